@@ -1,0 +1,181 @@
+"""HTTP for packages: retries with back-off, resumed downloads, this machine's certificates and proxies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import ssl
+import time
+import weakref
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+
+from emwheels.errors import FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Progress = Callable[[str, int, int | None], None]
+
+_T = TypeVar("_T")
+_DOCUMENT_LIMIT = 256 << 20
+_LONGEST_PAUSE = 60.0
+_PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
+
+
+class NotFoundError(FetchError):
+    """The server answered that there is no such file."""
+
+
+class _TransientError(Exception):
+    """Worth another attempt, after at least ``pause`` seconds."""
+
+    def __init__(self, message: str, pause: float = 0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+class Downloader:
+    """One HTTP client, made on first use.
+
+    ``attempts`` counts the first one; ``pause`` waits between them, in seconds; no file may have more than
+    ``limit_bytes``.
+    """
+
+    def __init__(
+        self, *, attempts: int = 5, pause: Callable[[float], None] = time.sleep, limit_bytes: int = 8 << 30
+    ) -> None:
+        self._attempts = attempts
+        self._pause = pause
+        self._limit_bytes = limit_bytes
+
+    def get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        """Return a document, read whole. Raises `NotFoundError` for 404 and 410, else `FetchError`."""
+
+        def once() -> httpx.Response:
+            with self._stream(url, headers or {}) as response:
+                content = bytearray()
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > _DOCUMENT_LIMIT:
+                        raise FetchError(f"{_shown(url)} is larger than {_DOCUMENT_LIMIT} bytes")
+                kept = {"content-type": response.headers.get("content-type", "")}
+                return httpx.Response(200, headers=kept, content=bytes(content), request=response.request)
+
+        return self._retried(url, once)
+
+    def save(self, url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
+        """Download into ``path``, going on from what is there already.
+
+        ``progress`` is called with the bytes that are there and the total, if known. What was received stays for a
+        later call when this one fails. Raises like `get`.
+        """
+        self._retried(url, lambda: self._save_once(url, path, progress))
+
+    def _save_once(self, url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
+        done = path.stat().st_size if path.exists() else 0
+        # identity: the hash is of the file, and a Range counts its bytes
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+        with self._stream(url, headers) as response:
+            if response.status_code == _RANGE_NOT_SATISFIABLE:
+                path.unlink(missing_ok=True)
+                raise _TransientError("what was there of it did not fit")
+            resumed = response.status_code == _PARTIAL
+            if resumed and not response.headers.get("content-range", "").startswith(f"bytes {done}-"):
+                path.unlink()
+                raise _TransientError("the server sent another range than asked for")
+            done = done if resumed else 0
+            length = response.headers.get("content-length", "")
+            total = done + int(length) if length.isdecimal() else None
+            with path.open("ab" if resumed else "wb") as out:
+                for chunk in response.iter_raw():
+                    done += len(chunk)
+                    if max(done, total or 0) > self._limit_bytes:
+                        raise FetchError(f"{_shown(url)} is larger than {self._limit_bytes} bytes")
+                    out.write(chunk)
+                    progress(done, total)
+
+    @contextlib.contextmanager
+    def _stream(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        try:
+            with self._client.stream("GET", url, headers=headers) as response:
+                _check(response, url)
+                yield response
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
+            raise FetchError(f"{_shown(url)}: {error}") from error
+        except httpx.TransportError as error:
+            raise _TransientError(str(error) or type(error).__name__) from error
+
+    def _retried(self, url: str, once: Callable[[], _T]) -> _T:
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return once()
+            except _TransientError as error:
+                if attempt == self._attempts:
+                    raise FetchError(
+                        f"{_shown(url)} could not be fetched in {attempt} attempts: {error}",
+                        hint="check the network, the proxy and the certificates (SSL_CERT_FILE) of this machine",
+                    ) from error
+                # Jitter, so that the workers of one build do not all come back in the same moment.
+                back_off = 2.0 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311
+                self._pause(min(max(back_off, error.pause), _LONGEST_PAUSE))
+        raise AssertionError("attempts must be at least 1")
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        client = httpx.Client(
+            verify=_certificates(),
+            follow_redirects=True,
+            timeout=httpx.Timeout(60, connect=20),
+            event_hooks={"response": [_refuse_downgrade]},
+        )
+        weakref.finalize(self, client.close)  # so that no user of a fetcher has to remember it
+        return client
+
+
+def _certificates() -> ssl.SSLContext:
+    bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
+    try:
+        return ssl.create_default_context(cafile=bundle or None)
+    except OSError as error:
+        raise FetchError(
+            f"the certificates in {bundle} cannot be read: {error}", hint="correct SSL_CERT_FILE or REQUESTS_CA_BUNDLE"
+        ) from error
+
+
+def _refuse_downgrade(response: httpx.Response) -> None:
+    if response.has_redirect_location and response.url.scheme == "https":
+        target = response.url.join(response.headers["location"])
+        if target.scheme != "https":
+            raise FetchError(f"{_shown(str(response.url))} redirects from https to {target.scheme}, which is refused")
+
+
+def _check(response: httpx.Response, url: str) -> None:
+    status = response.status_code
+    if status < 400 or status == _RANGE_NOT_SATISFIABLE:
+        return
+    message = f"{_shown(url)}: the server answered {status} {response.reason_phrase}".rstrip()
+    if status == 429 or status >= 500:
+        raise _TransientError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
+    raise (NotFoundError if status in {404, 410} else FetchError)(message)
+
+
+def _retry_after(value: str) -> float:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3), 0 when it makes no sense."""
+    if value.isdecimal():
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    return 0.0
+
+
+def _shown(url: str) -> str:
+    """Return the URL as it may be shown: without user and password."""
+    parsed = httpx.URL(url)
+    return str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url

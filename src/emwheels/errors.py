@@ -1,0 +1,59 @@
+"""Every failure that a user can cause or mend, each with an exit status and what to do about it."""
+
+from __future__ import annotations
+
+
+class EmwheelsError(Exception):
+    """A failure to be shown as a message, never as a traceback.
+
+    ``hint`` says what to do, in a sentence; ``exit_code`` is the status of the process.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EmwheelsError):
+    """The command line or the configuration asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class RecipeError(EmwheelsError):
+    """A recipe, its patches or its lock file is wrong."""
+
+    exit_code = 3
+
+
+class FetchError(EmwheelsError):
+    """A source or a build requirement could not be had, or is not the one that was asked for."""
+
+    exit_code = 4
+
+
+class ImageError(EmwheelsError):
+    """The build image could not be made, found or entered."""
+
+    exit_code = 5
+
+
+class BuildError(EmwheelsError):
+    """A package did not compile."""
+
+    exit_code = 6
+
+
+class AuditError(EmwheelsError):
+    """A wheel was built that must not be published."""
+
+    exit_code = 7
+
+
+class HarnessError(EmwheelsError):
+    """A wheel's tests failed, or could not be run."""
+
+    exit_code = 8

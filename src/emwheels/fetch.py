@@ -1,0 +1,274 @@
+"""Sources and build requirements -> store, verified by sha256. Nothing that was fetched is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from emwheels.download import Downloader, NotFoundError
+from emwheels.errors import FetchError
+from emwheels.registry import Registries, Resource, parse_purl
+from emwheels.store import Store, StoreError, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from emwheels.download import Progress
+
+KIND = "sources"
+"""The kind of store entry that everything fetched is kept as."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A file in the store. ``path`` is named by its hash: copy it under ``filename`` where the name matters."""
+
+    path: Path
+    sha256: str
+    filename: str
+    url: str
+    """Where it came from, without user and password."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pinned:
+    """A line of a lock file that applies."""
+
+    name: str
+    version: str
+    hashes: frozenset[str]
+
+
+def manylinux_platforms(machine: str = "") -> tuple[str, ...]:
+    """Return the wheel platforms that every build image runs: glibc 2.35 and older, newest first (PEP 600)."""
+    machine = machine or platform.machine()
+    legacy = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+    tags = []
+    for minor in range(35, 4, -1):
+        tags.append(f"manylinux_2_{minor}_{machine}")
+        if minor in legacy:
+            tags.append(f"{legacy[minor]}_{machine}")
+    return tuple(tags)
+
+
+class Fetcher:
+    """Fetches into ``store``.
+
+    With ``offline`` no socket is opened: what is not in the store is an error that says so. ``progress`` is called
+    with a file name, the bytes that are there and the total, if known. ``npm_registry`` answers where this machine has
+    no npm configuration.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        offline: bool = False,
+        progress: Progress | None = None,
+        attempts: int = 5,
+        pause: Callable[[float], None] = time.sleep,
+        npm_registry: Callable[[], str] | None = None,
+    ) -> None:
+        self._store = store
+        self._offline = offline
+        self._progress = progress
+        self._downloader = Downloader(attempts=attempts, pause=pause)
+        self._registries = Registries(self._downloader, npm_registry=npm_registry)
+
+    def fetch(self, url_or_purl: str, sha256: str | None) -> Fetched:
+        """Return the file from the store, or fetch it.
+
+        ``sha256`` decides: it is asked of the registry, of the file, and of the store's copy. Without it, what a purl
+        means was decided by whatever the registry answered first. Raises `FetchError`.
+        """
+        if sha256 is not None and not _SHA256.fullmatch(sha256):
+            raise FetchError(
+                f"{url_or_purl}: {sha256!r} is not a sha256", hint="it has 64 lower-case hexadecimal digits"
+            )
+        key = _key("file", url_or_purl, sha256)
+        if found := self._remembered(key):
+            return found
+        self._refuse_offline(url_or_purl)
+        expected = {sha256} if sha256 else set()
+        if url_or_purl.startswith("pkg:"):
+            candidates = self._registries.candidates(parse_purl(url_or_purl), sha256)
+        else:
+            candidates = (_plain(url_or_purl),)
+        return self._remember(key, self._first(candidates, expected))
+
+    def fetch_requirements(
+        self, lock: Path, *, python: str, platforms: Sequence[str] | None = None
+    ) -> tuple[Fetched, ...]:
+        """Fetch the wheels that a hash-pinned requirements file asks for on CPython ``python`` (``3.14``) under Linux.
+
+        ``platforms`` are wheel platforms, best first; `manylinux_platforms` of this machine by default. A requirement
+        without a fitting wheel is a `FetchError`, since its source distribution would run code to be built.
+        """
+        platforms = platforms if platforms is not None else manylinux_platforms()
+        return tuple(self._wheel(pinned, lock, python, platforms) for pinned in _read_lock(lock, python))
+
+    def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str]) -> Fetched:
+        text = f"{pinned.name}=={pinned.version}"
+        key = _key("wheel", text, sorted(pinned.hashes), python, list(platforms))
+        if found := self._remembered(key):
+            return found
+        self._refuse_offline(f"{text} ({lock})")
+        wheels = self._registries.wheels(pinned.name, pinned.version, python, platforms)
+        if not wheels:
+            raise FetchError(
+                f"{lock}: {text} has no wheel for CPython {python} on {platform.machine()}",
+                hint="a source distribution is not used, as it would execute code: pin a version that has a wheel",
+            )
+        allowed = [w for w in wheels if w.sha256 is None or w.sha256 in pinned.hashes]
+        if not allowed:
+            names = ", ".join(w.filename for w in wheels)
+            raise FetchError(f"{lock}: {text}: no pinned hash is that of {names}", hint="lock again: nox -s lock")
+        return self._remember(key, self._first(allowed[:1], pinned.hashes))
+
+    def _remembered(self, key: str) -> Fetched | None:
+        record = self._store.get_record("fetched", key)
+        if record is None:
+            return None
+        try:
+            path = self._store.get(KIND, record["sha256"])
+        except StoreError:
+            return None
+        return Fetched(path=path, sha256=record["sha256"], filename=record["filename"], url=record["url"])
+
+    def _remember(self, key: str, fetched: Fetched) -> Fetched:
+        record = {"sha256": fetched.sha256, "filename": fetched.filename, "url": fetched.url}
+        self._store.add_record("fetched", key, record)
+        return fetched
+
+    def _refuse_offline(self, wanted: str) -> None:
+        if self._offline:
+            raise FetchError(
+                f"{wanted} is not in the store, and this is offline",
+                hint=f"run the same command once without --offline, or copy a store that has it to {self._store.root}",
+            )
+
+    def _first(self, candidates: Sequence[Resource], expected: Collection[str]) -> Fetched:
+        for resource in candidates:
+            try:
+                return self._obtain(resource, expected)
+            except NotFoundError as error:
+                missing = error
+                if len(candidates) == 1:
+                    raise
+        tried = ", ".join(dict.fromkeys(resource.filename for resource in candidates))
+        raise FetchError(f"no mirror has any of: {tried}", hint="check name and version") from missing
+
+    def _obtain(self, resource: Resource, expected: Collection[str]) -> Fetched:
+        expected = expected or ({resource.sha256} if resource.sha256 else set())
+        name = _key(resource.url, sorted(expected))
+        with self._store.lock(name):
+            partial = self._store.partial(name)
+            # What an earlier run left is only worth keeping when a hash will tell that both halves belong together.
+            if not expected:
+                partial.unlink(missing_ok=True)
+            had_some = partial.exists()
+            sha256 = self._download(resource, partial)
+            if expected and sha256 not in expected and had_some:
+                partial.unlink()
+                sha256 = self._download(resource, partial)
+            if expected and sha256 not in expected:
+                partial.unlink()
+                raise FetchError(
+                    f"{resource.filename}: expected sha256 {' or '.join(sorted(expected))}, got {sha256}",
+                    hint="the file was removed; if upstream replaced it on purpose, correct the hash",
+                )
+            self._store.put_file(KIND, partial)
+            partial.unlink()
+        url = _without_password(resource.url)
+        return Fetched(path=self._store.path_of(KIND, sha256), sha256=sha256, filename=resource.filename, url=url)
+
+    def _download(self, resource: Resource, partial: Path) -> str:
+        def report(done: int, total: int | None) -> None:
+            if self._progress:
+                self._progress(resource.filename, done, total)
+
+        if resource.url.startswith("file:"):
+            source = Path(unquote(urlsplit(resource.url).path))
+            if not source.is_file():
+                raise NotFoundError(f"{source} does not exist")
+            partial.write_bytes(source.read_bytes())
+        else:
+            self._downloader.save(resource.url, partial, report)
+        return sha256_of(partial)
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _plain(url: str) -> Resource:
+    parts = urlsplit(url)
+    filename = unquote(parts.path).rpartition("/")[2]
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not filename:
+        raise FetchError(f"{url!r} is not the URL of a file", hint="write https://… or pkg:pypi/NAME@VERSION")
+    return Resource(url=url, filename=filename)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _environment(python: str) -> dict[str, str]:
+    """Return what markers are evaluated against: CPython ``python`` on Linux, whatever runs this."""
+    return {key: str(value) for key, value in default_environment().items()} | {
+        "implementation_name": "cpython",
+        "implementation_version": f"{python}.0",
+        "os_name": "posix",
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": f"{python}.0",
+        "python_version": python,
+        "sys_platform": "linux",
+    }
+
+
+def _read_lock(lock: Path, python: str) -> list[_Pinned]:
+    try:
+        text = lock.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FetchError(f"{lock} cannot be read: {error}") from error
+    environment = _environment(python)
+    pinned = []
+    for line in re.sub(r"\\\r?\n", " ", text).splitlines():
+        wanted = re.sub(r"(^|\s)#.*", "", line).strip()
+        if wanted:
+            requirement = _parse_line(lock, wanted)
+            if requirement.marker is None or requirement.marker.evaluate(environment):
+                pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(wanted))))
+    return pinned
+
+
+def _parse_line(lock: Path, line: str) -> Requirement:
+    try:
+        return Requirement(_HASH.sub("", line).strip())
+    except InvalidRequirement as error:
+        hint = "it may hold nothing but NAME==VERSION --hash=sha256:…; make it with nox -s lock"
+        raise FetchError(f"{lock}: {line!r} is not a pinned requirement: {error}", hint=hint) from error
+
+
+def _pin(lock: Path, requirement: Requirement, hashes: frozenset[str]) -> _Pinned:
+    specifiers = list(requirement.specifier)
+    exact = len(specifiers) == 1 and specifiers[0].operator == "==" and not specifiers[0].version.endswith("*")
+    if requirement.url or not exact or not hashes:
+        raise FetchError(f"{lock}: {requirement} is not pinned by version and sha256", hint="lock again: nox -s lock")
+    return _Pinned(name=canonicalize_name(requirement.name), version=specifiers[0].version, hashes=hashes)

@@ -1,0 +1,98 @@
+"""Wheels + tests -> results per engine: run a recipe's pytest tests inside Pyodide, in Node and in Chromium.
+
+The wheels are installed by micropip from a local index, as a user's would be. Everything runs inside the image, with
+no network but loopback. A test that hangs or kills its engine is a failed test; the engine is started again without
+it and goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emwheels.errors import HarnessError, UsageError
+from emwheels.harness import stage as _stage
+from emwheels.harness.model import ENGINES, Case, EngineResult, Event
+from emwheels.harness.protocol import read_engine
+from emwheels.image.model import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emwheels.image.model import Image
+
+__all__ = ["ENGINES", "Case", "EngineResult", "Event", "run_tests"]
+
+
+def run_tests(
+    *,
+    image: Image,
+    runtime: Path,
+    playwright_core: Path,
+    harness_wheels: Sequence[Path],
+    wheels: Sequence[Path],
+    requirements: Sequence[str],
+    tests: Path,
+    engines: Sequence[str],
+    output: Path,
+    test_seconds: float = 120,
+    boot_seconds: float = 120,
+    on_event: Callable[[Event], None] | None = None,
+) -> dict[str, EngineResult]:
+    """Run the tests of folder ``tests`` in each of ``engines``, one after another, and return a result for each.
+
+    ``runtime`` and ``playwright_core`` are the unpacked npm packages ``pyodide`` and ``playwright-core``; ``wheels``
+    are the wheel under test and its dependencies, of which micropip installs ``requirements``. ``output`` gets
+    ``ENGINE.xml`` (JUnit) and ``ENGINE.log``. Tests that fail are in the results; `HarnessError` is raised only if
+    they could not be run at all, `UsageError` for an engine that does not exist.
+    """
+    for engine in engines:
+        if engine not in ENGINES:
+            raise UsageError(f"there is no engine {engine!r}", hint=f"engines are: {', '.join(ENGINES)}")
+    with tempfile.TemporaryDirectory(prefix="emwheels-harness-") as folder:
+        _stage.stage(
+            Path(folder),
+            harness_wheels=harness_wheels,
+            wheels=wheels,
+            requirements=requirements,
+            tests=tests,
+            engines=engines,
+            limits=_stage.Limits(boot=boot_seconds, test=test_seconds),
+        )
+        mounts = (
+            Mount(host=runtime, inside=_stage.RUNTIME),
+            Mount(host=playwright_core, inside=_stage.PLAYWRIGHT),
+            Mount(host=Path(__file__).parent, inside=_stage.HARNESS),
+            Mount(host=tests, inside=_stage.TESTS),
+            Mount(host=Path(folder), inside=_stage.STAGE),
+        )
+        return _drive(image, mounts, engines=engines, output=output, on_event=on_event)
+
+
+def _drive(
+    image: Image,
+    mounts: Sequence[Mount],
+    *,
+    engines: Sequence[str],
+    output: Path,
+    on_event: Callable[[Event], None] | None,
+) -> dict[str, EngineResult]:
+    """Run driver.mjs and read what it says."""
+    argv = ("/usr/bin/node", f"{_stage.HARNESS}/driver.mjs", f"{_stage.STAGE}/job.json")
+    env = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # noqa: S108  (the image's own, fresh /tmp)
+    with tempfile.TemporaryFile() as stderr, image.start(argv, mounts=mounts, env=env, stderr=stderr) as process:
+        assert process.stdout is not None  # the contract of Image.start
+        try:
+            return {
+                engine: read_engine(process.stdout, engine=engine, output=output, on_event=on_event)
+                for engine in engines
+            }
+        except HarnessError as error:
+            process.kill()
+            process.wait()
+            stderr.seek(0)
+            said = stderr.read()[-2000:].decode(errors="replace").strip()
+            raise HarnessError(error.message, hint=said or error.hint) from error
+        finally:
+            process.kill()

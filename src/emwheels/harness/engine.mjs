@@ -1,0 +1,54 @@
+// What every engine does: boot Pyodide, install as a user would, run pytest, tell what happens.
+
+/** A function that hands one event (JSON text) to the driver, and returns when the driver has it. */
+export function poster(run) {
+  return (text) => {
+    // Synchronous, so that a thread that never returns to its event loop has still told what it was about to do.
+    const request = new XMLHttpRequest();
+    request.open("POST", new URL(`/event?run=${run}`, import.meta.url).href, false);
+    request.send(text);
+  };
+}
+
+async function bytes(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: HTTP status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function parent(file) {
+  return file.slice(0, file.lastIndexOf("/"));
+}
+
+async function writeTests(pyodide, base, files) {
+  for (const file of files) {
+    const target = `/tests/${file}`;
+    pyodide.FS.mkdirTree(parent(target));
+    pyodide.FS.writeFile(target, await bytes(`${base}/tests/${file.split("/").map(encodeURIComponent).join("/")}`));
+  }
+}
+
+/** A Python error tells all in its message, a traceback; any other needs its stack. */
+function describe(error) {
+  return String((error?.name === "PythonError" ? error.message : error?.stack) ?? error);
+}
+
+/** Run the job that the driver serves at `base`; `emit` takes events as JSON text. Throws nothing. */
+export async function runJob({ loadPyodide, indexURL, base, emit }) {
+  try {
+    const began = performance.now();
+    const job = await (await fetch(`${base}/job.json`)).json();
+    const pyodide = await loadPyodide({ indexURL, lockFileContents: job.lock, packageBaseUrl: `${base}/none/` });
+    pyodide.unpackArchive(await bytes(`${base}/wheels/${job.micropip}`), "wheel");
+    await writeTests(pyodide, base, job.files);
+    pyodide.FS.mkdirTree("/harness");
+    pyodide.FS.writeFile("/harness/emwheels_reporter.py", await bytes(`${base}/harness/reporter.py`));
+    pyodide.runPython("import sys; sys.path.append('/harness')");
+    const reporter = pyodide.pyimport("emwheels_reporter");
+    await reporter.install(JSON.stringify(job), `${base}/simple`);
+    emit(JSON.stringify({ event: "boot", seconds: (performance.now() - began) / 1000 }));
+    reporter.run(JSON.stringify(job), emit);
+  } catch (error) {
+    emit(JSON.stringify({ event: "fatal", message: describe(error) }));
+  }
+}

@@ -1,0 +1,82 @@
+"""What a run of the tests gives: cases, a result per engine, and events on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Outcome = Literal["passed", "failed", "skipped", "error"]
+ENGINES = ("node", "chromium-page", "chromium-worker")
+"""Every engine there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One test, or one thing that went wrong outside a test.
+
+    ``nodeid`` is pytest's name of the test; the file for one that cannot be collected; ``boot`` for an engine that
+    did not come up; ``session`` for pytest itself.
+    """
+
+    nodeid: str
+    outcome: Outcome
+    seconds: float
+    message: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineResult:
+    """What one engine made of the tests."""
+
+    engine: str
+    cases: tuple[Case, ...]
+    seconds: float
+    """Wall time of the engine, with every restart."""
+    boot_seconds: float
+    """Loading Pyodide and installing the wheels, the first time; 0 if it never came up."""
+    console: Path
+    """The log: what the engine and the tests printed, warnings, the browser's console."""
+
+    def count(self, outcome: Outcome) -> int:
+        """How many cases ended like that."""
+        return sum(case.outcome == outcome for case in self.cases)
+
+    @property
+    def passed(self) -> int:
+        """Tests that passed."""
+        return self.count("passed")
+
+    @property
+    def failed(self) -> int:
+        """Tests that failed, hung or killed their engine."""
+        return self.count("failed")
+
+    @property
+    def skipped(self) -> int:
+        """Tests that did not run, or failed as expected."""
+        return self.count("skipped")
+
+    @property
+    def errors(self) -> int:
+        """Things that went wrong outside a test: boot, collection, fixtures."""
+        return self.count("error")
+
+    @property
+    def ok(self) -> bool:
+        """True if tests ran and none of them failed."""
+        return self.failed == 0 and self.errors == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Progress: an engine came up (``boot``) or is done (``end``); a test begins (``start``) or ended (``case``)."""
+
+    engine: str
+    kind: Literal["boot", "start", "case", "end"]
+    nodeid: str = ""
+    outcome: Outcome | None = None
+    seconds: float = 0.0

@@ -1,0 +1,26 @@
+// Starts engine_node.mjs as a child process. It writes events to its file descriptor 3.
+import { spawn } from "node:child_process";
+import process from "node:process";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const SCRIPT = fileURLToPath(new URL("engine_node.mjs", import.meta.url));
+
+export async function startNode({ job, base, run, receive, died, log }) {
+  const child = spawn(process.execPath, [SCRIPT, base, String(run), job.folders["/pyodide/"]], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  // "close" comes after all pipes are read to the end, so an event written just before the death still counts.
+  const closed = new Promise((resolve) => child.on("close", resolve));
+  child.on("error", (error) => died(error.message));
+  child.on("close", (code, signal) => died(`the engine died (${signal ?? `exit status ${code}`})`));
+  readline.createInterface({ input: child.stdout }).on("line", (line) => log("stdout", line));
+  readline.createInterface({ input: child.stderr }).on("line", (line) => log("stderr", line));
+  readline.createInterface({ input: child.stdio[3] }).on("line", (line) => receive(JSON.parse(line)));
+  return {
+    async stop() {
+      child.kill("SIGKILL");
+      await closed;
+    },
+  };
+}

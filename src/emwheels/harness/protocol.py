@@ -1,0 +1,98 @@
+"""Read what driver.mjs says, one JSON object a line, into results.
+
+Every line has ``engine`` and ``event``:
+
+======  =================================================  ================================================
+event   fields                                             when
+======  =================================================  ================================================
+boot    seconds                                            Pyodide is up and the wheels are installed; once
+start   nodeid                                             a test begins
+case    nodeid, outcome, seconds, message, output          a test ended, hung or killed its engine; or
+                                                           something went wrong outside a test
+log     stream, text                                       something was printed
+end     seconds                                            the engine is done; nothing more of it follows
+======  =================================================  ================================================
+
+Between engine and driver there are also ``collecting`` (nodeid), ``collected`` (count), ``warning`` (text),
+``fatal`` (message) and ``finish`` (status); the driver acts on them and passes none of them on.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from emwheels.errors import HarnessError
+from emwheels.harness.model import Case, EngineResult, Event
+from emwheels.harness.report import replacing, write_junit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+
+def read_engine(
+    lines: Iterable[bytes], *, engine: str, output: Path, on_event: Callable[[Event], None] | None = None
+) -> EngineResult:
+    """Read one engine's lines up to its ``end``; write ``ENGINE.log`` and ``ENGINE.xml`` to ``output``.
+
+    Raises `HarnessError` if the lines end before.
+    """
+    cases: list[Case] = []
+    boot_seconds = 0.0
+    log = output / f"{engine}.log"
+    with replacing(log) as stream:
+        for line in lines:
+            record = _parse(line)
+            if on_event and record["event"] != "log":
+                on_event(_event(record))
+            match record["event"]:
+                case "boot":
+                    boot_seconds = record["seconds"]
+                case "case":
+                    cases.append(_case(record))
+                case "log":
+                    _write_log(stream, record)
+                case "end":
+                    break
+        else:
+            raise HarnessError(f"{engine}: the test driver ended before the engine did")
+    if all(case.outcome == "skipped" for case in cases):
+        cases.append(Case(nodeid="collection", outcome="error", seconds=0, message="collection: no test ran"))
+    result = EngineResult(
+        engine=engine, cases=tuple(cases), seconds=record["seconds"], boot_seconds=boot_seconds, console=log
+    )
+    write_junit(result, output / f"{engine}.xml")
+    return result
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise HarnessError(f"the test driver said something that is not JSON: {line[:200]!r}") from error
+    return record
+
+
+def _case(record: dict[str, Any]) -> Case:
+    return Case(
+        nodeid=record["nodeid"],
+        outcome=record["outcome"],
+        seconds=record["seconds"],
+        message=record["message"],
+        output=record["output"],
+    )
+
+
+def _event(record: dict[str, Any]) -> Event:
+    return Event(
+        engine=record["engine"],
+        kind=record["event"],
+        nodeid=record.get("nodeid", ""),
+        outcome=record.get("outcome"),
+        seconds=record.get("seconds", 0.0),
+    )
+
+
+def _write_log(stream: IO[bytes], record: dict[str, Any]) -> None:
+    stream.write(f"[{record['stream']}] {record['text']}\n".encode(errors="backslashreplace"))

@@ -1,0 +1,86 @@
+"""Write an engine's result: JUnit XML and a log, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emwheels.harness.model import Case, EngineResult
+
+ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 (section 2.2) does not allow, not even as a character reference."""
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """Open a stream whose content becomes ``target`` at the end of the block, unless that raises."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
+        temporary = Path(stream.name)
+        try:
+            yield stream
+            stream.flush()
+            temporary.chmod(0o644)
+            os.replace(temporary, target)  # noqa: PTH105  (Path.replace says nothing of atomicity)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def clean(text: str) -> str:
+    r"""``text`` with every character that XML does not allow written as ``\x..`` or ``\u....``."""
+    return ILLEGAL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def junit(result: EngineResult) -> bytes:
+    """Return the result as JUnit XML, the dialect that pytest writes and CI services read."""
+    suite = ET.Element(
+        "testsuite",
+        name=result.engine,
+        tests=str(len(result.cases)),
+        failures=str(result.failed),
+        errors=str(result.errors),
+        skipped=str(result.skipped),
+        time=f"{result.seconds:.3f}",
+    )
+    properties = ET.SubElement(suite, "properties")
+    ET.SubElement(properties, "property", name="boot_seconds", value=f"{result.boot_seconds:.3f}")
+    for case in result.cases:
+        _add_case(suite, case)
+    root = ET.Element("testsuites")
+    root.append(suite)
+    ET.indent(root)
+    text: str = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
+
+
+def _add_case(suite: ET.Element, case: Case) -> None:
+    file, _, name = clean(case.nodeid).partition("::")
+    element = ET.SubElement(suite, "testcase", classname=file, name=name or file, time=f"{case.seconds:.3f}")
+    tag = {"failed": "failure", "error": "error", "skipped": "skipped"}.get(case.outcome)
+    if tag:
+        message = clean(case.message)
+        ET.SubElement(element, tag, message=_headline(message)).text = message
+    if case.output:
+        ET.SubElement(element, "system-out").text = clean(case.output)
+
+
+def _headline(message: str) -> str:
+    """Return the line that names the error, in what pytest, a Python traceback or a JavaScript stack say."""
+    lines = message.strip().splitlines() or [""]
+    otherwise = lines[-1] if lines[0].startswith("Traceback ") else lines[0]
+    return next((line.removeprefix("E").strip() for line in lines if line.startswith("E  ")), otherwise)
+
+
+def write_junit(result: EngineResult, target: Path) -> None:
+    """Write `junit` of ``result`` to ``target``."""
+    with replacing(target) as stream:
+        stream.write(junit(result))

@@ -1,0 +1,150 @@
+"""Lay out what the engines load: wheels, a PEP 503 index over them, the list of test files, the job."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+
+from emwheels.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+RUNTIME = "/mnt/pyodide"
+PLAYWRIGHT = "/mnt/playwright-core"
+HARNESS = "/mnt/harness"
+TESTS = "/mnt/tests"
+STAGE = "/mnt/stage"
+CHROMIUM = "/usr/bin/chromium"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds that a boot (Pyodide and the installation) and a single test may take."""
+
+    boot: float
+    test: float
+
+
+def stage(
+    folder: Path,
+    *,
+    harness_wheels: Sequence[Path],
+    wheels: Sequence[Path],
+    requirements: Sequence[str],
+    tests: Path,
+    engines: Sequence[str],
+    limits: Limits,
+) -> None:
+    """Fill ``folder``, to be seen at `STAGE` inside the image. Raises `HarnessError` for what cannot be tested."""
+    under_test = by_name(wheels)
+    support = by_name(harness_wheels)
+    micropip = support.get(canonicalize_name("micropip"))
+    if micropip is None:
+        raise HarnessError("there is no micropip among the harness's wheels", hint="run `emwheels fetch` again")
+    required = required_names(requirements, under_test)
+    # A package that is both under test and used by the harness (packaging) is tested, not shadowed.
+    write_index(folder, support | under_test)
+    job = {
+        "engines": list(engines),
+        "requirements": list(requirements),
+        "names": required,
+        "records": {name: record_sha256(wheel) for name, wheel in under_test.items()},
+        "micropip": micropip.name,
+        "files": list_files(tests),
+        "boot_seconds": limits.boot,
+        "test_seconds": limits.test,
+        "chromium": CHROMIUM,
+        "playwright": PLAYWRIGHT,
+        "folders": {
+            "/pyodide/": RUNTIME,
+            "/harness/": HARNESS,
+            "/tests/": TESTS,
+            "/simple/": f"{STAGE}/simple",
+            "/wheels/": f"{STAGE}/wheels",
+        },
+    }
+    (folder / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
+
+
+def by_name(wheels: Iterable[Path]) -> dict[NormalizedName, Path]:
+    """Wheels by the normalised name of their project; one wheel a project."""
+    found: dict[NormalizedName, Path] = {}
+    for wheel in wheels:
+        try:
+            name = parse_wheel_filename(wheel.name)[0]
+        except InvalidWheelFilename as error:
+            raise HarnessError(f"{wheel}: {error}") from error
+        if name in found:
+            raise HarnessError(f"two wheels of {name} to test: {found[name].name} and {wheel.name}")
+        found[name] = wheel
+    return found
+
+
+def required_names(requirements: Sequence[str], wheels: Mapping[NormalizedName, Path]) -> list[NormalizedName]:
+    """Names of what ``requirements`` ask for. Raises `HarnessError` for one that no wheel answers."""
+    names = []
+    for text in requirements:
+        try:
+            name = canonicalize_name(Requirement(text).name)
+        except InvalidRequirement as error:
+            raise HarnessError(f"requirement {text!r}: {error}") from error
+        if name not in wheels:
+            raise HarnessError(f"requirement {text!r}: no wheel of {name} was given", hint="build it first")
+        names.append(name)
+    return names
+
+
+def record_sha256(wheel: Path) -> str:
+    """Return the sha256 of a wheel's RECORD, by which an installed distribution is known again."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            record = next(
+                name for name in archive.namelist() if name.endswith(".dist-info/RECORD") and name.count("/") == 1
+            )
+            return hashlib.sha256(archive.read(record)).hexdigest()
+    except (OSError, zipfile.BadZipFile, StopIteration) as error:
+        raise HarnessError(f"{wheel}: not a wheel that can be read ({error or 'it has no RECORD'})") from error
+
+
+def write_index(folder: Path, wheels: Mapping[NormalizedName, Path]) -> None:
+    """Copy ``wheels`` to ``folder/wheels`` and write a PEP 503 index over them to ``folder/simple``."""
+    (folder / "wheels").mkdir()
+    for name, wheel in wheels.items():
+        copy = folder / "wheels" / wheel.name
+        shutil.copyfile(wheel, copy)
+        with copy.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        page = folder / "simple" / name / "index.html"
+        page.parent.mkdir(parents=True)
+        file = html.escape(wheel.name)
+        page.write_text(
+            f'<!doctype html><title>{name}</title><a href="../../wheels/{file}#sha256={digest}">{file}</a>\n',
+            encoding="utf-8",
+        )
+
+
+def list_files(tests: Path) -> list[str]:
+    """Paths of the files below ``tests``, relative and sorted; no hidden ones, no caches, no symbolic links."""
+    found = []
+    for folder, names, files in os.walk(tests):
+        names[:] = [name for name in names if not name.startswith(".") and name != "__pycache__"]
+        here = Path(folder)
+        found += [
+            (here / file).relative_to(tests).as_posix()
+            for file in files
+            if not file.startswith(".") and not (here / file).is_symlink()
+        ]
+    if not found:
+        raise HarnessError(f"{tests}: there are no tests here", hint="add a test_NAME.py with plain pytest tests")
+    return sorted(found)

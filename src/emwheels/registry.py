@@ -1,0 +1,360 @@
+"""Package URLs -> files, found by this machine's own pip, npm and apt configuration. No registry is named here."""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+from bisect import bisect_left
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+import httpx
+from packageurl import PackageURL
+from packaging.version import InvalidVersion, Version
+from unearth import PackageFinder, TargetPython
+from unearth.fetchers import DEFAULT_SECURE_ORIGINS
+
+from emwheels.download import Downloader, NotFoundError
+from emwheels.errors import FetchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from unearth import Package
+    from unearth.fetchers import Fetcher as UnearthFetcher
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
+_DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_ORIG_SUFFIXES = ("xz", "gz", "bz2", "zst")
+# With no handler at all, logging would print unearth's remarks on indexes that do not answer; the caller reports what
+# matters.
+logging.getLogger("unearth").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A file that a registry offers; ``sha256`` is None where the registry does not say."""
+
+    url: str
+    filename: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipConfiguration:
+    """Where pip looks for packages on this machine. URLs may hold a password: do not show them."""
+
+    index_urls: tuple[str, ...]
+    find_links: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = ()
+
+
+def parse_purl(text: str) -> PackageURL:
+    """Parse a package URL that pins a version (ECMA-427). Raises `FetchError` when it is none."""
+    try:
+        purl = PackageURL.from_string(text)
+    except ValueError as error:
+        raise FetchError(f"{text!r} is not a package URL: {error}", hint="write pkg:pypi/NAME@VERSION") from error
+    if not purl.version:
+        raise FetchError(f"{text!r} pins no version", hint=f"write {text}@VERSION")
+    file_name = _qualifiers(purl).get("file_name")
+    if file_name is not None and not _FILE_NAME.fullmatch(file_name):
+        raise FetchError(f"{text!r}: {file_name!r} is not a file name")
+    return purl
+
+
+def pip_configuration() -> PipConfiguration:
+    """Ask this machine's pip, environment and configuration files included, where it finds packages.
+
+    File indexes and folders that do not exist are left out, as pip passes over them. Raises `FetchError` when there is
+    neither a pip nor PIP_INDEX_URL.
+    """
+    python = _python_with_pip()
+    values = _pip_values(python) if python else _pip_environment()
+    index = values.get("index-url")
+    if index is None:
+        if python is None:
+            raise FetchError("no pip was found to tell which package index to use", hint="set PIP_INDEX_URL")
+        code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+        index = _output([python, "-c", code])
+        if not index:
+            raise FetchError(f"the pip of {python} does not tell its default index", hint="set PIP_INDEX_URL")
+    urls = [] if values.get("no-index", "").lower() in {"1", "true", "yes", "on"} else [index]
+    urls += values.get("extra-index-url", "").split() if urls else []
+    return PipConfiguration(
+        index_urls=tuple(url.rstrip("/") + "/" for url in urls if _may_exist(url)),
+        find_links=tuple(link for link in values.get("find-links", "").split() if _may_exist(link)),
+        trusted_hosts=tuple(values.get("trusted-host", "").split()),
+    )
+
+
+class Registries:
+    """Finds files by package URL; ``npm_registry`` is asked where this machine has no npm configuration."""
+
+    def __init__(self, downloader: Downloader, *, npm_registry: Callable[[], str] | None = None) -> None:
+        self._downloader = downloader
+        self._npm_registry_fallback = npm_registry
+
+    def candidates(self, purl: PackageURL, sha256: str | None) -> Sequence[Resource]:
+        """Return the files that may be what ``purl`` means, best first; all but the last may turn out not to exist."""
+        match purl.type, purl.namespace:
+            case "pypi", None:
+                return (self._pypi(purl, sha256),)
+            case "npm", _:
+                return (self._npm(purl),)
+            case "deb", "debian":
+                return _debian(purl)
+        raise FetchError(
+            f"{purl}: this kind of package URL is not known", hint="known: pkg:pypi, pkg:npm, pkg:deb/debian"
+        )
+
+    def wheels(self, name: str, version: str, python: str, platforms: Sequence[str]) -> Sequence[Resource]:
+        """Return a release's wheels for CPython ``python`` (``3.14``) and one of ``platforms``, best first."""
+        major, minor = map(int, python.split("."))
+        target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
+        packages, _ = self._find(name, target_python=target, only_binary=[":all:"])
+        return [_resource(p) for p in packages if _same_version(p.version, version)]
+
+    def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
+        version = cast("str", purl.version)
+        packages, failures = self._find(purl.name, ignore_compatibility=True)
+        resources = [_resource(p) for p in packages if _same_version(p.version, version)]
+        file_name = _qualifiers(purl).get("file_name")
+        for resource in resources:
+            wanted = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
+            if wanted:
+                return resource
+        sources = [r for r in resources if not r.filename.endswith(".whl")]
+        if sources and not file_name:
+            return min(sources, key=lambda r: not r.filename.endswith(".tar.gz"))
+        if resources:
+            near = get_close_matches(file_name or purl.name, [r.filename for r in resources], n=5, cutoff=0)
+            wish = f"file {file_name}" if file_name else "source distribution"
+            raise FetchError(f"{purl} has no {wish}", hint=f"pick a file with ?file_name=…, such as {', '.join(near)}")
+        raise _no_version(purl, (p.version or "" for p in packages), failures)
+
+    def _find(self, name: str, **options: Any) -> tuple[Sequence[Package], list[str]]:
+        pip = self._pip
+        session = _IndexSession(self._downloader, pip)
+        finder = PackageFinder(
+            session=cast("UnearthFetcher", session),
+            index_urls=pip.index_urls
+            or ["file:///nonexistent/"],  # with none at all, unearth would take its own default
+            find_links=pip.find_links,
+            **options,
+        )
+        packages = list(finder.find_all_packages(name, allow_yanked=True))
+        return packages, session.failures
+
+    @cached_property
+    def _pip(self) -> PipConfiguration:
+        return pip_configuration()
+
+    def _npm(self, purl: PackageURL) -> Resource:
+        registry = self._npm_registry
+        name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+        base = f"{registry}/{quote(name, safe='@')}"
+        try:
+            release = json.loads(self._downloader.get(f"{base}/{quote(cast('str', purl.version))}").content)
+            tarball = str(release["dist"]["tarball"])
+        except NotFoundError:
+            raise self._npm_missing(purl, base) from None
+        except (ValueError, LookupError, TypeError) as error:
+            raise FetchError(f"{purl}: the npm registry's answer is not understood: {error}") from error
+        return Resource(url=_on_registry(tarball, registry), filename=Path(urlsplit(tarball).path).name)
+
+    def _npm_missing(self, purl: PackageURL, base: str) -> FetchError:
+        try:
+            versions = json.loads(self._downloader.get(base).content)["versions"]
+        except NotFoundError:
+            versions = ()
+        except (ValueError, LookupError, TypeError) as error:
+            return FetchError(f"{purl}: the npm registry's answer is not understood: {error}")
+        return _no_version(purl, versions, [])
+
+    @cached_property
+    def _npm_registry(self) -> str:
+        environment = _npm_environment("registry")
+        found = environment or _npmrc_registry()
+        if not found and (npm := shutil.which("npm")):
+            found = _output([npm, "config", "get", "registry"])
+        if not found and self._npm_registry_fallback:
+            found = self._npm_registry_fallback()
+        if not found:
+            raise FetchError("no npm registry is configured on this machine", hint="set npm_config_registry to its URL")
+        return found.rstrip("/")
+
+
+class _IndexSession:
+    """What unearth needs to read an index, answered by our own client: same retries, certificates and limits."""
+
+    def __init__(self, downloader: Downloader, pip: PipConfiguration) -> None:
+        self._downloader = downloader
+        self._pip = pip
+        self.failures: list[str] = []
+
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        request = httpx.Request("GET", url)
+        try:
+            if url.startswith("file:"):
+                content = Path(url2pathname(urlsplit(url).path)).read_bytes()
+                return httpx.Response(200, headers={"content-type": "text/html"}, content=content, request=request)
+            return self._downloader.get(url, dict(headers or {}))
+        except (NotFoundError, OSError):
+            return httpx.Response(404, request=request)
+        except FetchError as error:
+            self.failures.append(error.message)
+            return httpx.Response(503, request=request)
+
+    head = get
+
+    def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
+        yield from DEFAULT_SECURE_ORIGINS
+        for host in self._pip.trusted_hosts:
+            name, _, port = host.partition(":")
+            yield "*", name, port or "*"
+
+
+def _qualifiers(purl: PackageURL) -> dict[str, str]:
+    return dict(cast("Mapping[str, str]", purl.qualifiers))
+
+
+def _resource(package: Package) -> Resource:
+    link = package.link
+    hashes = (link.hash_option or {}).get("sha256", [])
+    url = link.url_without_fragment
+    if not urlsplit(url).username and link.comes_from and (user := urlsplit(link.comes_from).netloc.rpartition("@")[0]):
+        parts = urlsplit(url)
+        if parts.netloc == urlsplit(link.comes_from).netloc.rpartition("@")[2]:  # as pip: same host, same password
+            url = urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
+    return Resource(url=url, filename=link.filename, sha256=hashes[0].lower() if hashes else None)
+
+
+def _same_version(found: str | None, wanted: str) -> bool:
+    try:
+        return found is not None and Version(found) == Version(wanted)
+    except InvalidVersion:
+        return found == wanted
+
+
+def _no_version(purl: PackageURL, versions: Iterable[str], failures: Sequence[str]) -> FetchError:
+    if failures:
+        return FetchError(f"{purl} was not found, and not every index answered: {'; '.join(failures)}")
+    known = []
+    for text in set(versions):
+        try:
+            known.append(Version(text))
+        except InvalidVersion:  # a name for which no order is known
+            continue
+    if not known:
+        return FetchError(f"{purl}: there is no such package", hint="check the name and the index of this machine")
+    known.sort()
+    try:
+        place = bisect_left(known, Version(cast("str", purl.version)))
+    except InvalidVersion:
+        place = len(known)
+    near = ", ".join(map(str, known[max(0, place - 3) : place + 3]))
+    return FetchError(f"{purl}: there is no such version", hint=f"nearest: {near}")
+
+
+def _output(argv: list[str]) -> str:
+    """Return what a command prints, or nothing when it fails."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _python_with_pip() -> str | None:
+    candidates = (sys.executable, shutil.which("python3"), shutil.which("python"))
+    return next((c for c in candidates if c and _output([c, "-m", "pip", "--version"])), None)
+
+
+def _pip_values(python: str) -> dict[str, str]:
+    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``, of which later sections win."""
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in _output([python, "-m", "pip", "config", "list"]).splitlines():
+        name, equals, value = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if equals and section in sections:
+            sections[section][key] = str(ast.literal_eval(value))
+    return sections["global"] | sections["install"] | sections[":env:"]
+
+
+def _pip_environment() -> dict[str, str]:
+    prefix = "PIP_"
+    return {k.removeprefix(prefix).lower().replace("_", "-"): v for k, v in os.environ.items() if k.startswith(prefix)}
+
+
+def _may_exist(location: str) -> bool:
+    if location.startswith("file:"):
+        return Path(url2pathname(urlsplit(location).path)).exists()
+    return "://" in location or Path(location).exists()
+
+
+def _npm_environment(key: str) -> str:
+    """Return a setting from the environment, which npm reads in either case."""
+    name = f"npm_config_{key}"
+    return os.environ.get(name) or os.environ.get(name.upper(), "")
+
+
+def _npmrc_registry() -> str:
+    user = _npm_environment("userconfig")
+    for path in (Path(user) if user else Path.home() / ".npmrc", Path("/etc/npmrc")):
+        if path.is_file():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                key, _, value = line.partition("=")
+                if key.strip() == "registry":
+                    return os.path.expandvars(value.strip().strip("\"'"))
+    return ""
+
+
+def _on_registry(tarball: str, registry: str) -> str:
+    """Return the tarball's URL on the configured registry: a mirror may pass on the address of what it mirrors."""
+    file, home = urlsplit(urljoin(registry + "/", tarball)), urlsplit(registry)
+    if (file.scheme, file.netloc) == (home.scheme, home.netloc):
+        return urlunsplit(file)
+    path = file.path if file.path.startswith(home.path + "/") else home.path + file.path
+    return urlunsplit((home.scheme, home.netloc, path, "", ""))
+
+
+def _debian(purl: PackageURL) -> Sequence[Resource]:
+    name, version = purl.name, cast("str", purl.version)
+    if not _DEBIAN_NAME.fullmatch(name):
+        raise FetchError(f"{purl}: {name!r} is not the name of a Debian source package")
+    upstream = version.partition(":")[2] or version  # an epoch is in no file name (Debian Policy 5.6.12)
+    upstream = upstream.rpartition("-")[0] or upstream
+    file_name = _qualifiers(purl).get("file_name")
+    names = [file_name] if file_name else [f"{name}_{upstream}.orig.tar.{suffix}" for suffix in _ORIG_SUFFIXES]
+    prefix = name[:4] if name.startswith("lib") else name[:1]
+    return [
+        Resource(url=f"{mirror}/pool/main/{prefix}/{name}/{quote(file)}", filename=file)
+        for mirror in _debian_mirrors()
+        for file in names
+    ]
+
+
+def _debian_mirrors() -> list[str]:
+    if mirror := os.environ.get("EMWHEELS_DEBIAN_MIRROR"):
+        return [mirror.rstrip("/")]
+    rows = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"])
+    mirrors: dict[str, None] = {}
+    for row in rows.splitlines():
+        uri, _, origin = row.partition(" ")
+        if origin == "Debian" and "debian-security" not in uri:
+            mirrors[uri.rstrip("/")] = None
+    if not mirrors:
+        raise FetchError("no Debian mirror is configured on this machine", hint="set EMWHEELS_DEBIAN_MIRROR to its URL")
+    return list(mirrors)

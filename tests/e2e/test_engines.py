@@ -1,0 +1,125 @@
+"""Real engines: a pure Python wheel made here, tests that pass, fail, hang and kill."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from emwheels.harness import ENGINES, EngineResult, run_tests
+
+if TYPE_CHECKING:
+    from emwheels.image.model import Image
+
+pytestmark = pytest.mark.image
+
+GOOD = """
+from pathlib import Path
+import demo, numpy
+
+def test_wheel(): assert demo.ANSWER == 42
+def test_not_the_numpy_of_pyodide(): assert numpy.OURS
+def test_data(): assert Path(__file__).with_name("a b.bin").read_bytes() == b"\\x00\\xff"
+def test_capture(tmp_path, capfd):
+    print("x")
+    assert capfd.readouterr().out == "x\\n"
+"""
+
+BAD = """
+import os
+def test_hang():
+    while True: pass
+def test_hang_not(): pass
+def test_fail(): assert 0, "told \\x00 so"
+def test_exit(): os._exit(3)
+def test_abort(): os.abort()
+def test_after(): pass
+"""
+
+
+class Run(Protocol):
+    def __call__(self, engine: str, tests: dict[str, str], *, requires: str = "") -> EngineResult: ...
+
+
+def make_wheel(folder: Path, name: str, version: str, source: str, requires: str = "") -> Path:
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", source)
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return wheel
+
+
+@pytest.fixture
+def run(image: Image, runtime: Path, playwright_core: Path, harness_wheels: tuple[Path, ...], tmp_path: Path) -> Run:
+    def run(engine: str, tests: dict[str, str], *, requires: str = "") -> EngineResult:
+        recipe = tmp_path / "recipe"
+        recipe.mkdir()
+        for name, text in tests.items():
+            (recipe / name).write_bytes(text.encode("latin-1"))
+        wheels = [
+            make_wheel(tmp_path, "demo", "1.0", "ANSWER = 42\n", f"Requires-Dist: numpy\n{requires}"),
+            make_wheel(tmp_path, "numpy", "2.4.3", "OURS = True\n"),
+        ]
+        results = run_tests(
+            image=image,
+            runtime=runtime,
+            playwright_core=playwright_core,
+            harness_wheels=harness_wheels,
+            wheels=wheels,
+            requirements=["demo==1.0"],
+            tests=recipe,
+            engines=[engine],
+            output=tmp_path / "reports",
+            test_seconds=5,
+        )
+        ET.parse(tmp_path / "reports" / f"{engine}.xml")
+        return results[engine]
+
+    return run
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tests_pass(run: Run, engine: str) -> None:
+    result = run(engine, {"test_good.py": GOOD, "a b.bin": "\x00\xff"})
+    assert result.ok, result.cases
+    assert result.passed == 4
+    assert "4 passed" in result.console.read_text()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hang_and_crash_are_failures_with_a_name(run: Run, engine: str) -> None:
+    result = run(engine, {"test_bad.py": BAD, "test_syntax.py": "def (:\n"})
+    assert {case.nodeid: case.outcome for case in result.cases} == {
+        "test_bad.py::test_hang": "failed",
+        "test_bad.py::test_hang_not": "passed",
+        "test_bad.py::test_fail": "failed",
+        "test_bad.py::test_exit": "failed",
+        "test_bad.py::test_abort": "failed",
+        "test_bad.py::test_after": "passed",
+        "test_syntax.py": "error",
+    }
+    assert len(result.cases) == 7, "a restart must not report anything twice"
+
+
+def test_file_that_hangs_while_imported(run: Run) -> None:
+    result = run("node", {"test_a.py": "while True: pass\n", "test_b.py": "def test_b(): pass\n"})
+    assert {case.nodeid: case.outcome for case in result.cases} == {"test_a.py": "error", "test_b.py::test_b": "passed"}
+
+
+def test_no_tests(run: Run) -> None:
+    result = run("node", {"test_none.py": "x = 1\n"})
+    assert [case.message for case in result.cases] == ["collection: no test ran"]
+
+
+def test_what_is_not_on_the_index_is_not_had_from_elsewhere(run: Run) -> None:
+    result = run("node", {"test_good.py": GOOD}, requires="Requires-Dist: pandas\n")
+    (case,) = result.cases
+    assert (case.nodeid, case.outcome) == ("boot", "error")
+    assert "pandas" in case.message

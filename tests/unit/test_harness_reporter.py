@@ -1,0 +1,98 @@
+"""The plugin that runs inside Pyodide, run by the pytest that is here."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emwheels.harness import reporter
+
+RUN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import reporter
+reporter.TESTS = sys.argv[2]
+reporter.run(sys.argv[3], lambda text: print("EVENT", text, file=sys.__stderr__))
+"""
+
+TESTS = """
+import pytest, warnings
+def test_a(): print("said")
+def test_ab(): assert 0, "why"
+@pytest.fixture
+def broken(): raise OSError("fixture")
+def test_setup(broken): pass
+@pytest.mark.xfail(reason="known")
+def test_x(): assert 0
+@pytest.mark.skip(reason="not now")
+def test_s(): pass
+def test_w(): warnings.warn("careful")
+"""
+
+
+def run(folder: Path, *, finished: tuple[str, ...] = (), ignored: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    job = json.dumps({"finished": finished, "ignored": ignored})
+    argv = [sys.executable, "-c", RUN, str(Path(reporter.__file__).parent), str(folder), job]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stderr
+    return [json.loads(line.removeprefix("EVENT ")) for line in said.splitlines() if line.startswith("EVENT ")]
+
+
+def cases(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {event["nodeid"]: event for event in events if event["event"] == "case"}
+
+
+def test_every_step_is_told(tmp_path: Path) -> None:
+    (tmp_path / "test_t.py").write_text(TESTS)
+    events = run(tmp_path)
+    found = cases(events)
+    assert {name.partition("::")[2]: case["outcome"] for name, case in found.items()} == {
+        "test_a": "passed",
+        "test_ab": "failed",
+        "test_setup": "error",
+        "test_x": "skipped",
+        "test_s": "skipped",
+        "test_w": "passed",
+    }
+    assert "said" in found["test_t.py::test_a"]["output"]
+    assert "why" in found["test_t.py::test_ab"]["message"]
+    assert found["test_t.py::test_x"]["message"] == "expected failure: known"
+    assert "not now" in found["test_t.py::test_s"]["message"]
+    assert {"event": "collected", "count": 6} in events
+    assert any(event["event"] == "warning" and "careful" in event["text"] for event in events)
+    assert [event["event"] for event in events if event["event"] in ("start", "case")] == ["start", "case"] * 6
+    assert events[-1] == {"event": "finish", "status": 1}
+
+
+def test_finished_tests_are_left_out_by_exact_name(tmp_path: Path) -> None:
+    (tmp_path / "test_t.py").write_text("def test_a(): pass\ndef test_ab(): pass\n")
+    assert list(cases(run(tmp_path, finished=("test_t.py::test_a",)))) == ["test_t.py::test_ab"]
+
+
+def test_a_file_that_cannot_be_collected(tmp_path: Path) -> None:
+    (tmp_path / "test_bad.py").write_text("def (:\n")
+    (tmp_path / "test_skip.py").write_text("import pytest\npytest.skip('no', allow_module_level=True)\n")
+    (tmp_path / "test_ok.py").write_text("def test_ok(): pass\n")
+    found = cases(run(tmp_path))
+    assert {name: case["outcome"] for name, case in found.items()} == {
+        "test_bad.py": "error",
+        "test_skip.py": "skipped",
+        "test_ok.py::test_ok": "passed",
+    }
+    assert list(cases(run(tmp_path, ignored=("test_bad.py", "test_skip.py")))) == ["test_ok.py::test_ok"]
+
+
+def test_installed_distribution_is_known_by_its_record() -> None:
+    record = importlib.metadata.distribution("packaging").read_text("RECORD")
+    assert record is not None
+    reporter.check_installed({"packaging": hashlib.sha256(record.encode()).hexdigest(), "absent": ""}, ["packaging"])
+    with pytest.raises(RuntimeError, match="not the wheel under test"):
+        reporter.check_installed({"packaging": "0" * 64}, [])
+    with pytest.raises(RuntimeError, match="absent was not installed"):
+        reporter.check_installed({"absent": "0" * 64}, ["absent"])
