@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,22 @@ class ImagePins:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HarnessPins:
+    """What the harness drives browsers with."""
+
+    playwright_core: str
+    """purl of the npm package."""
+    playwright_core_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Targets:
     """The parsed targets.toml."""
 
     default: str
     targets: dict[str, Target]
     image: ImagePins
+    harness: HarnessPins
 
     def get(self, name: str | None) -> Target:
         """Return the target called ``name``, or the default one. Raises `UsageError` for an unknown name."""
@@ -76,3 +88,27 @@ class Targets:
             known = ", ".join(self.targets)
             raise UsageError(f"there is no target {wanted!r}", hint=f"targets.toml has: {known}")
         return self.targets[wanted]
+
+
+def load_targets(path: Path) -> Targets:
+    """Read targets.toml. Raises `UsageError` that names the file and the table for anything wrong in it."""
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text())
+        tables: dict[str, dict[str, Any]] = document["target"]
+        targets = {name: Target(name=name, **_frozen(table)) for name, table in tables.items()}
+        found = Targets(
+            default=document["default"],
+            targets=targets,
+            image=ImagePins(**_frozen(document["image"])),
+            harness=HarnessPins(**_frozen(document["harness"])),
+        )
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: {error}", hint="compare with the tables that the project ships") from error
+    found.get(None)
+    return found
+
+
+def _frozen(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from xml.etree import ElementTree as ET
 
@@ -12,6 +11,8 @@ import pytest
 from emwheels.harness import ENGINES, EngineResult, run_tests
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from emwheels.image.model import Image
 
 pytestmark = pytest.mark.image

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from emwheels.errors import HarnessError, UsageError
 from emwheels.harness import Event, run_tests
 from emwheels.harness.protocol import read_engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lines(*records: dict[str, Any]) -> list[bytes]:

@@ -59,10 +59,11 @@ def test_wheel_under_test_replaces_the_one_of_the_harness(tmp_path: Path) -> Non
     assert not (folder / "wheels" / theirs.name).exists()
 
 
-def test_another_micropip_under_test_leaves_the_harness_its_own(tmp_path: Path) -> None:
+def test_micropip_itself_under_test_does_the_installing(tmp_path: Path) -> None:
     ours, theirs = make_wheel(tmp_path, "micropip", "2.0"), make_wheel(tmp_path, "micropip", "1.0")
     folder, job = do_stage(tmp_path, harness_wheels=[theirs], wheels=[ours], requirements=["micropip"])
-    assert (folder / "wheels" / str(job["micropip"])).exists()
+    assert job["micropip"] == ours.name
+    assert (folder / "wheels" / ours.name).exists()
 
 
 @pytest.mark.parametrize(

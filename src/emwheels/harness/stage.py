@@ -48,13 +48,13 @@ def stage(
 ) -> None:
     """Fill ``folder``, to be seen at `STAGE` inside the image. Raises `HarnessError` for what cannot be tested."""
     under_test = by_name(wheels)
-    support = by_name(harness_wheels)
-    micropip = support.get(canonicalize_name("micropip"))
+    # A package that is both under test and used by the harness (packaging) is tested, not shadowed.
+    served = by_name(harness_wheels) | under_test
+    micropip = served.get(canonicalize_name("micropip"))
     if micropip is None:
         raise HarnessError("there is no micropip among the harness's wheels", hint="run `emwheels fetch` again")
     required = required_names(requirements, under_test)
-    # A package that is both under test and used by the harness (packaging) is tested, not shadowed.
-    write_index(folder, support | under_test)
+    write_index(folder, served)
     job = {
         "engines": list(engines),
         "requirements": list(requirements),
@@ -114,7 +114,7 @@ def record_sha256(wheel: Path) -> str:
             )
             return hashlib.sha256(archive.read(record)).hexdigest()
     except (OSError, zipfile.BadZipFile, StopIteration) as error:
-        raise HarnessError(f"{wheel}: not a wheel that can be read ({error or 'it has no RECORD'})") from error
+        raise HarnessError(f"{wheel}: not a wheel that can be read ({str(error) or 'it has no RECORD'})") from error
 
 
 def write_index(folder: Path, wheels: Mapping[NormalizedName, Path]) -> None:

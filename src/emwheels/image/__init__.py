@@ -1,0 +1,1 @@
+"""`Target` -> an `Image` with ``run``: the single doorway to compilers and browsers."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,15 +29,22 @@ class Completed:
     """Exit status; negative for a signal."""
     seconds: float
     timed_out: bool = False
-    peak_kib: int = field(default=0)
+    peak_kib: int = 0
     """Largest resident set of any one process below the command, in KiB (getrusage, RUSAGE_CHILDREN)."""
 
 
 class Image(Protocol):
     """A file system with compilers and browsers in it, and a way to run something there."""
 
-    digest: str
-    """What the image is, as ``sha256:…``; part of every build key."""
+    @property
+    def digest(self) -> str:
+        """What the image is, as ``sha256:…``; part of every build key."""
+        ...
+
+    @property
+    def environment(self) -> tuple[tuple[str, str], ...]:
+        """What every command inside sees before its own ``env``."""
+        ...
 
     def run(
         self,

@@ -1,0 +1,66 @@
+"""Sessions: thin callers of the ``emwheels`` command. ``nox -l`` lists them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+SOURCES = ("src", "tests", "recipes", "benchmarks", "noxfile.py")
+
+
+def emwheels(session: nox.Session, *arguments: str) -> None:
+    """Install the project once and run its command."""
+    installed = Path(session.virtualenv.location) / "emwheels-installed"
+    wanted = Path("pyproject.toml").read_text()
+    if not installed.is_file() or installed.read_text() != wanted:
+        session.install("--quiet", "--editable", ".")
+        installed.write_text(wanted)
+    session.run("python", "-m", "emwheels", *arguments)
+
+
+@nox.session(name="build-package")
+def build_package(session: nox.Session) -> None:
+    """Build, audit, index and test packages: nox -s build-package -- NAME... [--all] [--target T] [--profile P]."""
+    emwheels(session, "build", *session.posargs)
+
+
+@nox.session(name="test-package")
+def test_package(session: nox.Session) -> None:
+    """Run the tests of built packages again: nox -s test-package -- NAME... [--engine node]."""
+    emwheels(session, "test", *session.posargs)
+
+
+@nox.session
+def image(session: nox.Session) -> None:
+    """Make the build image if it is missing and show what is in it; also: -- save FILE, -- load FILE."""
+    emwheels(session, "image", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Pin the build requirements of recipes by hash: nox -s lock -- NAME..."""
+    emwheels(session, "lock", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the project's own tests: unit, integration with the real toolchain, end to end in real engines."""
+    session.install("--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, "dev"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    session.install("--quiet", "--editable", ".", "nox", *nox.project.dependency_groups(PYPROJECT, "dev"))
+    session.run("ruff", "check", *SOURCES)
+    session.run("ruff", "format", "--check", *SOURCES)
+    session.run("mypy")
+
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")

@@ -1,0 +1,238 @@
+"""One recipe -> a wheel or a library archive, by pyodide-build, in a sandbox without network."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import shutil
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels.archive import unpack
+from emwheels.diagnosis import diagnose
+from emwheels.errors import BuildError, RecipeError
+from emwheels.image.crossenv import INSIDE as CROSSENV
+from emwheels.image.model import Mount
+from emwheels.plan import PROFILES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.fetch import Fetched
+    from emwheels.image.model import Image
+    from emwheels.image.toolchain import Toolchain
+    from emwheels.recipe import Recipe
+    from emwheels.target import Target
+
+WORK = "/mnt/work"
+"""Where a build's folder is mounted: the same for every build, so that no path of the machine can get in."""
+BUILD_PATHS = (WORK, CROSSENV)
+"""What must not be found in a wheel."""
+
+_EPOCH = "1704067200"
+"""2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
+
+_SCRIPT = r"""
+set -eu
+if [ "$EMWHEELS_BARE" != yes ]; then
+    common="$(pyodide config get cflags | sed 's/-Oz//') $EMWHEELS_FLAGS -ffile-prefix-map=/mnt/work/="
+    export SIDE_MODULE_CFLAGS="$common" SIDE_MODULE_CXXFLAGS="$common"
+    export SIDE_MODULE_LDFLAGS="$(pyodide config get ldflags | sed 's/-Oz//') $EMWHEELS_FLAGS -Wl,--experimental-pic"
+fi
+cd /mnt/work/packages
+exec pyodide build-recipes-no-deps "$1" --recipe-dir /mnt/work/packages --build-dir /mnt/work/build --force-rebuild
+"""
+_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildInputs:
+    """Everything that one build reads."""
+
+    recipe: Recipe
+    target: Target
+    profile: str
+    source: Fetched
+    requirements: Sequence[Fetched]
+    """The wheels of requirements.build.txt."""
+    libraries: Sequence[Path]
+    """The archives of the host requirements that are static or shared libraries."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a build made, still in its working folder."""
+
+    file: Path
+    seconds: float
+    """Wall time of the compile phase."""
+    peak_kib: int
+
+
+def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:
+    """Unpack the source at ``destination``, apply the patches, add the extra files.
+
+    Raises `FetchError` for an archive that is not to be trusted and `RecipeError` for a patch that does not apply,
+    with what patch said of it.
+    """
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        # The store names files by hash; the archive's kind is told by its name where its bytes do not.
+        named = Path(folder) / source.filename
+        named.symlink_to(source.path)
+        unpack(named, destination, strip_single_top=True)
+    for patch in recipe.patches:
+        _apply(patch, destination, image)
+    for name, inside in recipe.source.extras:
+        (destination / inside).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recipe.folder / name, destination / inside)
+
+
+def _apply(patch: Path, tree: Path, image: Image) -> None:
+    with tempfile.TemporaryFile() as said:
+        done = image.run(
+            ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", "/mnt/patch"],
+            mounts=[Mount(host=tree, inside="/mnt/tree", writable=True), Mount(host=patch, inside="/mnt/patch")],
+            cwd="/mnt/tree",
+            output=said,
+        )
+        if done.status:
+            said.seek(0)
+            text = said.read().decode(errors="replace").strip()
+            raise RecipeError(
+                f"{patch}: does not apply to the source:\n{text}",
+                hint="make the patch again from the source of this version, or remove it if upstream has it now",
+            )
+
+
+def plain_recipe(recipe: Recipe, source: str) -> dict[str, Any]:
+    """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies."""
+    document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
+    document["source"] = {"path": source}
+    document["package"]["version"] = str(document["package"]["version"])
+    requirements = document.get("requirements", {})
+    requirements.pop("run", None)
+    requirements.pop("host", None)
+    document.pop("extra", None)
+    return document
+
+
+def build(
+    inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path, bare: bool = False
+) -> Built:
+    """Build in the empty folder ``work`` and return what was made. The log is written to ``log`` as it grows.
+
+    ``bare`` leaves pyodide-build its own flags, to compare with. Raises `BuildError` with the log's last lines, its
+    place and, for a failure that is known, what to do; `RecipeError` and `FetchError` for the source.
+    """
+    recipe = inputs.recipe
+    for name in ("packages", "build", "wheels", "home"):
+        (work / name).mkdir(parents=True)
+    prepare_source(recipe, inputs.source, work / "source", image)
+    folder = work / "packages" / recipe.name
+    folder.mkdir()
+    (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source"), indent=1))
+    for wheel in inputs.requirements:
+        shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
+    given = _unpack_libraries(inputs.libraries, work / "build" / ".libs")
+    (work / "build.sh").write_text(_SCRIPT)
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        done = image.run(
+            ["bash", f"{WORK}/build.sh", recipe.name],
+            mounts=[
+                Mount(host=work, inside=WORK, writable=True),
+                Mount(host=toolchain.crossenv, inside=CROSSENV),
+            ],
+            env=_environment(inputs.target, inputs.profile, image_path(image), bare=bare),
+            cwd=WORK,
+            output=output,
+        )
+    if done.status:
+        raise _failure(recipe, log)
+    file = (
+        _library_archive(work, recipe, given) if recipe.build.type == "static_library" else _wheel(folder, recipe, log)
+    )
+    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib)
+
+
+def image_path(image: Image) -> str:
+    """Return the image's own PATH."""
+    return dict(image.environment)["PATH"]
+
+
+def _environment(target: Target, profile: str, path: str, *, bare: bool) -> dict[str, str]:
+    return {
+        "PATH": f"/opt/emwheels/python{target.python_minor}/bin:{path}",
+        "HOME": f"{WORK}/home",
+        "EMWHEELS_FLAGS": " ".join(PROFILES[profile]),
+        "EMWHEELS_BARE": "yes" if bare else "no",
+        "PYODIDE_ROOT": f"{CROSSENV}/xbuildenv/pyodide-root",
+        "SKIP_EMSCRIPTEN_VERSION_CHECK": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": f"{WORK}/wheels",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "SOURCE_DATE_EPOCH": _EPOCH,
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+    }
+
+
+def _failure(recipe: Recipe, log: Path) -> BuildError:
+    text = log.read_text(errors="replace")
+    lines = "\n".join(f"  | {line}" for line in text.rstrip().splitlines()[-_TAIL_LINES:])
+    advice = diagnose(text)
+    where = f"the whole log is {log}"
+    return BuildError(f"{recipe.name} did not build:\n{lines}", hint=f"{advice} ({where})" if advice else where)
+
+
+def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
+    wheels = sorted((folder / "dist").glob("*.whl"))
+    if len(wheels) != 1:
+        raise BuildError(f"{recipe.name}: the build made {len(wheels)} wheels instead of one", hint=f"see {log}")
+    return wheels[0]
+
+
+def _unpack_libraries(archives: Sequence[Path], libs: Path) -> frozenset[str]:
+    """Unpack the host libraries into one prefix and return the names of their files."""
+    libs.mkdir()
+    for archive in archives:
+        with tempfile.TemporaryDirectory(dir=libs.parent) as folder:
+            tree = unpack(archive, Path(folder) / "tree")
+            shutil.copytree(tree, libs, dirs_exist_ok=True, symlinks=True)
+    return frozenset(_files(libs))
+
+
+def _files(tree: Path) -> list[str]:
+    return sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
+    """Pack what the recipe installed into ${WASM_LIBRARY_DIR}: same files, same bytes."""
+    libs = work / "build" / ".libs"
+    made = [name for name in _files(libs) if name not in given]
+    if not made:
+        raise BuildError(f"{recipe.name} installed nothing into ${{WASM_LIBRARY_DIR}}", hint="check its build script")
+    archive = work / f"{recipe.name}-{recipe.version}.tar.gz"
+
+    def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+        info.uid = info.gid = 0
+        info.uname = info.gname = ""
+        info.mtime = int(_EPOCH)
+        info.mode = 0o755 if info.mode & 0o100 else 0o644
+        return info
+
+    with (
+        archive.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name in made:
+            tar.add(libs / name, arcname=name, recursive=False, filter=plain)
+    return archive

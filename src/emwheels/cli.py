@@ -1,0 +1,265 @@
+"""The ``emwheels`` command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels import __version__
+from emwheels.archive import unpack
+from emwheels.audit import Runtime, audit_wheel
+from emwheels.build import BUILD_PATHS
+from emwheels.errors import EmwheelsError, UsageError
+from emwheels.harness import ENGINES
+from emwheels.image import debian
+from emwheels.image.toolchain import npm_package
+from emwheels.lock import lock_build_requirements, read_build_requirements
+from emwheels.pipeline import Options, Outcome, Pipeline
+from emwheels.plan import PROFILES
+from emwheels.progress import Board
+from emwheels.project import Project, find_project
+from emwheels.recipe import load_recipes
+from emwheels.registry import pip_configuration
+from emwheels.target import Targets, load_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXAMPLES = """examples:
+  emwheels list                          the recipes, a line each
+  emwheels build numpy                   image, sources, build, audit, index and tests: everything needed
+  emwheels build --all --profile size    every recipe with upstream's size optimisation
+  emwheels test numpy --engine node      the tests only, in one engine
+  emwheels image                         what is in the build image
+  emwheels lock numpy                    pin numpy's build requirements by hash
+
+exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 130 stopped
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emwheels",
+        description="Turns source packages into tested WebAssembly wheels for Pyodide.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--project", type=Path, help="a folder of the checkout (default: the working folder)")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--target", help="Pyodide version, a table of targets.toml (default: the one named there)")
+    common.add_argument("--offline", action="store_true", help="open no socket; what is missing is an error")
+    common.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    verbs.add_parser("list", parents=[common], help="list the recipes")
+    for verb, text in (
+        ("build", "build, audit, index and test packages and what they need"),
+        ("test", "run the tests of packages again, building what is missing"),
+    ):
+        run = verbs.add_parser(verb, parents=[common], help=text)
+        run.add_argument("names", nargs="*", metavar="NAME")
+        run.add_argument("--all", action="store_true", help="every recipe")
+        run.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+        run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
+        run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
+        if verb == "build":
+            run.add_argument("--no-test", action="store_true", help="do not run the tests")
+            run.add_argument("--force", action="store_true", help="build and test even what is up to date")
+    image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
+    image.add_argument("action", nargs="?", choices=["show", "save", "load"], default="show")
+    image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
+    lock = verbs.add_parser("lock", parents=[common], help="pin build requirements by hash")
+    lock.add_argument("names", nargs="+", metavar="NAME")
+    audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
+    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
+    audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        arguments = _parser().parse_args(argv)
+        project = find_project(arguments.project)
+        return _VERBS[arguments.verb](arguments, project, load_targets(project.targets_file))
+    except EmwheelsError as error:
+        _complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("emwheels: stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _complain(EmwheelsError(f"{error.strerror}: {error.filename or ''}".rstrip(": ")))
+        return 1
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(error: EmwheelsError) -> None:
+    print(f"emwheels: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+
+
+def _pipeline(arguments: argparse.Namespace, project: Project, targets: Targets) -> Pipeline:
+    return Pipeline(project, targets, targets.get(arguments.target), board=Board(), offline=arguments.offline)
+
+
+def _list(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    recipes = load_recipes(project.recipes, patches=project.patches)
+    if arguments.json:
+        rows = [{"name": r.name, "version": r.version, "summary": r.about.summary} for r in recipes.values()]
+        print(json.dumps(rows, indent=1))
+        return 0
+    width = max(len(name) for name in recipes) if recipes else 0
+    for recipe in recipes.values():
+        print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}")
+    print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
+    print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {', '.join(PROFILES)}")
+    return 0
+
+
+def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    if not arguments.names and not arguments.all:
+        return _list(arguments, project, targets)
+    if arguments.names and arguments.all:
+        raise UsageError("give names or --all, not both")
+    only_test = arguments.verb == "test"
+    options = Options(
+        profile=arguments.profile,
+        engines=tuple(arguments.engine or ENGINES),
+        test=only_test or not arguments.no_test,
+        rebuild=not only_test and arguments.force,
+        retest=only_test or arguments.force,
+        test_seconds=arguments.test_seconds,
+    )
+    pipeline = _pipeline(arguments, project, targets)
+    outcomes = pipeline.run(arguments.names, options)
+    if arguments.json:
+        print(json.dumps([_plain(outcome) for outcome in outcomes], indent=1))
+    else:
+        _print_outcomes(outcomes)
+    failed = [outcome.error for outcome in outcomes if outcome.error is not None]
+    return failed[0].exit_code if failed else 0
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "state": outcome.state,
+        "why": outcome.why,
+        "output": asdict(outcome.output) if outcome.output else None,
+        "phases": outcome.phases,
+        "engines": outcome.engines,
+        "error": outcome.error.message if outcome.error else None,
+    }
+
+
+def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "result", "bytes", "seconds", "tests", ""):
+        table.add_column(heading, justify="right" if heading in ("bytes", "seconds") else "left", overflow="fold")
+    for outcome in outcomes:
+        output = outcome.output
+        table.add_row(
+            outcome.name,
+            outcome.state,
+            f"{output.size:,}" if output else "",
+            f"{sum(outcome.phases.values()):.1f}" if outcome.phases else "",
+            "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items()),
+            outcome.why or (output.filename if output else ""),
+        )
+    width = shutil.get_terminal_size((160, 24)).columns
+    Console(highlight=False, width=width).print(table)
+
+
+def _image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    pipeline = _pipeline(arguments, project, targets)
+    if arguments.action != "show" and arguments.file is None:
+        raise UsageError(
+            f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} image.tar.gz"
+        )
+    if arguments.action == "load":
+        record = debian.load_archive(project.cache, targets.image, arguments.file)
+        print(f"loaded {record.digest}")
+        return 0
+    digest = pipeline.image_digest
+    if arguments.action == "save":
+        debian.save_image(project.cache, targets.image, arguments.file)
+        print(f"saved {digest} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
+        return 0
+    shown = debian.read_record(debian.image_folder(project.cache, targets.image))
+    content = {"digest": digest} | (asdict(shown) if shown and shown.digest == digest else {})
+    if arguments.json:
+        print(json.dumps(content, indent=1))
+        return 0
+    print(f"digest     {digest}")
+    if shown and shown.digest == digest:
+        print(f"suite      Debian {shown.suite}\ntoolchain  {shown.toolchain}")
+        print(f"kept in    {debian.image_folder(project.cache, targets.image)}\n")
+        for package, version in sorted(shown.packages.items()):
+            print(f"{package} {version}")
+    return 0
+
+
+def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    pipeline = _pipeline(arguments, project, targets)
+    recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
+    pythons = sorted({target.python_minor for target in targets.targets.values()})
+    for name in arguments.names:
+        recipe = recipes[name]
+        if recipe.source.url is None or recipe.build.type != "package":
+            raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
+        with pipeline.board.phase(name, "lock"), tempfile.TemporaryDirectory() as folder:
+            fetched = pipeline.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+            named = Path(folder) / fetched.filename
+            named.symlink_to(fetched.path)
+            tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
+            wanted = [*read_build_requirements(tree), *recipe.requirements.build_extras]
+        destination = recipe.folder / "requirements.build.txt"
+        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration())
+        print(destination.relative_to(project.root))
+    return 0
+
+
+def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    pipeline = _pipeline(arguments, project, targets)
+    target = pipeline.target
+    runtime = Runtime.read(npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
+    status = 0
+    for wheel in arguments.wheels:
+        report = audit_wheel(
+            wheel, target=target, runtime=runtime, dependencies=arguments.dependency, build_paths=BUILD_PATHS
+        )
+        status = 7 if report.errors else status
+        if arguments.json:
+            print(report.to_json(), end="")
+            continue
+        print(f"{report.wheel}: {len(report.errors)} errors, {len(report.findings) - len(report.errors)} warnings")
+        for finding in report.findings:
+            print(f"  {finding.severity}: {finding.rule}: {finding.member}: {finding.message}")
+    return status
+
+
+_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit}

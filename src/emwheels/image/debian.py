@@ -1,0 +1,332 @@
+"""The embedded image: a Debian root file system put together from the registries and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from filelock import FileLock
+
+from emwheels.errors import ImageError
+from emwheels.image.model import Mount
+from emwheels.image.rootfs import RootFs, usable_method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emwheels.fetch import Fetcher
+    from emwheels.target import ImagePins
+
+PATH_INSIDE = "/usr/share/emscripten:/usr/lib/llvm-{llvm}/bin:/usr/bin:/bin"
+"""Emscripten's own folder comes first: Debian's links to it in /usr/bin do not find their tools."""
+
+_RECORD = "image.json"
+_MARK = "opt/emwheels/digest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord:
+    """What an image is; kept beside it and shown by ``emwheels image``."""
+
+    key: str
+    digest: str
+    suite: str
+    packages: dict[str, str]
+    """Debian package -> version."""
+    toolchain: str = "debian"
+
+
+def environment(pins: ImagePins) -> tuple[tuple[str, str], ...]:
+    """Return what every command in the image sees."""
+    return (
+        ("PATH", PATH_INSIDE.format(llvm=pins.llvm)),
+        ("HOME", "/tmp"),  # noqa: S108  fresh for each command
+        ("LANG", "C.UTF-8"),
+        ("EM_CACHE", "/opt/emwheels/emscripten-cache"),
+        ("EM_FROZEN_CACHE", "1"),
+    )
+
+
+def _data(name: str) -> str:
+    return importlib.resources.files("emwheels.image").joinpath(name).read_text()
+
+
+def image_key(pins: ImagePins) -> str:
+    """Return the hash of everything that the image is made from, as 64 hexadecimal digits."""
+    inputs = {
+        "pins": asdict(pins) | {"oci_reference": ""},
+        "provision": _data("provision.sh"),
+        "pyodide_build": _data("pyodide-build.txt"),
+    }
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def image_folder(cache: Path, pins: ImagePins) -> Path:
+    """Return where the image for ``pins`` is kept."""
+    return cache / "images" / image_key(pins)[:16]
+
+
+def load_image(cache: Path, pins: ImagePins, *, method: str | None = None) -> tuple[RootFs, ImageRecord] | None:
+    """Return the finished image for ``pins``, or None when there is none or a half-made one."""
+    folder = image_folder(cache, pins)
+    record = read_record(folder)
+    if record is None:
+        return None
+    root = folder / "rootfs"
+    chosen = method or usable_method(root)
+    return RootFs(root=root, digest=record.digest, method=chosen, environment=environment(pins)), record
+
+
+def read_record(folder: Path) -> ImageRecord | None:
+    """Return the record of the image in ``folder``; None unless the root file system there is the one it names."""
+    try:
+        record = ImageRecord(**json.loads((folder / _RECORD).read_text()))
+        mark = (folder / "rootfs" / _MARK).read_text().strip()
+    except (OSError, ValueError, TypeError):
+        return None
+    return record if mark == record.digest else None
+
+
+def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[[str], None], log: Path) -> ImageRecord:
+    """Put the image together, verify it, and only then let it be found. Keeps one that is already whole.
+
+    Raises `ImageError` when a tool of the host is missing, the suite does not offer what ``pins`` ask for, or a
+    step fails; ``log`` then holds its output.
+    """
+    folder = image_folder(cache, pins)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        record = read_record(folder)
+        if record is not None:
+            return record
+        require_host_tools(say)
+        lock = _requirements_file(cache)
+        wheels = {wheel for python in pins.pythons for wheel in fetcher.fetch_requirements(lock, python=python)}
+        making = folder.with_name(f"{folder.name}.making")
+        remove_tree(making)
+        (making / "wheels").mkdir(parents=True)
+        for wheel in wheels:
+            shutil.copyfile(wheel.path, making / "wheels" / wheel.filename)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            _bootstrap(making / "rootfs", pins, say, output, log)
+            record = _provision(making, pins, say, output, log)
+        shutil.rmtree(making / "wheels")
+        (making / _RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
+        remove_tree(folder)
+        making.replace(folder)
+        return record
+
+
+def _requirements_file(cache: Path) -> Path:
+    path = cache / "images" / "pyodide-build.txt"
+    path.write_text(_data("pyodide-build.txt"))
+    return path
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a root file system, folders without write permission included."""
+    if folder.exists():
+        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
+        shutil.rmtree(folder)
+
+
+_HOST_TOOLS = {
+    "mmdebstrap": "mmdebstrap",
+    "bwrap": "bubblewrap",
+    "dpkg-deb": "dpkg",
+}
+
+
+def require_host_tools(say: Callable[[str], None]) -> None:
+    """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
+    wanted = [package for tool, package in _HOST_TOOLS.items() if not shutil.which(tool)]
+    if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
+        wanted.append("debian-archive-keyring")
+    if not wanted:
+        return
+    line = f"apt-get install -y --no-install-recommends {' '.join(wanted)}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ImageError(f"this machine lacks {', '.join(wanted)}", hint=f"run as root: apt-get update && {line}")
+    say(f"installing {', '.join(wanted)}")
+    for command in ("apt-get update", line):
+        done = subprocess.run(
+            command.split(), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, check=False
+        )
+        if done.returncode:
+            tail = "\n".join(done.stderr.decode(errors="replace").splitlines()[-5:])
+            raise ImageError(f"{command} failed:\n{tail}", hint="mend the machine's apt configuration and run again")
+
+
+def debian_mirror() -> str:
+    """Return the Debian mirror of this machine's apt, or an empty string for mmdebstrap's own default.
+
+    ``EMWHEELS_DEBIAN_MIRROR`` overrides it, which a machine that is not Debian may need.
+    """
+    if mirror := os.environ.get("EMWHEELS_DEBIAN_MIRROR"):
+        return mirror
+    if not shutil.which("apt-get"):
+        return ""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for line in listed.stdout.splitlines():
+        address, _, origin = line.partition(" ")
+        if origin == "Debian" and "security" not in address:
+            return address
+    return ""
+
+
+def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
+    headers = [f"libpython{python}-dev" for python in pins.pythons]
+    unpack = 'for deb in "$1"/opt/emwheels/*.deb; do dpkg-deb -x "$deb" "$1/opt/emwheels/headers"; rm "$deb"; done'
+    fetch = f'cd "$1/opt/emwheels" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {" ".join(headers)}'
+    as_root = os.geteuid() == 0
+    target = str(root) if as_root else f"{root}.tar"
+    command = [
+        "mmdebstrap",
+        f"--mode={'root' if as_root else 'unshare'}",
+        "--variant=apt",
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        '--aptopt=Acquire::Retries "5"',
+        '--aptopt=Apt::Install-Recommends "false"',
+        f"--include={','.join(pins.packages)}",
+        '--customize-hook=mkdir -p "$1/opt/emwheels/headers"',
+        f"--customize-hook={fetch}",
+        f"--customize-hook={unpack}",
+        # The headers without the .pc files beside them: a cross build must not find the image's own Python.
+        '--customize-hook=rm -rf "$1/opt/emwheels/headers/usr/lib" "$1/opt/emwheels/headers/usr/share"',
+        '--customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" -W > "$1/opt/emwheels/packages"',
+        # Mount points of the doorway.
+        '--customize-hook=: > "$1/etc/resolv.conf"',
+        pins.suite,
+        target,
+    ]
+    if mirror := debian_mirror():
+        command.append(mirror)
+    say(f"Debian {pins.suite}: downloading and unpacking {len(pins.packages)} packages and what they need")
+    _checked(command, output, log, "mmdebstrap could not put the root file system together")
+    if not as_root:
+        root.mkdir()
+        _checked(
+            ["tar", "-xf", target, "-C", str(root), "--no-same-owner", "--exclude=./dev/*"],
+            output,
+            log,
+            "the root file system could not be unpacked",
+        )
+        root.with_name(f"{root.name}.tar").unlink()
+    _check_versions(_installed(root), pins)
+
+
+def _checked(command: list[str], output: IO[bytes], log: Path, failure: str) -> None:
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        status = process.wait()
+    except BaseException:
+        process.terminate()  # mmdebstrap unmounts what it mounted
+        process.wait()
+        raise
+    if status:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        raise ImageError(f"{failure}:\n{tail}", hint=f"the whole output is in {log}")
+
+
+def _installed(root: Path) -> dict[str, str]:
+    lines = (root / "opt/emwheels/packages").read_text().splitlines()
+    return {name.split(":")[0]: version for name, _, version in (line.partition("\t") for line in lines)}
+
+
+def _check_versions(installed: dict[str, str], pins: ImagePins) -> None:
+    """Raise `ImageError` when the suite has moved away from what targets.toml pins."""
+    emscripten = re.sub(r"[~+-].*", "", installed.get("emscripten", "none"))
+    problems = []
+    if emscripten != pins.emscripten:
+        problems.append(f"Emscripten {emscripten} instead of {pins.emscripten}")
+    if f"clang-{pins.llvm}" not in installed:
+        found = sorted(name for name in installed if re.fullmatch(r"clang-\d+", name))
+        problems.append(f"LLVM {', '.join(found) or 'none'} instead of clang-{pins.llvm}")
+    problems += [f"no Python {python}" for python in pins.pythons if f"python{python}" not in installed]
+    if problems:
+        raise ImageError(
+            f"Debian {pins.suite} now offers {'; '.join(problems)}",
+            hint="either write the new versions into [image] of targets.toml, which builds every wheel again, "
+            "or take an image that was saved before (emwheels image load FILE)",
+        )
+
+
+def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> ImageRecord:
+    root = making / "rootfs"
+    script = making / "provision.sh"
+    script.write_text(_data("provision.sh").replace("LLVM_VERSION", pins.llvm))
+    (making / "requirements.txt").write_text(_data("pyodide-build.txt"))
+    doorway = RootFs(root=root, digest="", method=usable_method(root), writable=True)
+    say(f"pyodide-build {pins.pyodide_build} and Emscripten's system libraries (2-3 minutes)")
+    done = doorway.run(
+        ["sh", "/mnt/provision.sh", *pins.pythons],
+        mounts=[
+            Mount(host=script, inside="/mnt/provision.sh"),
+            Mount(host=making / "wheels", inside="/mnt/wheels"),
+            Mount(host=making / "requirements.txt", inside="/mnt/requirements.txt"),
+        ],
+        env={"PATH": "/usr/bin:/bin"},
+        output=output,
+    )
+    if done.status:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        raise ImageError(f"the image could not be provisioned:\n{tail}", hint=f"the whole output is in {log}")
+    script.unlink()
+    packages = _installed(root)
+    key = image_key(pins)
+    content = json.dumps({"key": key, "packages": packages}, sort_keys=True)
+    digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+    (root / _MARK).write_text(digest + "\n")
+    return ImageRecord(key=key, digest=digest, suite=pins.suite, packages=packages)
+
+
+def save_image(cache: Path, pins: ImagePins, destination: Path) -> None:
+    """Write the image to one compressed archive. Raises `ImageError` when there is no finished image."""
+    folder = image_folder(cache, pins)
+    if read_record(folder) is None:
+        raise ImageError("there is no finished image to save", hint="make one first: emwheels image")
+    part = destination.with_name(f".{destination.name}.part")
+    command = ["tar", "--create", "--gzip", "--numeric-owner", "--file", str(part), "--directory", str(folder), "."]
+    if subprocess.run(command, check=False).returncode:
+        part.unlink(missing_ok=True)
+        raise ImageError(f"the image could not be written to {destination}", hint="is there room for about 1 GB?")
+    part.replace(destination)
+
+
+def load_archive(cache: Path, pins: ImagePins, archive: Path) -> ImageRecord:
+    """Take an image that `save_image` wrote. Raises `ImageError` when it is damaged or of other pins."""
+    folder = image_folder(cache, pins)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = folder.with_name(f"{folder.name}.making")
+    with FileLock(f"{folder}.lock"):
+        remove_tree(making)
+        making.mkdir()
+        if not tarfile.is_tarfile(archive):
+            raise ImageError(f"{archive} is not an archive", hint="it has to come from: emwheels image save FILE")
+        command = ["tar", "--extract", "--gzip", "--numeric-owner", "--file", str(archive), "--directory", str(making)]
+        status = subprocess.run(command, check=False, capture_output=True).returncode
+        record = read_record(making)
+        if status or record is None or record.key != image_key(pins):
+            remove_tree(making)
+            what = "is damaged" if status or record is None else "was made from other pins than targets.toml has"
+            raise ImageError(f"{archive} {what}", hint="save it again with the same checkout of the project")
+        remove_tree(folder)
+        making.replace(folder)
+        return record

@@ -1,0 +1,450 @@
+"""The whole path for some packages: plan, fetch, build, audit, index, test. Joins the rooms; does no work itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels import index
+from emwheels.audit import Runtime, audit_wheel
+from emwheels.build import BUILD_PATHS, BuildInputs, build
+from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
+from emwheels.fetch import Fetcher
+from emwheels.harness import ENGINES, Event, run_tests
+from emwheels.image import debian, oci
+from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
+from emwheels.plan import BuildKey, build_key
+from emwheels.recipe import Recipe, dependency_order, load_recipes
+from emwheels.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from emwheels.fetch import Fetched
+    from emwheels.image.model import Image
+    from emwheels.progress import Board
+    from emwheels.project import Project
+    from emwheels.target import Target, Targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run is to do."""
+
+    profile: str = "speed"
+    engines: tuple[str, ...] = ENGINES
+    test: bool = True
+    rebuild: bool = False
+    retest: bool = False
+    test_seconds: float = 120.0
+    """Limit for one test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A package that is built: where it is and where it came from."""
+
+    name: str
+    kind: str
+    """``wheels`` or ``libraries``: the kind of store entry."""
+    filename: str
+    sha256: str
+    size: int
+    seconds: float
+    """Wall time of the compile phase when it was built."""
+    key: str
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run did with one package."""
+
+    name: str
+    state: str
+    """``built``, ``reused``, ``failed`` or ``blocked``."""
+    why: str = ""
+    output: Output | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    """Phase -> wall seconds."""
+    engines: dict[str, str] = field(default_factory=dict)
+    """Engine -> ``16 passed``."""
+    error: EmwheelsError | None = None
+
+
+class Pipeline:
+    """Runs packages of one project for one target."""
+
+    def __init__(
+        self, project: Project, targets: Targets, target: Target, *, board: Board, offline: bool = False
+    ) -> None:
+        self.project = project
+        self.targets = targets
+        self.target = target
+        self.board = board
+        self.store = Store(project.cache / "store")
+        self.fetcher = Fetcher(self.store, offline=offline, progress=board.download)
+
+    @property
+    def logs(self) -> Path:
+        """Where logs are kept, by package."""
+        return self.project.cache / "logs"
+
+    @cached_property
+    def image_digest(self) -> str:
+        """The digest of the image, which is made or pulled first if it is not there; entering it is not needed."""
+        if reference := oci.configured_reference(self.targets.image):
+            return oci.digest_of(reference)
+        record = debian.read_record(self._image_folder)
+        if record is None:
+            with self.board.phase("image", "making the build image, once (about 5 minutes, 2.5 GB)"):
+                record = debian.make_image(
+                    self.project.cache,
+                    self.targets.image,
+                    self.fetcher,
+                    say=lambda text: self.board.say("image", text),
+                    log=self.logs / "image.log",
+                )
+        return record.digest
+
+    @property
+    def _image_folder(self) -> Path:
+        return debian.image_folder(self.project.cache, self.targets.image)
+
+    @cached_property
+    def image(self) -> Image:
+        """The way into the image."""
+        digest = self.image_digest
+        if reference := oci.configured_reference(self.targets.image):
+            return oci.OciImage.open(reference, environment=debian.environment(self.targets.image))
+        method = os.environ.get("EMWHEELS_ENTER") or None
+        loaded = debian.load_image(self.project.cache, self.targets.image, method=method)
+        if loaded is None:  # removed since the digest was read
+            raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
+        return loaded[0]
+
+    @cached_property
+    def toolchain(self) -> Toolchain:
+        """The folders of the target beside the image."""
+        digest = self.image_digest
+        with oci.headers(self.image, self._image_folder / "rootfs", self.project.cache) as root:
+            return make_toolchain(
+                self.target, image_root=root, image_digest=digest, fetcher=self.fetcher, cache=self.project.cache
+            )
+
+    @cached_property
+    def playwright_core(self) -> Path:
+        """The unpacked npm package."""
+        pins = self.targets.harness
+        return npm_package(pins.playwright_core, pins.playwright_core_sha256, self.fetcher, self.project.cache)
+
+    @cached_property
+    def harness_wheels(self) -> tuple[Path, ...]:
+        """What the harness installs beside the wheels, under the files' own names."""
+        with as_file(files("emwheels.harness") / "requirements.txt") as lock:
+            fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=())
+            key = hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
+        folder = self.project.cache / "harness" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        for wheel in fetched:
+            index.write_atomically(folder / wheel.filename, wheel.path.read_bytes())
+        return tuple(folder / wheel.filename for wheel in fetched)
+
+    def dist(self, profile: str) -> Path:
+        """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
+        return self.project.dist if profile == "speed" else self.project.dist / profile
+
+    # -- one package -----------------------------------------------------------------------------------------------
+
+    def key(self, recipe: Recipe, profile: str, outputs: Mapping[str, Output]) -> BuildKey:
+        """Return the build key of ``recipe``, given what its host requirements came out as."""
+        return build_key(
+            recipe,
+            self.target,
+            profile=profile,
+            image_digest=self.image_digest,
+            toolchain="debian",
+            toolchain_key=toolchain_key(self.target, self.image_digest),
+            dependencies={name: outputs[name].sha256 for name in recipe.requirements.host},
+        )
+
+    def existing(self, key: BuildKey) -> Output | None:
+        """Return what was built for ``key``, if it is in the store and whole."""
+        record = self.store.get_record("builds", key.digest)
+        if record is None:
+            return None
+        output = Output(**record["output"])
+        try:
+            self.store.get(output.kind, output.sha256)
+        except StoreError as error:
+            self.board.say(output.name, f"{error.message}; building it again")
+            return None
+        return output
+
+    def why(self, recipe: Recipe, key: BuildKey, profile: str) -> str:
+        """Return why ``recipe`` is to be built, in terms of what changed since the last time."""
+        latest = self.store.get_record("latest", _latest_key(recipe.name, self.target.name, profile))
+        if latest is None:
+            return f"never built for {self.target.name} with profile {profile}"
+        changed = key.changed(latest["inputs"])
+        return f"changed: {', '.join(changed)}" if changed else "its output is not in the store any more"
+
+    def build(self, recipe: Recipe, key: BuildKey, profile: str, outputs: Mapping[str, Output], to: Outcome) -> Output:
+        """Build ``recipe``, audit it and keep it in the store."""
+        with self._timed(to, "fetch"):
+            source, requirements = self._fetch(recipe)
+        log = self.logs / recipe.name / f"{self.target.name}-{profile}.log"
+        with self._work(recipe.name) as work:
+            inputs = BuildInputs(
+                recipe=recipe,
+                target=self.target,
+                profile=profile,
+                source=source,
+                requirements=requirements,
+                libraries=[
+                    self.store.get(outputs[name].kind, outputs[name].sha256)
+                    for name in recipe.requirements.host
+                    if outputs[name].kind == "libraries"
+                ],
+            )
+            image, toolchain = self.image, self.toolchain
+            with self._timed(to, "compile"):
+                built = build(inputs, image=image, toolchain=toolchain, work=work, log=log)
+            kind = "libraries" if recipe.build.type == "static_library" else "wheels"
+            report: dict[str, Any] = {}
+            if kind == "wheels":
+                with self._timed(to, "audit"):
+                    report = self._audit(recipe, built.file, outputs, profile)
+            output = Output(
+                name=recipe.name,
+                kind=kind,
+                filename=built.file.name,
+                sha256=self.store.put_file(kind, built.file),
+                size=built.file.stat().st_size,
+                seconds=round(built.seconds, 3),
+                key=key.digest,
+            )
+        record = {
+            "output": asdict(output),
+            "inputs": dict(key.inputs),
+            "log": self.store.put_file("logs", log),
+            "audit": report,
+            "peak_kib": built.peak_kib,
+        }
+        self.store.add_record("builds", key.digest, record)
+        self.store.add_record("latest", _latest_key(recipe.name, self.target.name, profile), record)
+        return output
+
+    def _fetch(self, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
+        if recipe.source.url is None:
+            raise RecipeError(
+                f"{recipe.folder / 'meta.yaml'}: source.path is not built yet", hint="give source.url and source.sha256"
+            )
+        if recipe.build.type == "package" and recipe.build_lock is None:
+            raise RecipeError(
+                f"{recipe.folder}: there is no requirements.build.txt", hint=f"make it: nox -s lock -- {recipe.name}"
+            )
+        source = self.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+        python = self.target.python_minor
+        wheels = self.fetcher.fetch_requirements(recipe.build_lock, python=python) if recipe.build_lock else ()
+        return source, wheels
+
+    def _audit(self, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], profile: str) -> dict[str, Any]:
+        report = audit_wheel(
+            wheel,
+            target=self.target,
+            runtime=Runtime.read(self.toolchain.runtime),
+            dependencies=[self._wheel_path(outputs[name]) for name in recipe.requirements.run if name in outputs],
+            build_paths=BUILD_PATHS,
+            accepted_size=self._accepted_size(recipe.name, profile),
+        )
+        reports = self.dist(profile) / "reports" / recipe.name
+        index.write_atomically(reports / f"audit-{self.target.name}.json", report.to_json().encode())
+        for finding in report.findings:
+            self.board.say(
+                recipe.name, f"audit {finding.severity}: {finding.rule}: {finding.member}: {finding.message}"
+            )
+        if report.errors:
+            lines = "\n".join(f"  {item.rule}: {item.member}: {item.message}" for item in report.errors)
+            raise AuditError(
+                f"{wheel.name} must not be published:\n{lines}", hint=f"the report is in {reports}; nothing was kept"
+            )
+        found: dict[str, Any] = json.loads(report.to_json())
+        return found
+
+    def _accepted_size(self, name: str, profile: str) -> int | None:
+        latest = self.store.get_record("latest", _latest_key(name, self.target.name, profile))
+        return int(latest["output"]["size"]) if latest else None
+
+    def _wheel_path(self, output: Output) -> Path:
+        """Return the wheel under its own name, which tells what it is."""
+        folder = self.project.cache / "named" / output.sha256[:24]
+        path = folder / output.filename
+        if not path.is_file():
+            index.write_atomically(path, self.store.get(output.kind, output.sha256).read_bytes())
+        return path
+
+    def test(self, recipe: Recipe, outputs: Mapping[str, Output], options: Options, to: Outcome) -> None:
+        """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
+        wheels = [outputs[name] for name in _run_closure(recipe.name, self._recipes) if name in outputs]
+        wheels = [output for output in wheels if output.kind == "wheels"]
+        waiting = []
+        for engine in options.engines:
+            record = self.store.get_record("tests", self._test_key(recipe, wheels, engine))
+            if record and not options.retest:
+                to.engines[engine] = record["summary"]
+            else:
+                waiting.append(engine)
+        if not waiting:
+            return
+        with self._timed(to, "test"):
+            results = run_tests(
+                image=self.image,
+                runtime=self.toolchain.runtime,
+                playwright_core=self.playwright_core,
+                harness_wheels=self.harness_wheels,
+                wheels=[self._wheel_path(output) for output in wheels],
+                requirements=[f"{recipe.name}=={recipe.version}"],
+                tests=recipe.folder,
+                engines=waiting,
+                output=self.dist(options.profile) / "reports" / recipe.name / self.target.name,
+                test_seconds=options.test_seconds,
+                on_event=lambda event: self._show(recipe.name, event),
+            )
+        failed = []
+        for engine, result in results.items():
+            summary = f"{result.passed} passed"
+            summary += f", {result.skipped} skipped" if result.skipped else ""
+            if result.ok:
+                self.store.add_record("tests", self._test_key(recipe, wheels, engine), {"summary": summary})
+            else:
+                summary += f", {result.failed + result.errors} failed"
+                failed += [
+                    f"  {engine}: {case.nodeid}: {_first_line(case.message)}"
+                    for case in result.cases
+                    if case.outcome in ("failed", "error")
+                ]
+            to.engines[engine] = summary
+            self.board.say(recipe.name, f"{engine}: {summary} in {result.seconds:.1f} s")
+        if failed:
+            reports = self.dist(options.profile) / "reports" / recipe.name / self.target.name
+            shown = "\n".join(failed[:20])
+            more = f"\n  and {len(failed) - 20} more" if len(failed) > 20 else ""
+            raise HarnessError(f"tests of {recipe.name} failed:\n{shown}{more}", hint=f"logs and JUnit XML: {reports}")
+
+    def _show(self, name: str, event: Event) -> None:
+        if event.kind == "boot":
+            self.board.say(name, f"tests in {event.engine}")
+
+    def _test_key(self, recipe: Recipe, wheels: Sequence[Output], engine: str) -> str:
+        """Return the hash of everything that can change the tests' results."""
+        digest = hashlib.sha256()
+        lock = (files("emwheels.harness") / "requirements.txt").read_text()
+        for part in (engine, self.target.name, self.image_digest, lock, *(output.sha256 for output in wheels)):
+            digest.update(f"{part}\n".encode())
+        for path in sorted(recipe.folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.name not in _NOT_TESTS:
+                digest.update(f"{path.relative_to(recipe.folder)}\n".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()
+
+    # -- many packages ---------------------------------------------------------------------------------------------
+
+    _recipes: dict[str, Recipe] = {}  # noqa: RUF012  replaced, never changed
+
+    def run(self, names: Sequence[str], options: Options) -> list[Outcome]:
+        """Build ``names`` and what they need, in order; a failure blocks its dependents and nothing else."""
+        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+        remove_stale_work(self.project.cache / "work")
+        outputs: dict[str, Output] = {}
+        outcomes: dict[str, Outcome] = {}
+        for name in dependency_order(self._recipes):
+            recipe = self._recipes[name]
+            outcome = outcomes[name] = Outcome(name=name, state="failed")
+            needs = [*recipe.requirements.host, *recipe.requirements.run]
+            blockers = [need for need in needs if need in outcomes and outcomes[need].output is None]
+            if blockers:
+                outcome.state, outcome.why = "blocked", f"needs {', '.join(blockers)}"
+                continue
+            try:
+                self._one(recipe, options, outputs, outcome)
+            except EmwheelsError as error:
+                outcome.state, outcome.error = "failed", error
+                self.board.say(name, f"failed: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+        return list(outcomes.values())
+
+    def _one(self, recipe: Recipe, options: Options, outputs: dict[str, Output], outcome: Outcome) -> None:
+        key = self.key(recipe, options.profile, outputs)
+        output = None if options.rebuild else self.existing(key)
+        if output is not None:
+            outcome.state, outcome.why = "reused", "nothing that can change the output has changed"
+        else:
+            self.board.say(recipe.name, f"to build: {self.why(recipe, key, options.profile)}")
+            output = self.build(recipe, key, options.profile, outputs, outcome)
+            outcome.state = "built"
+        outputs[recipe.name] = outcome.output = output
+        if output.kind != "wheels":
+            return
+        index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
+        if options.test and recipe.tests:
+            self.test(recipe, outputs, options, outcome)
+
+    @contextmanager
+    def _timed(self, outcome: Outcome, phase: str) -> Iterator[None]:
+        started = time.monotonic()
+        with self.board.phase(outcome.name, phase):
+            yield
+        outcome.phases[phase] = round(time.monotonic() - started, 3)
+
+    @contextmanager
+    def _work(self, name: str) -> Iterator[Path]:
+        """Give a build a folder of its own; its name tells which process it belongs to."""
+        work = self.project.cache / "work" / f"{name}-{os.getpid()}"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        try:
+            yield work
+        finally:
+            debian.remove_tree(work)
+
+
+_NOT_TESTS = {"meta.yaml", "requirements.build.txt"}
+
+
+def remove_stale_work(folder: Path) -> None:
+    """Remove the folders of builds whose process is gone."""
+    for path in folder.glob("*-*"):
+        match = re.fullmatch(r".*-(\d+)", path.name)
+        if match and not Path(f"/proc/{match[1]}").exists():
+            debian.remove_tree(path)
+
+
+def _latest_key(name: str, target: str, profile: str) -> str:
+    return hashlib.sha256(f"{name}\n{target}\n{profile}".encode()).hexdigest()
+
+
+def _run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return ``name`` and every recipe it needs at run time."""
+    found: list[str] = []
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current not in found and current in recipes:
+            found.append(current)
+            waiting += recipes[current].requirements.run
+    return found
+
+
+def _first_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    marked = [line for line in lines if line.startswith("E ")]
+    return (marked or lines or [""])[0].strip()[:200]
