@@ -1,7 +1,9 @@
 """Cassowary constraint systems with known solutions, and C++ exceptions that become Python's."""
 
+import gc
 import itertools
 import random
+import weakref
 
 import kiwisolver
 import pytest
@@ -184,3 +186,18 @@ def test_random_triangular_systems():
         rng.shuffle(constraints)
         solve(*constraints)
         assert [v.value() for v in variables] == pytest.approx(wanted, abs=1e-6)
+
+
+class Owner:
+    """Something that can be watched, which kiwisolver's own objects cannot."""
+
+
+def test_the_garbage_collector_can_clear_cycles_through_every_type():
+    variable = Variable("v")
+    owner = Owner()
+    owner.held = [variable, 2 * variable, variable + 1, variable == 3]
+    variable.setContext(owner)
+    watch = weakref.ref(owner)
+    del variable, owner
+    gc.collect()
+    assert watch() is None

@@ -92,7 +92,12 @@ class Pipeline:
         self.target = target
         self.board = board
         self.store = Store(project.cache / "store")
-        self.fetcher = Fetcher(self.store, offline=offline, progress=board.download)
+        self.fetcher = Fetcher(
+            self.store,
+            offline=offline,
+            progress=board.download,
+            npm_registry=lambda: debian.npm_registry(project.cache, targets.image),
+        )
 
     @property
     def logs(self) -> Path:
@@ -275,8 +280,11 @@ class Pipeline:
             )
         if report.errors:
             lines = "\n".join(f"  {item.rule}: {item.member}: {item.message}" for item in report.errors)
+            rejected = self.logs / recipe.name / "rejected" / wheel.name
+            index.write_atomically(rejected, wheel.read_bytes())
             raise AuditError(
-                f"{wheel.name} must not be published:\n{lines}", hint=f"the report is in {reports}; nothing was kept"
+                f"{wheel.name} must not be published:\n{lines}",
+                hint=f"the wheel is {rejected}, the report is in {reports}; nothing was published",
             )
         found: dict[str, Any] = json.loads(report.to_json())
         return found

@@ -189,10 +189,28 @@ def debian_mirror() -> str:
     return ""
 
 
+_NPM_REGISTRY = (
+    "sed -n \"/new Definition('registry'/,/})/s/.*default: '\\\\(.*\\\\)'.*/\\\\1/p\" "
+    '"$1"/opt/emwheels/headers/usr/share/nodejs/@npmcli/config/lib/definitions/definitions.js '
+    '> "$1/opt/emwheels/npm-registry" && test -s "$1/opt/emwheels/npm-registry"'
+)
+
+
+def npm_registry(cache: Path, pins: ImagePins) -> str:
+    """Return the registry that Debian's npm asks by default, for a machine without npm. Raises `ImageError`."""
+    file = image_folder(cache, pins) / "rootfs/opt/emwheels/npm-registry"
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ImageError(
+            "this machine does not say which npm registry to use", hint="set npm_config_registry"
+        ) from error
+
+
 def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
-    headers = [f"libpython{python}-dev" for python in pins.pythons]
+    taken = [*(f"libpython{python}-dev" for python in pins.pythons), "npm"]
     unpack = 'for deb in "$1"/opt/emwheels/*.deb; do dpkg-deb -x "$deb" "$1/opt/emwheels/headers"; rm "$deb"; done'
-    fetch = f'cd "$1/opt/emwheels" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {" ".join(headers)}'
+    fetch = f'cd "$1/opt/emwheels" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {" ".join(taken)}'
     as_root = os.geteuid() == 0
     target = str(root) if as_root else f"{root}.tar"
     command = [
@@ -206,6 +224,8 @@ def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: 
         '--customize-hook=mkdir -p "$1/opt/emwheels/headers"',
         f"--customize-hook={fetch}",
         f"--customize-hook={unpack}",
+        # npm would bring 350 packages; all that is wanted of it is the registry that it asks by default.
+        f"--customize-hook={_NPM_REGISTRY}",
         # The headers without the .pc files beside them: a cross build must not find the image's own Python.
         '--customize-hook=rm -rf "$1/opt/emwheels/headers/usr/lib" "$1/opt/emwheels/headers/usr/share"',
         '--customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" -W > "$1/opt/emwheels/packages"',
@@ -317,9 +337,9 @@ def load_archive(cache: Path, pins: ImagePins, archive: Path) -> ImageRecord:
     making = folder.with_name(f"{folder.name}.making")
     with FileLock(f"{folder}.lock"):
         remove_tree(making)
-        making.mkdir()
         if not tarfile.is_tarfile(archive):
             raise ImageError(f"{archive} is not an archive", hint="it has to come from: emwheels image save FILE")
+        making.mkdir()
         command = ["tar", "--extract", "--gzip", "--numeric-owner", "--file", str(archive), "--directory", str(making)]
         status = subprocess.run(command, check=False, capture_output=True).returncode
         record = read_record(making)

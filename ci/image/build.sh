@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Makes the build image, turns it into an OCI image and, given a registry, publishes it.
+#
+#   ci/image/build.sh                                     make and import it; nothing leaves the machine
+#   ci/image/build.sh registry.example.org/team/emwheels  also push it there
+#
+# The last line of standard output is the image: by digest when it was pushed (the line for targets.toml or
+# EMWHEELS_IMAGE), else by its local name. Everything else goes to standard error.
+#
+#   EMWHEELS     the command to run (default: emwheels from PATH, else python3 -m emwheels)
+#   PODMAN_PUSH  further options of podman push, e.g. --tls-verify=false or --authfile=FILE
+set -euo pipefail
+
+repository=${1:-}
+local_name=localhost/emwheels
+
+if [ -n "$repository" ] && [[ $repository == *[@]* || ${repository##*/} == *:* ]]; then
+    echo "build.sh: '$repository' has a tag or a digest: give only registry/name" >&2
+    exit 2
+fi
+if ! command -v podman > /dev/null; then
+    echo "build.sh: podman is missing: apt-get install podman" >&2
+    exit 5
+fi
+if [ -n "${EMWHEELS:-}" ]; then
+    read -ra emwheels <<< "$EMWHEELS"
+elif command -v emwheels > /dev/null; then
+    emwheels=(emwheels)
+else
+    emwheels=(python3 -m emwheels)
+fi
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+shown=$(EMWHEELS_IMAGE=embedded "${emwheels[@]}" image)
+folder=$(sed -n 's/^kept in  *//p' <<< "$shown")
+content=$(sed -n 's/^digest  *sha256://p' <<< "$shown")
+if [ ! -d "$folder/rootfs/opt/emwheels" ] || [ -z "$content" ]; then
+    echo "build.sh: emwheels image did not say where its root file system is:" >&2
+    head -5 <<< "$shown" >&2
+    exit 5
+fi
+
+name=$local_name:${content:0:16}
+if podman image exists "$name"; then
+    echo "build.sh: $name is already imported" >&2
+else
+    echo "build.sh: importing $folder/rootfs as $name" >&2
+    # What the engine mounts over is left out; owners are numbers, because names belong to the image.
+    tar --create --directory "$folder/rootfs" --sort=name --numeric-owner \
+        --exclude='./dev/*' --exclude='./proc/*' --exclude='./sys/*' --exclude='./tmp/*' . |
+        podman import --quiet --change "LABEL emwheels.content=sha256:$content" - "$name" >&2
+fi
+
+if [ -z "$repository" ]; then
+    echo "$name"
+    exit 0
+fi
+digest_file=$(mktemp)
+trap 'rm -f "$digest_file"' EXIT
+echo "build.sh: pushing to $repository" >&2
+# shellcheck disable=SC2086  # PODMAN_PUSH is a list of options
+podman push --quiet ${PODMAN_PUSH:-} --digestfile "$digest_file" "$name" "docker://$repository:${content:0:16}" >&2
+echo "$repository@$(< "$digest_file")"

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emwheels.errors import ImageError
+from emwheels.image import debian, oci
+from emwheels.target import ImagePins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PINS = ImagePins(
+    suite="forky",
+    packages=("emscripten",),
+    emscripten="6.0.5",
+    llvm="21",
+    pythons=("3.14",),
+    pyodide_build="0.39.2",
+    oci_reference="",
+)
+OFFERED = {"emscripten": "6.0.5~dfsg-1", "clang-21": "1:21.1.8-1", "python3.14": "3.14.8-1"}
+
+
+@pytest.mark.parametrize("change", [{"suite": "sid"}, {"packages": ("emscripten", "git")}, {"llvm": "22"}])
+def test_every_input_of_the_image_is_in_its_key(change):
+    assert debian.image_key(dataclasses.replace(PINS, **change)) != debian.image_key(PINS)
+
+
+def test_the_published_reference_is_not_in_the_key_of_the_embedded_image():
+    assert debian.image_key(dataclasses.replace(PINS, oci_reference="x")) == debian.image_key(PINS)
+
+
+def test_what_the_suite_offers_is_accepted_when_it_is_what_was_pinned():
+    debian._check_versions(OFFERED, PINS)
+
+
+@pytest.mark.parametrize(
+    ("offered", "said"),
+    [
+        ({**OFFERED, "emscripten": "6.1.0-1"}, "Emscripten 6.1.0 instead of 6.0.5"),
+        ({"emscripten": "6.0.5-1", "clang-22": "22", "python3.14": "3.14.8"}, "clang-22 instead of clang-21"),
+        ({"emscripten": "6.0.5-1", "clang-21": "21"}, "no Python 3.14"),
+    ],
+)
+def test_a_suite_that_moved_is_an_error_that_says_what_and_how_to_go_on(offered, said):
+    with pytest.raises(ImageError) as raised:
+        debian._check_versions(offered, PINS)
+    assert said in raised.value.message
+    assert "targets.toml" in raised.value.hint
+    assert "image load" in raised.value.hint
+
+
+def write_image(folder: Path, *, digest: str, mark: str) -> None:
+    record = {"key": "k", "digest": digest, "suite": "forky", "packages": {}, "toolchain": "debian"}
+    (folder / "rootfs/opt/emwheels").mkdir(parents=True)
+    (folder / "image.json").write_text(json.dumps(record))
+    (folder / "rootfs/opt/emwheels/digest").write_text(mark)
+
+
+def test_a_whole_image_is_found(tmp_path):
+    write_image(tmp_path, digest="sha256:1", mark="sha256:1\n")
+    record = debian.read_record(tmp_path)
+    assert record is not None
+    assert record.digest == "sha256:1"
+
+
+def test_a_half_made_or_exchanged_image_is_not_used(tmp_path):
+    assert debian.read_record(tmp_path) is None
+    write_image(tmp_path, digest="sha256:1", mark="sha256:2")
+    assert debian.read_record(tmp_path) is None
+    (tmp_path / "image.json").write_text("{")
+    assert debian.read_record(tmp_path) is None
+
+
+def test_loading_something_else_than_an_image_leaves_nothing(tmp_path):
+    archive = tmp_path / "image.tar.gz"
+    archive.write_bytes(b"not an archive")
+    with pytest.raises(ImageError, match="is not an archive"):
+        debian.load_archive(tmp_path / "cache", PINS, archive)
+    assert debian.load_image(tmp_path / "cache", PINS, method="bwrap") is None
+    assert [path.name for path in (tmp_path / "cache/images").iterdir() if path.is_dir()] == []
+
+
+def test_there_is_nothing_to_save_before_an_image_is_made(tmp_path):
+    with pytest.raises(ImageError, match="no finished image"):
+        debian.save_image(tmp_path, PINS, tmp_path / "image.tar.gz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_mirror_can_be_chosen(monkeypatch):
+    monkeypatch.setenv("EMWHEELS_DEBIAN_MIRROR", "file:///mirror")
+    assert debian.debian_mirror() == "file:///mirror"
+
+
+def test_an_image_is_named_by_digest_only():
+    digest = f"sha256:{'a' * 64}"
+    assert oci.digest_of(f"registry.example:5000/team/emwheels@{digest}") == digest
+    with pytest.raises(ImageError, match="by digest"):
+        oci.digest_of("registry.example/emwheels:latest")
+
+
+def test_the_environment_chooses_between_embedded_and_published(monkeypatch):
+    monkeypatch.delenv("EMWHEELS_IMAGE", raising=False)
+    assert oci.configured_reference(PINS) == ""
+    assert oci.configured_reference(dataclasses.replace(PINS, oci_reference="r")) == "r"
+    monkeypatch.setenv("EMWHEELS_IMAGE", "embedded")
+    assert oci.configured_reference(dataclasses.replace(PINS, oci_reference="r")) == ""

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from emwheels.plan import PROFILES, BuildKey, build_key
+from emwheels.recipe import load_recipe
+from emwheels.target import Target
+
+TARGET = Target(
+    name="314.0.7",
+    python="3.14.2",
+    abi="pyemscripten_2026_0",
+    emscripten="5.0.3",
+    runtime="pkg:npm/pyodide@314.0.7",
+    runtime_sha256="0" * 64,
+    cflags=("-fPIC",),
+    ldflags=("-sWASM_BIGINT",),
+)
+META = """\
+package:
+  name: demo
+  version: 1.2.3
+source:
+  url: pkg:pypi/demo@1.2.3
+  sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  extras:
+    - [extra.h, include/extra.h]
+build:
+  cflags: -DX=1
+requirements:
+  run: [other]
+  host: [lib]
+test:
+  imports: [demo]
+about:
+  summary: A demo
+"""
+HEADER = "Needed because of this.\nReported upstream.\n\n"
+GIVEN = {
+    "profile": "speed",
+    "image_digest": "sha256:1",
+    "toolchain": "debian",
+    "toolchain_key": "2",
+    "dependencies": {"lib": "3"},
+}
+
+
+class Folder:
+    def __init__(self, root):
+        self.recipe = root / "recipes" / "demo"
+        self.patches = root / "patches"
+        self.meta = self.recipe / "meta.yaml"
+        self.patch = self.patches / "demo" / "0001-x.patch"
+        self.recipe.mkdir(parents=True)
+        self.patch.parent.mkdir(parents=True)
+        self.meta.write_text(META)
+        self.patch.write_text(HEADER + "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+        (self.recipe / "extra.h").write_text("1\n")
+        (self.recipe / "requirements.build.txt").write_text("setuptools==1 --hash=sha256:" + "0" * 64)
+        (self.recipe / "test_demo.py").write_text("def test(): pass\n")
+
+    def edit(self, old, new):
+        text = self.meta.read_text()
+        assert old in text
+        self.meta.write_text(text.replace(old, new))
+
+    def key(self, target=TARGET, **changes):
+        return build_key(load_recipe(self.recipe, patches=self.patches), target, **{**GIVEN, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("package:", "# a comment\npackage:"),
+        ("  cflags: -DX=1", '  cflags: "-DX=1"  # quoted'),
+        ("run: [other]", "run: [other, another]"),
+        ("imports: [demo]", "imports: [demo, demo.core]"),
+        ("A demo", "Another demo"),
+        ("[extra.h, include/extra.h]", "- extra.h\n      - include/extra.h"),
+    ],
+)
+def test_what_does_not_reach_the_compiler_leaves_the_key(folder, old, new):
+    before = folder.key().digest
+    folder.edit(old, new)
+    assert folder.key().digest == before
+
+
+def test_tests_leave_the_key(folder):
+    before = folder.key().digest
+    (folder.recipe / "test_demo.py").write_text("def test(): assert True\n")
+    (folder.recipe / "test_more.py").write_text("")
+    assert folder.key().digest == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("-DX=1", "-DX=2", ["recipe/build/cflags"]),
+        ("  cflags: -DX=1", "  cflags: -DX=1\n  script: make", ["recipe/build/script"]),
+        ("version: 1.2.3", "version: 1.2.4", ["recipe/package/version"]),
+        ("789abcdef\n", "789abcde0\n", ["recipe/source/sha256"]),
+        ("host: [lib]", "host: [lib]\n  executable: [make]", ["recipe/requirements/executable"]),
+        ("host: [lib]", "host: [lib]\n  constraint: [numpy<3]", ["recipe/requirements/constraint"]),
+        ("host: [lib]", "host: [lib]\n  build-extras: [cython]", ["recipe/requirements/build-extras"]),
+    ],
+)
+def test_recipe_changes_the_key(folder, old, new, changed):
+    before = folder.key()
+    folder.edit(old, new)
+    after = folder.key()
+    assert after.digest != before.digest
+    assert after.changed(before.inputs) == changed
+
+
+def test_files_change_the_key(folder):
+    before = folder.key()
+    folder.patch.write_text(folder.patch.read_text().replace("+b", "+c"))
+    assert folder.key().changed(before.inputs) == ["patches/0001-x.patch"]
+    (folder.recipe / "extra.h").write_text("2\n")
+    lock = folder.recipe / "requirements.build.txt"
+    lock.write_text(lock.read_text().replace("==1", "==2"))
+    (folder.patch.parent / "0002-y.patch").write_text(HEADER + "--- a/y\n")
+    assert folder.key().changed(before.inputs) == [
+        "build requirements",
+        "extras/extra.h",
+        "patches/0001-x.patch",
+        "patches/0002-y.patch",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "changed"),
+    [
+        ({"profile": "size"}, ["profile/size", "profile/speed"]),
+        ({"image_digest": "sha256:9"}, ["image"]),
+        ({"toolchain": "other"}, ["toolchain"]),
+        ({"toolchain_key": "9"}, ["cross-build environment"]),
+        ({"dependencies": {"lib": "9"}}, ["dependencies/lib"]),
+        ({"target": dataclasses.replace(TARGET, cflags=())}, ["target/cflags"]),
+        ({"target": dataclasses.replace(TARGET, python="3.14.3")}, ["target/python"]),
+    ],
+)
+def test_surroundings_change_the_key(folder, change, changed):
+    before, after = folder.key(), folder.key(**change)
+    assert after.digest != before.digest
+    assert after.changed(before.inputs) == changed
+
+
+def test_profile_flags_change_the_key(folder, monkeypatch):
+    before = folder.key()
+    monkeypatch.setitem(PROFILES, "speed", ("-O1",))
+    assert folder.key().changed(before.inputs) == ["profile/speed"]
+
+
+def test_the_place_of_the_recipe_does_not_matter(tmp_path):
+    assert Folder(tmp_path / "a").key().digest == Folder(tmp_path / "b").key().digest
+
+
+def test_a_key_is_64_digits_and_the_order_of_inputs_does_not_matter():
+    one, two = BuildKey(inputs={"a": 1, "b": {"c": 2, "d": 3}}), BuildKey(inputs={"b": {"d": 3, "c": 2}, "a": 1})
+    assert one.digest == two.digest
+    assert len(one.digest) == 64
+    assert one.changed(two.inputs) == []
+
+
+def test_changed_says_what_came_and_went():
+    now = BuildKey(inputs={"patches": {"new": "1"}, "same": 1})
+    assert now.changed({"patches": {"old": "1"}, "same": 1}) == ["patches/new", "patches/old"]
+
+
+def test_a_file_that_vanished_is_an_error(folder):
+    recipe = load_recipe(folder.recipe, patches=folder.patches)
+    folder.patch.unlink()
+    with pytest.raises(FileNotFoundError):
+        build_key(recipe, TARGET, **GIVEN)
