@@ -92,6 +92,7 @@ class Pipeline:
         self.target = target
         self.board = board
         self.store = Store(project.cache / "store")
+        self._recipes: dict[str, Recipe] = {}
         self.fetcher = Fetcher(
             self.store,
             offline=offline,
@@ -367,8 +368,6 @@ class Pipeline:
 
     # -- many packages ---------------------------------------------------------------------------------------------
 
-    _recipes: dict[str, Recipe] = {}  # noqa: RUF012  replaced, never changed
-
     def run(self, names: Sequence[str], options: Options) -> list[Outcome]:
         """Build ``names`` and what they need, in order; a failure blocks its dependents and nothing else."""
         self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
@@ -402,9 +401,9 @@ class Pipeline:
         outputs[recipe.name] = outcome.output = output
         if output.kind != "wheels":
             return
-        index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
         if options.test and recipe.tests:
             self.test(recipe, outputs, options, outcome)
+        index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
 
     @contextmanager
     def _timed(self, outcome: Outcome, phase: str) -> Iterator[None]:

@@ -13,7 +13,7 @@ from emwheels.image.crossenv import SYSCONFIG_NAME, read_sysconfigdata
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
 
-MACROS = ("_GNU_SOURCE", "_FILE_OFFSET_BITS", "_LARGEFILE_SOURCE")
+MACROS = ("_GNU_SOURCE", "_FILE_OFFSET_BITS")
 TYPES = {
     "long": "c_long",
     "int": "c_int",

@@ -157,7 +157,7 @@ def podman_command(
 
     Limits are given explicitly because an engine inside a container may not raise them.
     """
-    command = [engine, "run", "--rm", "--interactive", "--init", "--network", "host" if network else "none"]
+    command = [engine, "run", "--rm", "--interactive", "--network", "host" if network else "none"]
     if image[0] != "--rootfs":
         command.append("--read-only")
     if engine == "podman" and shutil.which("runc") and not shutil.which("crun"):

@@ -1,0 +1,167 @@
+"""Our wheels against the published ones: their bytes, and the same tests in the same engines.
+
+The published wheels are those that the packages' own projects put on the package index for Pyodide, pinned here by
+hash. Ours are built where they are missing. All of them get the dependencies of our `speed` profile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.errors import EmwheelsError
+from emwheels.harness import ENGINES, run_tests
+from emwheels.pipeline import Options, Output, Pipeline
+from emwheels.progress import Board
+from emwheels.project import find_project
+from emwheels.recipe import load_recipes
+from emwheels.target import load_targets
+
+TARGET = "314.0.7"
+PROFILES = ("size", "speed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A wheel on the package index."""
+
+    version: str
+    sha256: str
+
+
+PUBLISHED = {
+    "msgpack": Published(version="1.2.4", sha256="06a0657a4110d563255006b7cb7147432f67827144e429c2cdb1c967548d1817"),
+    "xxhash": Published(version="4.1.0", sha256="eb2a048fad81ab55ef3e835b8440a73bb7b8b709140a1e9fe77091863b2172c5"),
+    "contourpy": Published(version="1.4.0", sha256="fa1b787362a3856e63dd2b89449f6c384d55ee1beb8f94f4bcc871b40f02462c"),
+}
+
+
+@dataclass(kw_only=True)
+class Row:
+    """One wheel and what the engines made of it."""
+
+    package: str
+    wheel: str
+    """``published``, or the profile of ours."""
+    bytes: int
+    ratio: float
+    """Bytes over those of the published wheel."""
+    engines: dict[str, str] = field(default_factory=dict)
+    """Engine -> ``59/0``: passed and failed."""
+    same: bool = True
+    """Every test ended in every engine as with the published wheel."""
+
+
+def main() -> int:
+    """Run the comparison, print it, and return 0 if all results are the same."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"of {', '.join(PUBLISHED)} (default: all)")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.packages) - PUBLISHED.keys():
+        parser.error(f"no published wheel is pinned for {', '.join(sorted(unknown))}")
+    project = find_project(Path(__file__).parent)
+    targets = load_targets(project.targets_file)
+    pipeline = Pipeline(project, targets, targets.get(TARGET), board=Board())
+    try:
+        rows = [row for name in arguments.packages or PUBLISHED for row in compare(pipeline, name)]
+    except EmwheelsError as error:
+        print(f"{error.message}\n  {error.hint}", file=sys.stderr)
+        return error.exit_code
+    if arguments.json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        print_rows(rows)
+    return 0 if all(row.same for row in rows) else 1
+
+
+def compare(pipeline: Pipeline, name: str) -> list[Row]:
+    """Return a row for the published wheel and one for each of ours. Raises `EmwheelsError` for a failed build."""
+    published = PUBLISHED[name]
+    recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
+    if recipe.version != published.version:
+        raise EmwheelsError(f"{name}: the recipe builds {recipe.version}, the pinned wheel is {published.version}")
+    built = {profile: wheels_of(pipeline, name, profile) for profile in PROFILES}
+    file_name = built["size"][name].filename
+    fetched = pipeline.fetcher.fetch(f"pkg:pypi/{name}@{published.version}?file_name={file_name}", published.sha256)
+    rows: list[Row] = []
+    reference: dict[tuple[str, str], str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        dependencies = [named(pipeline, output, Path(folder)) for key, output in built["speed"].items() if key != name]
+        for kind in ("published", *PROFILES):
+            wheel = Path(folder) / kind / file_name
+            wheel.parent.mkdir()
+            source = (
+                fetched.path
+                if kind == "published"
+                else pipeline.store.get(built[kind][name].kind, built[kind][name].sha256)
+            )
+            shutil.copyfile(source, wheel)
+            pipeline.board.say(name, f"tests of the wheel: {kind}")
+            results = run_tests(
+                image=pipeline.image,
+                runtime=pipeline.toolchain.runtime,
+                playwright_core=pipeline.playwright_core,
+                harness_wheels=pipeline.harness_wheels,
+                wheels=[wheel, *dependencies],
+                requirements=[f"{name}=={published.version}"],
+                tests=recipe.folder,
+                engines=ENGINES,
+                output=pipeline.logs / "benchmarks" / name / kind,
+            )
+            ends = {(engine, c.nodeid): c.outcome for engine, result in results.items() for c in result.cases}
+            if kind == "published":
+                reference = dict(ends)
+            size = wheel.stat().st_size
+            rows.append(
+                Row(
+                    package=name,
+                    wheel=kind,
+                    bytes=size,
+                    ratio=round(size / fetched.path.stat().st_size, 4),
+                    engines={engine: f"{r.passed}/{r.failed + r.errors}" for engine, r in results.items()},
+                    same=ends == reference,
+                )
+            )
+    return rows
+
+
+def wheels_of(pipeline: Pipeline, name: str, profile: str) -> dict[str, Output]:
+    """Return the wheels of ``name`` and what it needs, built if they are not there. Raises `EmwheelsError`."""
+    outcomes = pipeline.run([name], Options(profile=profile, test=False))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return {o.name: o.output for o in outcomes if o.output is not None and o.output.kind == "wheels"}
+
+
+def named(pipeline: Pipeline, output: Output, folder: Path) -> Path:
+    """Return a copy of the wheel under its own name, which tells what it is."""
+    path = folder / output.filename
+    shutil.copyfile(pipeline.store.get(output.kind, output.sha256), path)
+    return path
+
+
+def print_rows(rows: list[Row]) -> None:
+    """Print the rows as a table."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "wheel", "bytes", "/ published", *ENGINES, "same results"):
+        table.add_column(heading, justify="right" if heading in ("bytes", "/ published") else "left")
+    for row in rows:
+        results = (row.engines[engine] for engine in ENGINES)
+        same = "yes" if row.same else "no"
+        table.add_row(row.package, row.wheel, f"{row.bytes:,}", f"{row.ratio:.4f}", *results, same)
+    Console(highlight=False, width=120).print(table)
+    print("engines: tests passed/failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import emwheels
+from emwheels import cli
+from emwheels.errors import BuildError
+from emwheels.pipeline import Outcome, Output, Pipeline
+
+CHECKOUT = Path(__file__).parents[2]
+META = """\
+package:
+  name: {name}
+  version: "1.0"
+source:
+  url: pkg:pypi/{name}@1.0
+  sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+about:
+  summary: The {name} package
+"""
+
+
+@pytest.fixture(autouse=True)
+def restored_signals():
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in ("alpha", "beta"):
+        folder = tmp_path / "recipes" / name
+        folder.mkdir(parents=True)
+        (folder / "meta.yaml").write_text(META.format(name=name))
+    shutil.copyfile(CHECKOUT / "targets.toml", tmp_path / "targets.toml")
+    monkeypatch.setenv("EMWHEELS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def outcomes(monkeypatch):
+    """What the pipeline is to answer; the names and options that it was given are appended to ``asked``."""
+    given, asked = [], []
+
+    def run(self, names, options):
+        asked.append((names, options))
+        return given
+
+    monkeypatch.setattr(Pipeline, "run", run)
+    return given, asked
+
+
+OUTPUT = Output(
+    name="alpha", kind="wheels", filename="alpha-1.0.whl", sha256="0" * 64, size=12345, seconds=1.5, key="1" * 64
+)
+
+
+def test_list(project, capsys):
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "alpha  1.0           The alpha package" in out
+    assert "nox -s build-package -- NAME" in out
+    assert "314.0.7" in out
+    assert "speed, size" in out
+
+
+def test_list_as_json(project, capsys):
+    assert cli.main(["list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[0] == {"name": "alpha", "version": "1.0", "summary": "The alpha package"}
+    assert [row["name"] for row in rows] == ["alpha", "beta"]
+
+
+def test_list_without_recipes(project, capsys):
+    shutil.rmtree(project / "recipes" / "alpha")
+    shutil.rmtree(project / "recipes" / "beta")
+    assert cli.main(["list"]) == 0
+    assert "Targets" in capsys.readouterr().out
+
+
+def test_build_without_a_name_lists_and_builds_nothing(project, capsys, outcomes):
+    assert cli.main(["build"]) == 0
+    assert "alpha" in capsys.readouterr().out
+    assert outcomes[1] == []
+
+
+def test_help_has_examples_and_exit_statuses(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert "emwheels build numpy" in out
+    assert "exit status: 0 done" in out
+
+
+@pytest.mark.parametrize("verb", ["list", "build", "test", "image", "lock", "audit"])
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([verb, "--help"])
+    assert caught.value.code == 0
+    assert "usage: emwheels" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["biuld"], [], ["build", "--engine", "netscape"], ["build", "--profile", "slow"], ["lock"], ["list", "--nothing"]],
+)
+def test_wrong_usage(project, arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.strip() == emwheels.__version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["build", "alpah"], 2, "there is no recipe alpah; did you mean alpha?"),
+        (["build", "alpha", "--target", "1"], 2, "there is no target '1'"),
+        (["build", "alpha", "--all"], 2, "give names or --all, not both"),
+        (["list", "--target", "1"], 0, ""),
+        (["image", "save"], 2, "image save needs a file"),
+        (["--project", "/", "list"], 2, "not inside a project"),
+    ],
+)
+def test_mistakes_are_answered_in_words(project, arguments, status, words, capsys):
+    assert cli.main(arguments) == status
+    assert words in capsys.readouterr().err
+
+
+def test_outcomes_as_json_and_the_status_of_the_first_failure(project, capsys, outcomes):
+    outcomes[0].extend(
+        [
+            Outcome(name="alpha", state="built", output=OUTPUT, phases={"compile": 1.5}, engines={"node": "3 passed"}),
+            Outcome(name="beta", state="failed", error=BuildError("beta did not build", hint="do this")),
+        ]
+    )
+    assert cli.main(["build", "--all", "--json"]) == 6
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["output"]["size"] == 12345
+    assert first["engines"] == {"node": "3 passed"}
+    assert (second["state"], second["output"], second["error"]) == ("failed", None, "beta did not build")
+
+
+def test_outcomes_as_a_table(project, capsys, outcomes):
+    outcomes[0].append(Outcome(name="alpha", state="built", output=OUTPUT, phases={"fetch": 1, "compile": 1.5}))
+    assert cli.main(["build", "alpha"]) == 0
+    out = capsys.readouterr().out
+    for word in ("alpha", "built", "12,345", "2.5"):
+        assert word in out
+
+
+def test_options(project, outcomes, capsys):
+    assert cli.main(["build", "alpha", "--profile", "size", "--engine", "node", "--no-test", "--force"]) == 0
+    assert cli.main(["test", "alpha", "--test-seconds", "7"]) == 0
+    (names, build), (_, test) = outcomes[1]
+    assert names == ["alpha"]
+    assert (build.profile, build.engines, build.test, build.rebuild) == ("size", ("node",), False, True)
+    assert (test.test, test.rebuild, test.retest, test.test_seconds) == (True, False, True, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "stopped; what was finished is kept"),
+        (BuildError("it broke", hint="mend it"), 6, "emwheels: it broke\n  mend it"),
+        (OSError(28, "No space left on device", "/x"), 1, "No space left on device: /x"),
+    ],
+)
+def test_failures_are_messages(project, monkeypatch, capsys, error, status, words):
+    def fail(*_arguments):
+        raise error
+
+    monkeypatch.setattr(Pipeline, "run", fail)
+    assert cli.main(["build", "alpha"]) == status
+    assert words in capsys.readouterr().err
+
+
+def test_a_closed_pipe_is_no_traceback(project):
+    command = [sys.executable, "-m", "emwheels", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=project) as process:
+        process.stdout.close()
+        err = process.stderr.read().decode()
+    assert "Traceback" not in err

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emwheels.errors import UsageError
+from emwheels.target import load_targets
+
+GOOD = """\
+default = "1.2.3"
+[image]
+suite = "forky"
+emscripten = "6.0.5"
+llvm = "21"
+pythons = ["3.14", "3.15"]
+pyodide_build = "0.39.2"
+oci_reference = ""
+packages = ["make"]
+[harness]
+playwright_core = "pkg:npm/playwright-core@1.65.1"
+playwright_core_sha256 = "00"
+[target."1.2.3"]
+python = "3.15.0rc1"
+abi = "pyemscripten_2026_5"
+emscripten = "6.0.5"
+runtime = "pkg:npm/pyodide@1.2.3"
+runtime_sha256 = "00"
+cflags = ["-fPIC"]
+ldflags = []
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "targets.toml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_target_and_what_follows_from_it(file):
+    targets = load_targets(file)
+    target = targets.get(None)
+    assert target is targets.get("1.2.3")
+    assert (target.name, target.python_minor, target.python_tag) == ("1.2.3", "3.15", "cp315")
+    assert target.platform_tag == "pyemscripten_2026_5_wasm32"
+    assert target.cflags == ("-fPIC",)
+    assert targets.image.pythons == ("3.14", "3.15")
+    hash(target)
+
+
+def test_the_file_of_the_project():
+    targets = load_targets(Path(__file__).parents[2] / "targets.toml")
+    assert targets.get(None).name == targets.default
+    assert {target.python_minor for target in targets.targets.values()} <= set(targets.image.pythons)
+    for target in targets.targets.values():
+        assert "-fwasm-exceptions" in target.cflags, "a wheel must have the exceptions that the runtime has"
+        assert len(target.runtime_sha256) == 64
+
+
+def test_unknown_target_names_those_that_exist(file):
+    with pytest.raises(UsageError) as caught:
+        load_targets(file).get("9.9")
+    assert "'9.9'" in caught.value.message
+    assert "1.2.3" in caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "word"),
+    [
+        ('default = "1.2.3"', 'default = "', "targets.toml"),
+        ('default = "1.2.3"', 'default = "4.5.6"', "4.5.6"),
+        ('default = "1.2.3"\n', "", "default"),
+        ('abi = "pyemscripten_2026_5"\n', "", "abi"),
+        ('llvm = "21"\n', "", "llvm"),
+        ('suite = "forky"', 'suite = "forky"\nsweet = 1', "sweet"),
+        ("cflags = ", "cxxflags = ", "cxxflags"),
+        ("[harness]", "[harness2]", "harness"),
+        ('[target."1.2.3"]', '[traget."1.2.3"]', "target"),
+        ('[target."1.2.3"]', "[target]", "targets.toml"),
+    ],
+)
+def test_what_is_wrong_is_named(file, old, new, word):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(UsageError) as caught:
+        load_targets(file)
+    assert word in caught.value.message
+
+
+def test_no_file_and_no_text(tmp_path):
+    with pytest.raises(UsageError, match=r"targets\.toml"):
+        load_targets(tmp_path / "targets.toml")
+    (tmp_path / "targets.toml").write_bytes(b"default = '\xff'")
+    with pytest.raises(UsageError, match=r"targets\.toml"):
+        load_targets(tmp_path / "targets.toml")
