@@ -19,10 +19,10 @@ from rich.table import Table
 
 from emwheels.errors import EmwheelsError
 from emwheels.harness import ENGINES, run_tests
-from emwheels.pipeline import Options, Output, Pipeline
+from emwheels.pipeline import Options, Outcome, Output, Pipeline
 from emwheels.progress import Board
 from emwheels.project import find_project
-from emwheels.recipe import load_recipes
+from emwheels.recipe import Recipe, load_recipes
 from emwheels.target import load_targets
 
 TARGET = "314.0.7"
@@ -89,21 +89,17 @@ def compare(pipeline: Pipeline, name: str) -> list[Row]:
     recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
     if recipe.version != published.version:
         raise EmwheelsError(f"{name}: the recipe builds {recipe.version}, the pinned wheel is {published.version}")
-    built = {profile: wheels_of(pipeline, name, profile) for profile in PROFILES}
-    file_name = built["size"][name].filename
+    ours, needed = wheels_of(pipeline, recipe)
+    file_name = ours["size"].filename
     fetched = pipeline.fetcher.fetch(f"pkg:pypi/{name}@{published.version}?file_name={file_name}", published.sha256)
     rows: list[Row] = []
     reference: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        dependencies = [named(pipeline, output, Path(folder)) for key, output in built["speed"].items() if key != name]
+        dependencies = [named(pipeline, output, Path(folder)) for output in needed]
         for kind in ("published", *PROFILES):
             wheel = Path(folder) / kind / file_name
             wheel.parent.mkdir()
-            source = (
-                fetched.path
-                if kind == "published"
-                else pipeline.store.get(built[kind][name].kind, built[kind][name].sha256)
-            )
+            source = fetched.path if kind == "published" else pipeline.store.get(ours[kind].kind, ours[kind].sha256)
             shutil.copyfile(source, wheel)
             pipeline.board.say(name, f"tests of the wheel: {kind}")
             results = run_tests(
@@ -134,13 +130,23 @@ def compare(pipeline: Pipeline, name: str) -> list[Row]:
     return rows
 
 
-def wheels_of(pipeline: Pipeline, name: str, profile: str) -> dict[str, Output]:
-    """Return the wheels of ``name`` and what it needs, built if they are not there. Raises `EmwheelsError`."""
-    outcomes = pipeline.run([name], Options(profile=profile, test=False))
+def wheels_of(pipeline: Pipeline, recipe: Recipe) -> tuple[dict[str, Output], list[Output]]:
+    """Return the wheel of ``recipe`` in each profile, and the wheels of what it needs; what is missing is built.
+
+    Only the package itself is built in more than one profile. Raises `EmwheelsError` when something does not build.
+    """
+    outcomes = pipeline.run([recipe.name], Options(profile="speed", test=False))
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
-    return {o.name: o.output for o in outcomes if o.output is not None and o.output.kind == "wheels"}
+    outputs = {o.name: o.output for o in outcomes if o.output is not None}
+    ours = {"speed": outputs.pop(recipe.name)}
+    for profile in set(PROFILES) - ours.keys():
+        key = pipeline.key(recipe, profile, outputs)
+        ours[profile] = pipeline.existing(key) or pipeline.build(
+            recipe, key, profile, outputs, Outcome(name=recipe.name, state="failed")
+        )
+    return ours, [output for output in outputs.values() if output.kind == "wheels"]
 
 
 def named(pipeline: Pipeline, output: Output, folder: Path) -> Path:

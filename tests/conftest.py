@@ -141,7 +141,8 @@ class TinyProject:
         folder = self.root / "recipes" / name
         folder.mkdir(exist_ok=True)
         (folder / "meta.yaml").write_text(
-            f'package:\n  name: {name}\n  version: "{version}"\nsource:\n  url: {url}\n  sha256: {sha256}\n' + dedent(meta)
+            f'package:\n  name: {name}\n  version: "{version}"\nsource:\n  url: {url}\n  sha256: {sha256}\n'
+            + dedent(meta)
         )
         for file, text in (tests or {}).items():
             (folder / file).write_text(dedent(text))
@@ -230,7 +231,9 @@ def make_tiny_project(make_project, pipeline, project_cache):
         needed.add(hashlib.sha256(wheel.read_bytes()).hexdigest())
     store = project_cache / "store"
     records = [
-        path for path in (store / "records" / "fetched").glob("*.json") if json.loads(path.read_text())["sha256"] in needed
+        path
+        for path in (store / "records" / "fetched").glob("*.json")
+        if json.loads(path.read_text())["sha256"] in needed
     ]
 
     def make(root):

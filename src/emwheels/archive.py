@@ -7,6 +7,7 @@ one in Python 3.11.7 can be led out of the folder (CVE-2025-4517).
 
 from __future__ import annotations
 
+import errno
 import bz2
 import calendar
 import gzip
@@ -122,9 +123,9 @@ class _Unpacking:
             raise FetchError(f"{where} {refused}", hint="it was not unpacked; check where it came from") from None
         except _DAMAGE as error:
             where = f"{self.archive.name}: after {member.name!r}:" if member else f"{self.archive.name}:"
-            raise FetchError(
-                f"{where} cannot be unpacked: {error}", hint="it may be damaged: fetch it again"
-            ) from error
+            full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+            hint = "free some space, then run the same command again" if full else "it may be damaged: fetch it again"
+            raise FetchError(f"{where} cannot be unpacked: {error}", hint=hint) from error
         for path, mtime in sorted(self.directories.items(), reverse=True):  # children before parents
             os.utime(path, (mtime, mtime))
 

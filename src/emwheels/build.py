@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import re
 import shutil
 import tarfile
 import tempfile
@@ -47,6 +48,7 @@ cd /mnt/work/packages
 exec pyodide build-recipes-no-deps "$1" --recipe-dir /mnt/work/packages --build-dir /mnt/work/build --force-rebuild
 """
 _TAIL_LINES = 15
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +188,9 @@ def _environment(target: Target, profile: str, path: str, *, bare: bool) -> dict
 
 def _failure(recipe: Recipe, log: Path) -> BuildError:
     text = log.read_text(errors="replace")
-    lines = "\n".join(f"  | {line}" for line in text.rstrip().splitlines()[-_TAIL_LINES:])
+    # What pyodide-build adds of its own, a traceback in dim print, comes after the reason.
+    said = _ESCAPE.sub("", text.partition("\x1b[2mTraceback")[0]) or text
+    lines = "\n".join(f"  | {line}" for line in said.rstrip().splitlines()[-_TAIL_LINES:])
     advice = diagnose(text)
     where = f"the whole log is {log}"
     return BuildError(f"{recipe.name} did not build:\n{lines}", hint=f"{advice} ({where})" if advice else where)

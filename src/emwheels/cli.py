@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import shutil
@@ -108,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno is None:
             raise
-        _complain(EmwheelsError(f"{error.strerror}: {error.filename or ''}".rstrip(": ")))
+        hint = "free some space, then run the same command again" if error.errno == errno.ENOSPC else ""
+        _complain(EmwheelsError(f"{error.strerror}: {error.filename or ''}".rstrip(": "), hint=hint))
         return 1
 
 

@@ -454,4 +454,6 @@ def _run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
 def _first_line(text: str) -> str:
     lines = [line for line in text.splitlines() if line.strip()]
     marked = [line for line in lines if line.startswith("E ")]
+    if len(marked) > 1 and marked[0].removeprefix("E").lstrip().startswith("File "):  # a syntax error: where, then what
+        marked = [f"{marked[0].strip()}: {marked[-1].removeprefix('E').strip()}"]
     return (marked or lines or [""])[0].strip()[:200]

@@ -87,7 +87,7 @@ def _sha256(data: bytes) -> str:
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in tree.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{name}/")
         else:
             flat[f"{prefix}{name}"] = value

@@ -27,14 +27,16 @@ Not for upstream.
 
 --- a/file.txt
 +++ b/file.txt
-@@ -1,2 +1,2 @@
+@@ -1,3 +1,3 @@
  one
 -two
 +2
-@@ -11,2 +11,2 @@
- eleven
+ 3
+@@ -10,3 +10,3 @@
+ 10
 -dozen
-+12
++11
+ twelve
 """
 TEXT = "one\ntwo\n3\n4\n5\n6\n7\n8\n9\n10\neleven\ntwelve\n"
 
@@ -112,15 +114,21 @@ def test_offline_and_not_in_the_store(tiny_project):
 def test_package_or_version_that_does_not_exist(tiny_project, purl):
     tiny_project.recipe("tiny", {"file.txt": TEXT}, LIBRARY, locked=False, url=purl)
     name, _, version = purl.removeprefix("pkg:pypi/").partition("@")
-    done = tiny_project.refused(4, name, version)
-    assert "check" in done.err or "hint" in done.err or "index" in done.err
+    tiny_project.refused(4, name, version, "there is no such")
 
 
 @pytest.mark.image
 def test_patch_that_does_not_apply(tiny_project):
     tiny_project.recipe("tiny", {"file.txt": TEXT}, LIBRARY, locked=False)
     tiny_project.patch("tiny", PATCH, "0002-numbers.patch")
-    tiny_project.refused(3, "0002-numbers.patch: does not apply", "file.txt", "Hunk #2 FAILED at 11", "make the patch")
+    tiny_project.refused(
+        3,
+        "0002-numbers.patch: does not apply",
+        "file.txt",
+        "Hunk #2 FAILED at 10",
+        "1 out of 2 hunks",
+        "make the patch",
+    )
 
 
 @pytest.mark.image
@@ -189,10 +197,11 @@ def test_no_disk_space(tiny_project, phase):
     try:
         if phase == "unpack":
             tiny_project.recipe("tiny", {"file.txt": TEXT, "big": bytes(4 << 20)}, LIBRARY, locked=False)
-            tiny_project.refused(4, "No space left on device")
+            done = tiny_project.refused(4, "No space left on device", "free some space")
+            assert "damaged" not in done.err
         else:
-            fill = LIBRARY.replace("cp ", 'dd if=/dev/zero of="$WASM_LIBRARY_DIR/lib/big" bs=1M count=4; cp ')
-            tiny_project.recipe("tiny", {"file.txt": TEXT}, fill.replace("; cp", " && cp"), locked=False)
+            fill = 'dd if=/dev/zero of="$WASM_LIBRARY_DIR/lib/big" bs=1M count=4\n        cp '
+            tiny_project.recipe("tiny", {"file.txt": TEXT}, LIBRARY.replace("cp ", fill), locked=False)
             tiny_project.refused(6, "The disk is full", "run the same command again")
     finally:
         subprocess.run(["umount", str(work)], check=True)
@@ -282,7 +291,7 @@ def test_test_file_with_a_syntax_error(built):
     done = try_tests(built, {"test_a.py": "def broken(:\n", "test_b.py": "import tiny\ndef test_b(): pass\n"})
     assert done.status == 8
     assert "node: test_a.py" in done.err
-    assert "SyntaxError" in done.err
+    assert "line 1: SyntaxError" in done.err
     assert "logs and JUnit XML" in done.err
 
 

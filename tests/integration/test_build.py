@@ -94,12 +94,13 @@ Not for upstream.
 
 --- a/tiny.c
 +++ b/tiny.c
-@@ -7,4 +7,4 @@
+@@ -7,5 +7,5 @@
      long number = PyLong_AsLong(value);
      if (number == -1 && PyErr_Occurred()) return NULL;
 -    return PyLong_FromLong(number + 40);
 +    return PyLong_FromLong(number + %s);
  }
+ static PyObject *jump(PyObject *self, PyObject *value) {
 """
 
 
@@ -179,7 +180,7 @@ def test_exactly_what_changed_is_built_again(tiny_project, extension, module):
 
     meta = user / "meta.yaml"
     edit(meta, "/include\n", "/include -DUNUSED=1\n")
-    done = tiny_project.run("build", "--all", "--no-test", "--json")
+    done = tiny_project.json("build", "--all", "--no-test")
     assert done.states() == {"library": "reused", "tiny": "reused", "user": "built"}
     assert "changed: recipe/build/cflags" in done.err
 

@@ -180,10 +180,10 @@ def test_options(project, outcomes, capsys):
     [
         (KeyboardInterrupt(), 130, "stopped; what was finished is kept"),
         (BuildError("it broke", hint="mend it"), 6, "emwheels: it broke\n  mend it"),
-        (OSError(28, "No space left on device", "/x"), 1, "No space left on device: /x"),
+        (OSError(28, "No space left on device", "/x"), 1, "No space left on device: /x\n  free some space"),
     ],
 )
-def test_failures_are_messages(project, monkeypatch, capsys, error, status, words):
+def test_failures_are_messages(project, monkeypatch, capsys, error, status, words):  # noqa: PLR0917
     def fail(*_arguments):
         raise error
 

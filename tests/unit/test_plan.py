@@ -173,6 +173,7 @@ def test_a_key_is_64_digits_and_the_order_of_inputs_does_not_matter():
 def test_changed_says_what_came_and_went():
     now = BuildKey(inputs={"patches": {"new": "1"}, "same": 1})
     assert now.changed({"patches": {"old": "1"}, "same": 1}) == ["patches/new", "patches/old"]
+    assert now.changed({"patches": {}, "same": 1}) == ["patches/new"], "an empty table is not an input by itself"
 
 
 def test_a_file_that_vanished_is_an_error(folder):

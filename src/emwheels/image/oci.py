@@ -140,5 +140,5 @@ def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
             mounts=[Mount(host=out, inside="/mnt/out", writable=True)],
         )
         if done.status:
-            raise ImageError("the image has no /opt/emwheels/headers", hint="make it with ci/image/build")
+            raise ImageError("the image has no /opt/emwheels/headers", hint="make it with ci/image/build.sh")
         yield Path(folder)

@@ -40,6 +40,8 @@ done
 shift
 exec chroot "$root" /usr/bin/env -i "$@"
 """
+_MAX_PROCESSES = 32768
+"""podman 4.3 with runc refuses more without CAP_SYS_RESOURCE, even where the limit of this process is higher."""
 _LOOPBACK_UP = (
     "import fcntl,socket,struct,os,sys;"
     "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);"
@@ -165,7 +167,8 @@ def podman_command(
     for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
         hard = resource.getrlimit(kind)[1]
         if hard != resource.RLIM_INFINITY:
-            command += ["--ulimit", f"{name}={hard}:{hard}"]
+            limit = min(hard, _MAX_PROCESSES) if name == "nproc" else hard
+            command += ["--ulimit", f"{name}={limit}:{limit}"]
     command += ["--tmpfs", "/tmp:rw,exec,size=16g", "--tmpfs", "/mnt:rw,exec"]  # noqa: S108
     for mount in mounts:
         command += ["--volume", f"{mount.host.resolve()}:{mount.inside}:{'rw' if mount.writable else 'ro'}"]
