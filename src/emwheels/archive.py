@@ -7,9 +7,9 @@ one in Python 3.11.7 can be led out of the folder (CVE-2025-4517).
 
 from __future__ import annotations
 
-import errno
 import bz2
 import calendar
+import errno
 import gzip
 import importlib
 import lzma

@@ -97,7 +97,7 @@ class Pipeline:
             self.store,
             offline=offline,
             progress=board.download,
-            npm_registry=lambda: debian.npm_registry(project.cache, targets.image),
+            npm_registry=lambda: oci.npm_registry(self.image),
         )
 
     @property

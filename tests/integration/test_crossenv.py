@@ -42,7 +42,7 @@ def variables(runtime):
 
 def test_pyconfig_agrees_with_sysconfigdata(include, variables):
     text = (include / "pyconfig.h").read_text()
-    defined = dict(re.findall(r"(?m)^#define (\w+) ?(.*)$", text))
+    defined = dict(re.findall(r"(?m)^# *define (\w+) ?(.*)$", text))
     undefined = set(re.findall(r"(?m)^/\* #undef (\w+) \*/$", text))
     compared = (defined.keys() | undefined) & variables.keys()
     assert len(compared) > 600
@@ -58,7 +58,7 @@ def test_pyconfig_agrees_with_sysconfigdata(include, variables):
 
 def test_pyconfig_holds_nothing_that_this_interpreter_was_not_configured_with(include, variables):
     text = (include / "pyconfig.h").read_text()
-    defined = set(re.findall(r"(?m)^#define (\w+)", text))
+    defined = set(re.findall(r"(?m)^# *define (\w+)", text))
     extra = {name for name in defined - variables.keys() if not name.startswith("_")}
     assert extra <= {"Py_PYCONFIG_H"}
 

@@ -196,17 +196,6 @@ _NPM_REGISTRY = (
 )
 
 
-def npm_registry(cache: Path, pins: ImagePins) -> str:
-    """Return the registry that Debian's npm asks by default, for a machine without npm. Raises `ImageError`."""
-    file = image_folder(cache, pins) / "rootfs/opt/emwheels/npm-registry"
-    try:
-        return file.read_text().strip()
-    except OSError as error:
-        raise ImageError(
-            "this machine does not say which npm registry to use", hint="set npm_config_registry"
-        ) from error
-
-
 def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
     taken = [*(f"libpython{python}-dev" for python in pins.pythons), "npm"]
     unpack = 'for deb in "$1"/opt/emwheels/*.deb; do dpkg-deb -x "$deb" "$1/opt/emwheels/headers"; rm "$deb"; done'

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image.model import Completed, Image, Mount
-from emwheels.image.rootfs import RootFs, podman_command, run_and_wait
+from emwheels.image.rootfs import RootFs, ended_with_client, podman_command, run_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,8 +88,8 @@ class OciImage:
         seconds: float | None = None,
     ) -> Completed:
         """Run ``argv`` in a container and wait; see `emwheels.image.model.Image.run`."""
-        command = self._command(argv, mounts, env, cwd, network)
-        return run_and_wait(command, argv=argv, output=output, seconds=seconds)
+        with ended_with_client(self._command(argv, mounts, env, cwd, network)) as command:
+            return run_and_wait(command, argv=argv, output=output, seconds=seconds)
 
     def start(
         self,
@@ -135,10 +135,27 @@ def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         out = Path(folder) / "opt" / "emwheels"
         out.mkdir(parents=True)
-        done = image.run(
-            ["cp", "-r", "/opt/emwheels/headers", "/mnt/out/"],
-            mounts=[Mount(host=out, inside="/mnt/out", writable=True)],
-        )
+        with tempfile.TemporaryFile() as output:
+            done = image.run(
+                ["cp", "-r", "/opt/emwheels/headers", "/mnt/out/"],
+                mounts=[Mount(host=out, inside="/mnt/out", writable=True)],
+                output=output,
+            )
+            output.seek(0)
+            said = output.read()[-2000:].decode(errors="replace").strip()
         if done.status:
-            raise ImageError("the image has no /opt/emwheels/headers", hint="make it with ci/image/build.sh")
+            raise ImageError(
+                f"the image's /opt/emwheels/headers could not be read:\n{said}",
+                hint="is it an image that ci/image/build.sh made, and does the engine run containers at all?",
+            )
         yield Path(folder)
+
+
+def npm_registry(image: Image) -> str:
+    """Return the registry that Debian's npm asks by default, as the image knows it. Raises `ImageError`."""
+    with tempfile.TemporaryFile() as output:
+        done = image.run(["cat", "/opt/emwheels/npm-registry"], output=output)
+        output.seek(0)
+        if done.status:
+            raise ImageError("this machine does not say which npm registry to use", hint="set npm_config_registry")
+        return output.read().decode().strip()

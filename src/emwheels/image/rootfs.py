@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from emwheels.errors import ImageError
 from emwheels.image.model import Completed, Mount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 METHODS = ("bwrap", "podman", "chroot")
@@ -76,7 +78,8 @@ class RootFs:
     ) -> Completed:
         """Run ``argv`` inside and wait; see `emwheels.image.model.Image.run`."""
         command = self._command(argv, mounts, dict(self.environment) | dict(env or {}), cwd, network)
-        return run_and_wait(command, argv=argv, output=output, seconds=seconds)
+        with ended_with_client(command) if self.method == "podman" else nullcontext(command) as started:
+            return run_and_wait(started, argv=argv, output=output, seconds=seconds)
 
     def start(
         self,
@@ -160,7 +163,7 @@ def podman_command(
     Limits are given explicitly because an engine inside a container may not raise them.
     """
     command = [engine, "run", "--rm", "--interactive", "--network", "host" if network else "none"]
-    if image[0] != "--rootfs":
+    if image[0] != "--rootfs" or image[1].endswith(":O"):
         command.append("--read-only")
     if engine == "podman" and shutil.which("runc") and not shutil.which("crun"):
         command[1:1] = ["--runtime", "runc"]
@@ -175,6 +178,20 @@ def podman_command(
     for name, value in env.items():
         command += ["--env", f"{name}={value}"]
     return [*command, "--workdir", cwd, *image, *argv]
+
+
+@contextmanager
+def ended_with_client(command: Sequence[str]) -> Iterator[list[str]]:
+    """Give ``command``, an engine's ``run``, a container name; remove the container if the block did not end it.
+
+    The container's processes are not children of the engine's client: killing that leaves them running.
+    """
+    name = f"emwheels-{uuid.uuid4().hex}"
+    at = command.index("run") + 1
+    try:
+        yield [*command[:at], "--name", name, *command[at:]]
+    finally:
+        subprocess.run([command[0], "rm", "--force", name], capture_output=True, check=False)
 
 
 def run_and_wait(
