@@ -25,7 +25,7 @@ def emwheels(session: nox.Session, *arguments: str) -> None:
 
 @nox.session(name="build-package")
 def build_package(session: nox.Session) -> None:
-    """Build, audit, index and test packages: nox -s build-package -- NAME... [--all] [--target T] [--profile P]."""
+    """Build, audit, test and index packages: nox -s build-package -- NAME... [--all] [--target T] [--profile P]."""
     emwheels(session, "build", *session.posargs)
 
 

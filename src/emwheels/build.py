@@ -37,16 +37,6 @@ BUILD_PATHS = (WORK, CROSSENV)
 _EPOCH = "1704067200"
 """2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
 
-_SCRIPT = r"""
-set -eu
-if [ "$EMWHEELS_BARE" != yes ]; then
-    common="$(pyodide config get cflags | sed 's/-Oz//') $EMWHEELS_FLAGS -ffile-prefix-map=/mnt/work/="
-    export SIDE_MODULE_CFLAGS="$common" SIDE_MODULE_CXXFLAGS="$common"
-    export SIDE_MODULE_LDFLAGS="$(pyodide config get ldflags | sed 's/-Oz//') $EMWHEELS_FLAGS -Wl,--experimental-pic"
-fi
-cd /mnt/work/packages
-exec pyodide build-recipes-no-deps "$1" --recipe-dir /mnt/work/packages --build-dir /mnt/work/build --force-rebuild
-"""
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -122,13 +112,11 @@ def plain_recipe(recipe: Recipe, source: str) -> dict[str, Any]:
     return document
 
 
-def build(
-    inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path, bare: bool = False
-) -> Built:
+def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path) -> Built:
     """Build in the empty folder ``work`` and return what was made. The log is written to ``log`` as it grows.
 
-    ``bare`` leaves pyodide-build its own flags, to compare with. Raises `BuildError` with the log's last lines, its
-    place and, for a failure that is known, what to do; `RecipeError` and `FetchError` for the source.
+    Raises `BuildError` with the log's last lines, its place and, for a failure that is known, what to do;
+    `RecipeError` and `FetchError` for the source.
     """
     recipe = inputs.recipe
     for name in ("packages", "build", "wheels", "home"):
@@ -140,18 +128,20 @@ def build(
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
     given = _unpack_libraries(inputs.libraries, work / "build" / ".libs")
-    (work / "build.sh").write_text(_SCRIPT)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         done = image.run(
-            ["bash", f"{WORK}/build.sh", recipe.name],
+            [
+                *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
+                *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
+            ],
             mounts=[
                 Mount(host=work, inside=WORK, writable=True),
                 Mount(host=toolchain.crossenv, inside=CROSSENV),
             ],
-            env=_environment(inputs.target, inputs.profile, image_path(image), bare=bare),
-            cwd=WORK,
+            env=_environment(inputs.target, image_path(image)) | side_module_flags(toolchain, inputs.profile),
+            cwd=f"{WORK}/packages",
             output=output,
         )
     if done.status:
@@ -167,12 +157,22 @@ def image_path(image: Image) -> str:
     return dict(image.environment)["PATH"]
 
 
-def _environment(target: Target, profile: str, path: str, *, bare: bool) -> dict[str, str]:
+def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
+    """Return the variables by which pyodide-build takes flags from outside: those of ``profile`` instead of its own."""
+    cflags, ldflags = toolchain.module_flags()
+    optimise = " ".join(PROFILES[profile])
+    common = f"{cflags} {optimise} -ffile-prefix-map={WORK}/="
+    return {
+        "SIDE_MODULE_CFLAGS": common,
+        "SIDE_MODULE_CXXFLAGS": common,
+        "SIDE_MODULE_LDFLAGS": f"{ldflags} {optimise} -Wl,--experimental-pic",
+    }
+
+
+def _environment(target: Target, path: str) -> dict[str, str]:
     return {
         "PATH": f"/opt/emwheels/python{target.python_minor}/bin:{path}",
         "HOME": f"{WORK}/home",
-        "EMWHEELS_FLAGS": " ".join(PROFILES[profile]),
-        "EMWHEELS_BARE": "yes" if bare else "no",
         "PYODIDE_ROOT": f"{CROSSENV}/xbuildenv/pyodide-root",
         "SKIP_EMSCRIPTEN_VERSION_CHECK": "1",
         "PIP_NO_INDEX": "1",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each
-  emwheels build numpy                   image, sources, build, audit, index and tests: everything needed
+  emwheels build numpy                   image, sources, build, audit, tests and index: everything needed
   emwheels build --all --profile size    every recipe with upstream's size optimisation
   emwheels test numpy --engine node      the tests only, in one engine
   emwheels image                         what is in the build image
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verbs.add_parser("list", parents=[common], help="list the recipes")
     for verb, text in (
-        ("build", "build, audit, index and test packages and what they need"),
+        ("build", "build, audit, test and index packages and what they need"),
         ("test", "run the tests of packages again, building what is missing"),
     ):
         run = verbs.add_parser(verb, parents=[common], help=text)

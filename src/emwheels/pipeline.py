@@ -1,4 +1,4 @@
-"""The whole path for some packages: plan, fetch, build, audit, index, test. Joins the rooms; does no work itself."""
+"""The whole path for some packages: plan, fetch, build, audit, test, index. Joins the rooms; does no work itself."""
 
 from __future__ import annotations
 
@@ -395,7 +395,8 @@ class Pipeline:
         if output is not None:
             outcome.state, outcome.why = "reused", "nothing that can change the output has changed"
         else:
-            self.board.say(recipe.name, f"to build: {self.why(recipe, key, options.profile)}")
+            why = "asked to build it again" if options.rebuild else self.why(recipe, key, options.profile)
+            self.board.say(recipe.name, f"to build: {why}")
             output = self.build(recipe, key, options.profile, outputs, outcome)
             outcome.state = "built"
         outputs[recipe.name] = outcome.output = output

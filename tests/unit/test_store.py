@@ -3,8 +3,9 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import multiprocessing
 import stat
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,24 +112,23 @@ def test_names_cannot_leave_the_store(store: Store, name: str) -> None:
             action()
 
 
-def _put_many(root: Path) -> None:
-    store = Store(root)
-    for number in range(30):
-        store.put_file("sources", io.BytesIO(b"%d" % number * 1000))
-        store.add_record("builds", f"k{number}", {"n": number})
-        with store.lock("one"):
-            partial = store.partial("counter")
-            partial.write_text(str(int(partial.read_text()) + 1) if partial.exists() else "1")
+PUT_MANY = """
+import io, sys
+from pathlib import Path
+from emwheels.store import Store
+store = Store(Path(sys.argv[1]))
+for number in range(30):
+    store.put_file("sources", io.BytesIO(b"%d" % number * 1000))
+    store.add_record("builds", f"k{number}", {"n": number})
+    with store.lock("one"):
+        partial = store.partial("counter")
+        partial.write_text(str(int(partial.read_text()) + 1) if partial.exists() else "1")
+"""
 
 
 def test_two_processes_share_a_store(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_put_many, args=(store.root,)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-        assert process.exitcode == 0
+    processes = [subprocess.Popen([sys.executable, "-c", PUT_MANY, str(store.root)]) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
     assert store.partial("counter").read_text() == "60"
     assert store.get_record("builds", "k29") == {"n": 29}
     for number in range(30):

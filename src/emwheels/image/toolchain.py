@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -29,6 +30,17 @@ class Toolchain:
     """The npm package ``pyodide``."""
     crossenv: Path
     key: str
+
+    def module_flags(self) -> tuple[str, str]:
+        """Return the compile and link flags that pyodide-build gives side modules, without its optimisation.
+
+        The same as ``pyodide config get cflags`` and ``ldflags`` less ``-Oz`` (pyodide-build 0.39.2), without
+        starting it.
+        """
+        text = (self.crossenv / "xbuildenv" / "pyodide-root" / "Makefile.envs").read_text()
+        exported = dict(re.findall(r"(?m)^export (\w+)=(.*)$", text))
+        cflags = f"{exported['CFLAGS_BASE']} -I{exported['PYTHONINCLUDE']}"
+        return cflags, f"{exported['LDFLAGS_BASE']} -s SIDE_MODULE=1"
 
 
 def toolchain_key(target: Target, image_digest: str) -> str:
