@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from emwheels.errors import ImageError
 from emwheels.image import debian, oci
 from emwheels.target import ImagePins
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PINS = ImagePins(
     suite="forky",
@@ -54,8 +51,8 @@ def test_a_suite_that_moved_is_an_error_that_says_what_and_how_to_go_on(offered,
     assert "image load" in raised.value.hint
 
 
-def write_image(folder: Path, *, digest: str, mark: str) -> None:
-    record = {"key": "k", "digest": digest, "suite": "forky", "packages": {}, "toolchain": "debian"}
+def write_image(folder: Path, *, digest: str, mark: str, key: str = "k") -> None:
+    record = {"key": key, "digest": digest, "suite": "forky", "packages": {}, "toolchain": "debian"}
     (folder / "rootfs/opt/emwheels").mkdir(parents=True)
     (folder / "image.json").write_text(json.dumps(record))
     (folder / "rootfs/opt/emwheels/digest").write_text(mark)
@@ -83,6 +80,38 @@ def test_loading_something_else_than_an_image_leaves_nothing(tmp_path):
         debian.load_archive(tmp_path / "cache", PINS, archive)
     assert debian.load_image(tmp_path / "cache", PINS, method="bwrap") is None
     assert [path.name for path in (tmp_path / "cache/images").iterdir() if path.is_dir()] == []
+
+
+@pytest.fixture
+def saved(tmp_path):
+    folder = debian.image_folder(tmp_path / "here", PINS)
+    write_image(folder, digest="sha256:1", mark="sha256:1", key=debian.image_key(PINS))
+    (folder / "rootfs/tool").write_bytes(b"#!/bin/sh\n" * 1000)
+    (folder / "rootfs/tool").chmod(0o755)
+    (folder / "rootfs/link").symlink_to("/usr/bin/absolute")
+    debian.save_image(tmp_path / "here", PINS, tmp_path / "image.tar.gz")
+    return tmp_path / "image.tar.gz"
+
+
+def test_an_image_is_carried_to_another_cache(saved, tmp_path):
+    assert debian.load_archive(tmp_path / "there", PINS, saved).digest == "sha256:1"
+    there = debian.image_folder(tmp_path / "there", PINS)
+    assert debian.read_record(there) == debian.read_record(debian.image_folder(tmp_path / "here", PINS))
+    assert (there / "rootfs/tool").stat().st_mode & 0o777 == 0o755
+    assert (there / "rootfs/link").readlink() == Path("/usr/bin/absolute")
+
+
+def test_an_image_of_other_pins_is_refused(saved, tmp_path):
+    with pytest.raises(ImageError, match="other pins"):
+        debian.load_archive(tmp_path / "there", dataclasses.replace(PINS, suite="sid"), saved)
+
+
+def test_a_truncated_image_is_refused_and_the_earlier_one_stays(saved, tmp_path):
+    saved.write_bytes(saved.read_bytes()[:-40])
+    with pytest.raises(ImageError, match="damaged"):
+        debian.load_archive(tmp_path / "here", PINS, saved)
+    assert debian.read_record(debian.image_folder(tmp_path / "here", PINS)) is not None
+    assert not [path for path in (tmp_path / "here/images").iterdir() if path.name.endswith(".making")]
 
 
 def test_there_is_nothing_to_save_before_an_image_is_made(tmp_path):
