@@ -149,7 +149,8 @@ _HOST_TOOLS = {
 
 def require_host_tools(say: Callable[[str], None]) -> None:
     """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
-    wanted = [package for tool, package in _HOST_TOOLS.items() if not shutil.which(tool)]
+    tools = _HOST_TOOLS if os.geteuid() == 0 else _HOST_TOOLS | {"newuidmap": "uidmap"}  # mmdebstrap --mode=unshare
+    wanted = [package for tool, package in tools.items() if not shutil.which(tool)]
     if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
         wanted.append("debian-archive-keyring")
     if not wanted:
