@@ -69,8 +69,8 @@ class Fetcher:
     """Fetches into ``store``.
 
     With ``offline`` no socket is opened: what is not in the store is an error that says so. ``progress`` is called
-    with a file name, the bytes that are there and the total, if known. ``npm_registry`` answers where this machine has
-    no npm configuration.
+    with a file name, the bytes that are there and the total, if known. ``npm_registry`` and
+    ``debian_mirror`` answer where this machine has no npm configuration or an apt without Debian.
     """
 
     def __init__(
@@ -82,12 +82,13 @@ class Fetcher:
         attempts: int = 5,
         pause: Callable[[float], None] = time.sleep,
         npm_registry: Callable[[], str] | None = None,
+        debian_mirror: Callable[[], str] | None = None,
     ) -> None:
         self._store = store
         self._offline = offline
         self._progress = progress
         self._downloader = Downloader(attempts=attempts, pause=pause)
-        self._registries = Registries(self._downloader, npm_registry=npm_registry)
+        self._registries = Registries(self._downloader, npm_registry=npm_registry, debian_mirror=debian_mirror)
 
     def fetch(self, url_or_purl: str, sha256: str | None) -> Fetched:
         """Return the file from the store, or fetch it.

@@ -21,7 +21,7 @@ from emwheels.build import BUILD_PATHS, BuildInputs, build
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
 from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
-from emwheels.image import debian, oci
+from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, build_key
 from emwheels.recipe import Recipe, dependency_order, load_recipes
@@ -97,7 +97,8 @@ class Pipeline:
             self.store,
             offline=offline,
             progress=board.download,
-            npm_registry=lambda: oci.npm_registry(self.image),
+            npm_registry=lambda: registries.npm_registry(self.image),
+            debian_mirror=lambda: registries.debian_mirror(self.image),
         )
 
     @property

@@ -100,11 +100,21 @@ def pip_configuration() -> PipConfiguration:
 
 
 class Registries:
-    """Finds files by package URL; ``npm_registry`` is asked where this machine has no npm configuration."""
+    """Finds files by package URL.
 
-    def __init__(self, downloader: Downloader, *, npm_registry: Callable[[], str] | None = None) -> None:
+    ``npm_registry`` is asked where this machine has no npm configuration, ``debian_mirror`` where apt has no Debian.
+    """
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        *,
+        npm_registry: Callable[[], str] | None = None,
+        debian_mirror: Callable[[], str] | None = None,
+    ) -> None:
         self._downloader = downloader
         self._npm_registry_fallback = npm_registry
+        self._debian_mirror_fallback = debian_mirror
 
     def candidates(self, purl: PackageURL, sha256: str | None) -> Sequence[Resource]:
         """Return the files that may be what ``purl`` means, best first; all but the last may turn out not to exist."""
@@ -114,7 +124,7 @@ class Registries:
             case "npm", _:
                 return (self._npm(purl),)
             case "deb", "debian":
-                return _debian(purl)
+                return _debian(purl, self._debian_mirror_fallback)
         raise FetchError(
             f"{purl}: this kind of package URL is not known", hint="known: pkg:pypi, pkg:npm, pkg:deb/debian"
         )
@@ -330,7 +340,7 @@ def _on_registry(tarball: str, registry: str) -> str:
     return urlunsplit((home.scheme, home.netloc, path, "", ""))
 
 
-def _debian(purl: PackageURL) -> Sequence[Resource]:
+def _debian(purl: PackageURL, fallback: Callable[[], str] | None) -> Sequence[Resource]:
     name, version = purl.name, cast("str", purl.version)
     if not _DEBIAN_NAME.fullmatch(name):
         raise FetchError(f"{purl}: {name!r} is not the name of a Debian source package")
@@ -341,12 +351,12 @@ def _debian(purl: PackageURL) -> Sequence[Resource]:
     prefix = name[:4] if name.startswith("lib") else name[:1]
     return [
         Resource(url=f"{mirror}/pool/main/{prefix}/{name}/{quote(file)}", filename=file)
-        for mirror in _debian_mirrors()
+        for mirror in _debian_mirrors(fallback)
         for file in names
     ]
 
 
-def _debian_mirrors() -> list[str]:
+def _debian_mirrors(fallback: Callable[[], str] | None) -> list[str]:
     if mirror := os.environ.get("EMWHEELS_DEBIAN_MIRROR"):
         return [mirror.rstrip("/")]
     rows = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"])
@@ -355,6 +365,8 @@ def _debian_mirrors() -> list[str]:
         uri, _, origin = row.partition(" ")
         if origin == "Debian" and "debian-security" not in uri:
             mirrors[uri.rstrip("/")] = None
+    if not mirrors and fallback:
+        return [fallback().rstrip("/")]
     if not mirrors:
         raise FetchError("no Debian mirror is configured on this machine", hint="set EMWHEELS_DEBIAN_MIRROR to its URL")
     return list(mirrors)

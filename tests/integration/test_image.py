@@ -11,6 +11,7 @@ import time
 import pytest
 
 from emwheels.image.model import Mount
+from emwheels.image.registries import debian_mirror, npm_registry
 from emwheels.image.rootfs import METHODS, RootFs
 
 pytestmark = pytest.mark.image
@@ -115,3 +116,8 @@ def test_an_ordinary_user_can_enter_by_bubblewrap(image, tmp_path):
         command = ["setpriv", "--reuid=65534", "--clear-groups", *command]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "65534\n"), done.stderr
+
+
+def test_the_image_knows_registries(image):
+    assert npm_registry(image).startswith("http")
+    assert debian_mirror(image).startswith(("http", "file:", "copy:"))

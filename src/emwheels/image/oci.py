@@ -149,13 +149,3 @@ def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
                 hint="is it an image that ci/image/build.sh made, and does the engine run containers at all?",
             )
         yield Path(folder)
-
-
-def npm_registry(image: Image) -> str:
-    """Return the registry that Debian's npm asks by default, as the image knows it. Raises `ImageError`."""
-    with tempfile.TemporaryFile() as output:
-        done = image.run(["cat", "/opt/emwheels/npm-registry"], output=output)
-        output.seek(0)
-        if done.status:
-            raise ImageError("this machine does not say which npm registry to use", hint="set npm_config_registry")
-        return output.read().decode().strip()
