@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.archive import unpack
 from emwheels.diagnosis import diagnose
 from emwheels.errors import BuildError, RecipeError
+from emwheels.host import add_cross_packages, files_below, unpack_libraries
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
 from emwheels.plan import PROFILES
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.fetch import Fetched
+    from emwheels.host import CrossPackage
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
     from emwheels.recipe import Recipe
@@ -53,6 +55,8 @@ class BuildInputs:
     """The wheels of requirements.build.txt."""
     libraries: Sequence[Path]
     """The archives of the host requirements that are static or shared libraries."""
+    cross_packages: Sequence[CrossPackage] = ()
+    """The host requirements that are packages to compile against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +131,14 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source"), indent=1))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
-    given = _unpack_libraries(inputs.libraries, work / "build" / ".libs")
+    given = unpack_libraries(inputs.libraries, work / "build" / ".libs")
+
+    crossenv = Mount(host=toolchain.crossenv, inside=CROSSENV)
+    if inputs.cross_packages:
+        # pyodide-build installs the native packages into the environment: it gets one of its own.
+        own = Path(shutil.copytree(toolchain.crossenv, work / "crossenv"))
+        add_cross_packages(inputs.cross_packages, own)
+        crossenv = Mount(host=own, inside=CROSSENV, writable=True)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -136,10 +147,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
                 *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
-            mounts=[
-                Mount(host=work, inside=WORK, writable=True),
-                Mount(host=toolchain.crossenv, inside=CROSSENV),
-            ],
+            mounts=[Mount(host=work, inside=WORK, writable=True), crossenv],
             env=_environment(inputs.target, image_path(image)) | side_module_flags(toolchain, inputs.profile),
             cwd=f"{WORK}/packages",
             output=output,
@@ -203,24 +211,10 @@ def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
     return wheels[0]
 
 
-def _unpack_libraries(archives: Sequence[Path], libs: Path) -> frozenset[str]:
-    """Unpack the host libraries into one prefix and return the names of their files."""
-    libs.mkdir()
-    for archive in archives:
-        with tempfile.TemporaryDirectory(dir=libs.parent) as folder:
-            tree = unpack(archive, Path(folder) / "tree")
-            shutil.copytree(tree, libs, dirs_exist_ok=True, symlinks=True)
-    return frozenset(_files(libs))
-
-
-def _files(tree: Path) -> list[str]:
-    return sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_symlink() or path.is_file())
-
-
 def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
     """Pack what the recipe installed into ${WASM_LIBRARY_DIR}: same files, same bytes."""
     libs = work / "build" / ".libs"
-    made = [name for name in _files(libs) if name not in given]
+    made = [name for name in files_below(libs) if name not in given]
     if not made:
         raise BuildError(f"{recipe.name} installed nothing into ${{WASM_LIBRARY_DIR}}", hint="check its build script")
     archive = work / f"{recipe.name}-{recipe.version}.tar.gz"

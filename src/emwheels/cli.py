@@ -23,6 +23,7 @@ from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.harness import ENGINES
+from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.image import debian
 from emwheels.image.toolchain import npm_package
 from emwheels.lock import lock_build_requirements, read_build_requirements
@@ -239,6 +240,7 @@ def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> 
             named.symlink_to(fetched.path)
             tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
             wanted = [*read_build_requirements(tree), *recipe.requirements.build_extras]
+        wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
         destination = recipe.folder / "requirements.build.txt"
         lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration())
         print(destination.relative_to(project.root))

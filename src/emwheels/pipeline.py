@@ -21,6 +21,7 @@ from emwheels.build import BUILD_PATHS, BuildInputs, build
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
 from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
+from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, build_key
@@ -209,6 +210,8 @@ class Pipeline:
         """Build ``recipe``, audit it and keep it in the store."""
         with self._timed(to, "fetch"):
             source, requirements = self._fetch(recipe)
+        cross = cross_requirements(recipe, self._recipes)
+        check_native_packages(recipe, cross, requirements)
         log = self.logs / recipe.name / f"{self.target.name}-{profile}.log"
         with self._work(recipe.name) as work:
             inputs = BuildInputs(
@@ -221,6 +224,9 @@ class Pipeline:
                     self.store.get(outputs[name].kind, outputs[name].sha256)
                     for name in recipe.requirements.host
                     if outputs[name].kind == "libraries"
+                ],
+                cross_packages=[
+                    CrossPackage(recipe=host, wheel=self._wheel_path(outputs[host.name])) for host in cross
                 ],
             )
             image, toolchain = self.image, self.toolchain

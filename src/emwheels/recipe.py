@@ -801,6 +801,9 @@ def _build(section: _Section) -> Build:
     if isinstance(build.exports, str) and build.exports not in EXPORTS:
         near = _did_you_mean(build.exports, EXPORTS)
         section.report("exports", f"must be one of {', '.join(EXPORTS)}, or a list of symbols{near}")
+    for i, name in enumerate(build.cross_build_files):
+        if _escapes(name):
+            section.report(f"cross-build-files[{i}]", _escape_message(name))
     if build.type not in BUILD_TYPES:
         section.report("type", f"must be one of {', '.join(BUILD_TYPES)}{_did_you_mean(build.type, BUILD_TYPES)}")
     elif build.type != "package":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass, field
+import zipfile
+from dataclasses import dataclass, field, replace
 from textwrap import dedent
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from emwheels.build import WORK, BuildInputs, build, plain_recipe, prepare_source
 from emwheels.errors import BuildError, RecipeError
 from emwheels.fetch import Fetched
+from emwheels.host import CrossPackage
 from emwheels.image.model import Completed
 from emwheels.image.toolchain import Toolchain
 from emwheels.recipe import load_recipe
@@ -96,10 +98,10 @@ def start(tmp_path):
     def start(inputs, image, **options):
         work = tmp_path / "work"
         work.mkdir(exist_ok=True)
-        envs = tmp_path / "xbuildenv" / "pyodide-root" / "Makefile.envs"
+        envs = tmp_path / "shared" / "xbuildenv" / "pyodide-root" / "Makefile.envs"
         envs.parent.mkdir(parents=True, exist_ok=True)
         envs.write_text("export CFLAGS_BASE=-fPIC\nexport PYTHONINCLUDE=/include\nexport LDFLAGS_BASE=-sX\n")
-        toolchain = Toolchain(runtime=tmp_path, crossenv=tmp_path, key="")
+        toolchain = Toolchain(runtime=tmp_path, crossenv=tmp_path / "shared", key="")
         return build(inputs, image=image, toolchain=toolchain, work=work, log=tmp_path / "logs" / "demo.log", **options)
 
     return start
@@ -154,6 +156,27 @@ def test_what_the_sandbox_is_given(given, start):
     assert "-Oz" not in "".join(env.values())
     assert (env["PIP_NO_INDEX"], env["SOURCE_DATE_EPOCH"], env["PYTHONHASHSEED"]) == ("1", "1704067200", "0")
     assert not [value for value in env.values() if str(work) in value], "no path of the machine gets in"
+
+
+def test_packages_to_compile_against_are_added_to_an_environment_of_the_build_own(given, start, tmp_path):
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "meta.yaml").write_text(
+        f"package:\n  name: host\n  version: 2.0\nsource:\n  url: pkg:pypi/host@2.0\n  sha256: {SHA256}\n"
+        "build:\n  cross-build-env: true\n  cross-build-files: [host/config.h]\n"
+    )
+    with zipfile.ZipFile(tmp_path / "host.whl", "w") as archive:
+        archive.writestr("host/config.h", "wasm")
+    package = CrossPackage(recipe=load_recipe(host, patches=tmp_path), wheel=tmp_path / "host.whl")
+    image = Pretended(act=wheels("demo-1.0.whl"))
+    start(replace(given(), cross_packages=[package]), image)
+    mount = image.runs[0]["mounts"][1]
+    assert (mount.inside, mount.writable) == ("/mnt/xbuildenv", True)
+    assert (mount.host / "xbuildenv" / "site-packages-extras" / "host" / "config.h").read_text() == "wasm"
+    assert (mount.host / "xbuildenv" / "pyodide-root" / "Makefile.envs").is_file(), "with all that is shared"
+    assert not (tmp_path / "shared" / "xbuildenv" / "requirements.txt").exists(), (
+        "nothing is written into what is shared"
+    )
 
 
 @pytest.mark.parametrize("made", [(), ("a.whl", "b.whl")])

@@ -323,6 +323,7 @@ def test_file_that_is_a_folder(folder):
         ("  extract_dir: ../x", 7, "source.extract_dir", "leads out"),
         ("  extract_dir: /x", 7, "source.extract_dir", "leads out"),
         ("  extract_dir: 'C:x'", 7, "source.extract_dir", "leads out"),
+        ("build:\n  cross-build-files: [../a.h]", 8, "build.cross-build-files[0]", "leads out"),
         ("  extras:\n  - [../a, b]", 8, "source.extras[0][0]", "leads out"),
         ("  extras:\n  - [meta.yaml, a/../../b]", 8, "source.extras[0][1]", "leads out"),
         ("  extras:\n  - [none, b]", 8, "source.extras[0][0]", "there is no none"),

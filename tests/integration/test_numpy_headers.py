@@ -1,0 +1,110 @@
+"""A package with numpy as a host requirement is compiled against the headers and libraries of the wasm numpy."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emwheels.pipeline import Options
+
+pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+META = """
+    requirements:
+      host: [numpy]
+      run: [numpy]
+"""
+CODE = r"""
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#include <numpy/arrayobject.h>
+#include <numpy/npy_math.h>
+#include <numpy/halffloat.h>
+static PyObject *sizes(PyObject *self, PyObject *unused) {
+    return Py_BuildValue("iii", NPY_SIZEOF_LONG, NPY_SIZEOF_INTP, NPY_SIZEOF_LONGDOUBLE);
+}
+static PyObject *total(PyObject *self, PyObject *value) {
+    PyArrayObject *array = (PyArrayObject *)PyArray_FROM_OTF(value, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    if (!array) return NULL;
+    double sum = 0;
+    for (npy_intp i = 0; i < PyArray_SIZE(array); i++) sum += ((double *)PyArray_DATA(array))[i];
+    Py_DECREF(array);
+    return PyFloat_FromDouble(sum);
+}
+static PyObject *half(PyObject *self, PyObject *value) {
+    return PyFloat_FromDouble(npy_half_to_double((npy_half)PyLong_AsLong(value)));
+}
+"""
+SETUP = """
+from pathlib import Path
+import numpy
+"""
+TEST = """
+    import numpy as np
+    import pytest
+    import tiny
+
+    def test_headers_are_of_this_platform(): assert tiny.sizes(None) == (4, 4, np.dtype(np.longdouble).itemsize)
+    def test_array(): assert tiny.total(np.arange(5, dtype=np.int16)) == 10.0
+    def test_library(): assert tiny.half(0x3E00) == 1.5
+    def test_not_an_array():
+        with pytest.raises(ValueError):
+            tiny.total("x")
+"""
+
+
+@pytest.fixture
+def project(make_tiny_project, tmp_path, pipeline):
+    """A project with this repository's numpy recipe, already built, if it was."""
+    (outcome,) = pipeline.run(["numpy"], Options(test=False))
+    assert outcome.output is not None, outcome.error
+    tiny = make_tiny_project(tmp_path)
+    (tiny.root / "recipes" / "numpy").mkdir()
+    for name in ("meta.yaml", "requirements.build.txt"):
+        shutil.copyfile(CHECKOUT / "recipes" / "numpy" / name, tiny.root / "recipes" / "numpy" / name)
+    for kind in ("builds", "latest"):
+        shutil.copytree(pipeline.store.root / "records" / kind, tiny.cache / "store" / "records" / kind)
+    ours = pipeline.store.get(outcome.output.kind, outcome.output.sha256)
+    copy = tiny.cache / "store" / ours.relative_to(pipeline.store.root)
+    copy.parent.mkdir(parents=True)
+    shutil.copyfile(ours, copy)
+    return tiny
+
+
+@pytest.fixture
+def recipe(project, extension, module):
+    code = module("tiny", CODE, "sizes", "total", "half").replace("PyModule_Create(", "_numpy_array_api(")
+    code = code.replace(
+        "PyMODINIT_FUNC",
+        "static PyObject *_numpy_array_api(struct PyModuleDef *d) { import_array(); return PyModule_Create(d); }\n"
+        "PyMODINIT_FUNC",
+    )
+    members = extension("tiny", code, setup=SETUP)
+    members["setup.py"] = members["setup.py"].replace(
+        '["tiny.c"]',
+        '["tiny.c"], include_dirs=[numpy.get_include()], libraries=["npymath"], '
+        'library_dirs=[str(Path(numpy.get_include()).parent / "lib")]',
+    )
+    members["pyproject.toml"] = members["pyproject.toml"].replace('["setuptools"]', '["setuptools", "numpy==2.0.2"]')
+    members["pyproject.toml"] += 'dependencies = ["numpy"]\n'
+    return project.recipe("tiny", members, META, tests={"test_tiny.py": TEST})
+
+
+def test_extension_against_numpy(project, recipe):
+    # Nothing but setuptools is locked yet: the build would take the headers of no numpy at all.
+    done = project.run("build", "numpy", "tiny", "--no-test", "--json")
+    assert (done.status, done.states()) == (3, {"numpy": "reused", "tiny": "failed"}), done.err
+    assert "does not pin numpy" in done.err
+    assert "nox -s lock -- tiny" in done.err
+
+    assert project.run("lock", "tiny").status == 0
+    version = project.json("build", "numpy", "--no-test").json()["numpy"]["output"]["filename"].split("-")[1]
+    lock = (recipe / "requirements.build.txt").read_text()
+    assert f"\nnumpy=={version} " in lock, "the recipe's numpy, not that which the source asks for"
+
+    built = project.json("build", "tiny", "--engine", "node").json()["tiny"]
+    assert (built["state"], built["engines"]) == ("built", {"node": "4 passed"})
+    shared = [path.read_text() for path in (project.cache / "xbuildenvs").glob("*/xbuildenv/requirements.txt")]
+    assert set(shared) == {""}, "the shared cross-build environment stays as it was"
