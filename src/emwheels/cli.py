@@ -33,6 +33,7 @@ from emwheels.progress import Board
 from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
 from emwheels.registry import pip_configuration
+from emwheels.remote.open import open_remote
 from emwheels.target import Targets, load_targets
 
 if TYPE_CHECKING:
@@ -66,12 +67,26 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--offline", action="store_true", help="open no socket; what is missing is an error")
     common.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--remote",
+        metavar="URL",
+        default=os.environ.get("EMWHEELS_REMOTE", ""),
+        help="a store of builds to share: oci://HOST/NAME, or https://… of a folder (default: EMWHEELS_REMOTE)",
+    )
+    shared.add_argument(
+        "--push",
+        action="store_true",
+        default=os.environ.get("EMWHEELS_PUSH", "") not in ("", "0"),
+        help="also upload builds to it (default: EMWHEELS_PUSH)",
+    )
+
     verbs.add_parser("list", parents=[common], help="list the recipes")
     for verb, text in (
         ("build", "build, audit, test and index packages and what they need"),
         ("test", "run the tests of packages again, building what is missing"),
     ):
-        run = verbs.add_parser(verb, parents=[common], help=text)
+        run = verbs.add_parser(verb, parents=[common, shared], help=text)
         run.add_argument("names", nargs="*", metavar="NAME")
         run.add_argument("--all", action="store_true", help="every recipe")
         run.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
@@ -126,7 +141,15 @@ def _complain(error: EmwheelsError) -> None:
 
 
 def _pipeline(arguments: argparse.Namespace, project: Project, targets: Targets) -> Pipeline:
-    return Pipeline(project, targets, targets.get(arguments.target), board=Board(), offline=arguments.offline)
+    board, address = Board(), getattr(arguments, "remote", "")
+    push = bool(address) and arguments.push
+    if arguments.offline and address:
+        board.say("store", "offline: the remote store is not asked")
+    remote = open_remote(address) if address and not arguments.offline else None
+    if remote and push and not remote.writable:
+        raise UsageError(f"{remote.url} is read-only", hint="leave --push away, or give a registry: oci://HOST/NAME")
+    target = targets.get(arguments.target)
+    return Pipeline(project, targets, target, board=board, offline=arguments.offline, remote=remote, push=push)
 
 
 def _list(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:

@@ -11,7 +11,8 @@ import weakref
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -19,7 +20,6 @@ from emwheels.errors import FetchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Progress = Callable[[str, int, int | None], None]
 
@@ -31,6 +31,10 @@ _PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
 
 class NotFoundError(FetchError):
     """The server answered that there is no such file."""
+
+
+class UnreachableError(FetchError):
+    """The network or the server failed, every time it was tried; another time may be better."""
 
 
 class _TransientError(Exception):
@@ -45,18 +49,30 @@ class Downloader:
     """One HTTP client, made on first use.
 
     ``attempts`` counts the first one; ``pause`` waits between them, in seconds; no file may have more than
-    ``limit_bytes``.
+    ``limit_bytes``. ``auth`` answers a server that asks who this is; ``connect_seconds`` is how long a connection may
+    take to come about.
     """
 
     def __init__(
-        self, *, attempts: int = 5, pause: Callable[[float], None] = time.sleep, limit_bytes: int = 8 << 30
+        self,
+        *,
+        attempts: int = 5,
+        pause: Callable[[float], None] = time.sleep,
+        limit_bytes: int = 8 << 30,
+        auth: httpx.Auth | None = None,
+        connect_seconds: float = 20,
     ) -> None:
+        self._auth = auth
+        self._connect_seconds = connect_seconds
         self._attempts = attempts
         self._pause = pause
         self._limit_bytes = limit_bytes
 
     def get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
-        """Return a document, read whole. Raises `NotFoundError` for 404 and 410, else `FetchError`."""
+        """Return a document, read whole.
+
+        Raises `NotFoundError` for 404 and 410, `UnreachableError` when a later call may work, else `FetchError`.
+        """
 
         def once() -> httpx.Response:
             with self._stream(url, headers or {}) as response:
@@ -68,7 +84,20 @@ class Downloader:
                 kept = {"content-type": response.headers.get("content-type", "")}
                 return httpx.Response(200, headers=kept, content=bytes(content), request=response.request)
 
-        return self._retried(url, once)
+        return self.retried(url, once)
+
+    def send(
+        self, method: str, url: str, *, content: bytes | Path = b"", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a request with a body, once, and return the answer, read whole. Raises like `get`.
+
+        For the block of a `retried`: what is worth another attempt is raised in a way that only that understands.
+        """
+        with contextlib.ExitStack() as stack:
+            body = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+            response = stack.enter_context(self._stream(url, headers or {}, method=method, content=body))
+            response.read()
+            return response
 
     def save(self, url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
         """Download into ``path``, going on from what is there already.
@@ -76,7 +105,7 @@ class Downloader:
         ``progress`` is called with the bytes that are there and the total, if known. What was received stays for a
         later call when this one fails. Raises like `get`.
         """
-        self._retried(url, lambda: self._save_once(url, path, progress))
+        self.retried(url, lambda: self._save_once(url, path, progress))
 
     def _save_once(self, url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
         done = path.stat().st_size if path.exists() else 0
@@ -102,9 +131,11 @@ class Downloader:
                     progress(done, total)
 
     @contextlib.contextmanager
-    def _stream(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def _stream(
+        self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | IO[bytes] = b""
+    ) -> Iterator[httpx.Response]:
         try:
-            with self._client.stream("GET", url, headers=headers) as response:
+            with self._client.stream(method, url, headers=headers, content=content or None) as response:
                 _check(response, url)
                 yield response
         except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
@@ -112,13 +143,17 @@ class Downloader:
         except httpx.TransportError as error:
             raise _TransientError(str(error) or type(error).__name__) from error
 
-    def _retried(self, url: str, once: Callable[[], _T]) -> _T:
+    def retried(self, url: str, once: Callable[[], _T]) -> _T:
+        """Return what ``once`` returns, calling it again with back-off while the fault lies with network or server.
+
+        ``url`` is what a `FetchError` names.
+        """
         for attempt in range(1, self._attempts + 1):
             try:
                 return once()
             except _TransientError as error:
                 if attempt == self._attempts:
-                    raise FetchError(
+                    raise UnreachableError(
                         f"{_shown(url)} could not be fetched in {attempt} attempts: {error}",
                         hint="check the network, the proxy and the certificates (SSL_CERT_FILE) of this machine",
                     ) from error
@@ -132,7 +167,8 @@ class Downloader:
         client = httpx.Client(
             verify=_certificates(),
             follow_redirects=True,
-            timeout=httpx.Timeout(60, connect=20),
+            timeout=httpx.Timeout(60, connect=self._connect_seconds),
+            auth=self._auth,
             event_hooks={"response": [_refuse_downgrade]},
         )
         weakref.finalize(self, client.close)  # so that no user of a fetcher has to remember it

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels import index
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS, BuildInputs, build
+from emwheels.builds import Builds, Output
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
 from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
@@ -26,7 +27,7 @@ from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, build_key
 from emwheels.recipe import Recipe, dependency_order, load_recipes
-from emwheels.store import Store, StoreError
+from emwheels.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from emwheels.image.model import Image
     from emwheels.progress import Board
     from emwheels.project import Project
+    from emwheels.remote.model import Remote
     from emwheels.target import Target, Targets
 
 
@@ -49,21 +51,6 @@ class Options:
     retest: bool = False
     test_seconds: float = 120.0
     """Limit for one test."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Output:
-    """A package that is built: where it is and where it came from."""
-
-    name: str
-    kind: str
-    """``wheels`` or ``libraries``: the kind of store entry."""
-    filename: str
-    sha256: str
-    size: int
-    seconds: float
-    """Wall time of the compile phase when it was built."""
-    key: str
 
 
 @dataclass(kw_only=True)
@@ -86,13 +73,22 @@ class Pipeline:
     """Runs packages of one project for one target."""
 
     def __init__(
-        self, project: Project, targets: Targets, target: Target, *, board: Board, offline: bool = False
+        self,
+        project: Project,
+        targets: Targets,
+        target: Target,
+        *,
+        board: Board,
+        offline: bool = False,
+        remote: Remote | None = None,
+        push: bool = False,
     ) -> None:
         self.project = project
         self.targets = targets
         self.target = target
         self.board = board
         self.store = Store(project.cache / "store")
+        self.builds = Builds(self.store, remote, push=push, say=lambda text: board.say("store", text))
         self._recipes: dict[str, Recipe] = {}
         self.fetcher = Fetcher(
             self.store,
@@ -185,18 +181,10 @@ class Pipeline:
             dependencies={name: outputs[name].sha256 for name in recipe.requirements.host},
         )
 
-    def existing(self, key: BuildKey) -> Output | None:
-        """Return what was built for ``key``, if it is in the store and whole."""
-        record = self.store.get_record("builds", key.digest)
-        if record is None:
-            return None
-        output = Output(**record["output"])
-        try:
-            self.store.get(output.kind, output.sha256)
-        except StoreError as error:
-            self.board.say(output.name, f"{error.message}; building it again")
-            return None
-        return output
+    def existing(self, key: BuildKey) -> tuple[Output, str] | None:
+        """Return what was built for ``key``, if it is whole, and where it was found: ``store`` or ``remote``."""
+        found = self.builds.get(key.digest)
+        return (Output.of(found[0]), found[1]) if found else None
 
     def why(self, recipe: Recipe, key: BuildKey, profile: str) -> str:
         """Return why ``recipe`` is to be built, in terms of what changed since the last time."""
@@ -253,7 +241,7 @@ class Pipeline:
             "audit": report,
             "peak_kib": built.peak_kib,
         }
-        self.store.add_record("builds", key.digest, record)
+        self.builds.add(key.digest, record)
         self.store.add_record("latest", _latest_key(recipe.name, self.target.name, profile), record)
         return output
 
@@ -398,9 +386,10 @@ class Pipeline:
 
     def _one(self, recipe: Recipe, options: Options, outputs: dict[str, Output], outcome: Outcome) -> None:
         key = self.key(recipe, options.profile, outputs)
-        output = None if options.rebuild else self.existing(key)
-        if output is not None:
-            outcome.state, outcome.why = "reused", "nothing that can change the output has changed"
+        found = None if options.rebuild else self.existing(key)
+        if found is not None:
+            output, where = found
+            outcome.state, outcome.why = "reused", _REUSED[where]
         else:
             why = "asked to build it again" if options.rebuild else self.why(recipe, key, options.profile)
             self.board.say(recipe.name, f"to build: {why}")
@@ -411,6 +400,7 @@ class Pipeline:
             return
         if options.test and recipe.tests:
             self.test(recipe, outputs, options, outcome)
+        self.store.add_root(self.dist(options.profile).resolve() / "wheels")
         index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
 
     @contextmanager
@@ -432,6 +422,7 @@ class Pipeline:
             debian.remove_tree(work)
 
 
+_REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}
 _NOT_TESTS = {"meta.yaml", "requirements.build.txt"}
 
 

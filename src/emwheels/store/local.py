@@ -1,4 +1,4 @@
-"""A content-addressed folder of files and small JSON records, safe to share between processes."""
+"""`Store`: files by hash and records by key, written atomically."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock
 
 from emwheels.errors import EmwheelsError
+from emwheels.store.lease import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 _KIND = re.compile(r"[a-z][a-z0-9-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_CHECKSUM = "checksum"
+"""The key of a record's own sha256 in its file: a flipped bit in a name would not show otherwise."""
+TEMPORARY = ".new-"
+"""What the name of an unfinished file starts with."""
 _log = logging.getLogger(__name__)
 
 
@@ -43,11 +49,13 @@ class Store:
 
     ``kind`` is a folder of the caller's choice (``sources``, ``wheels``, ``logs``). Files are named by their sha256
     and are read-only; records are named by a key that the caller computes. Every write is atomic: a reader, in this
-    process or another, sees a whole entry or none.
+    process or another, sees a whole entry or none. What a process has put, got or asked for is not collected as
+    garbage while it lives.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lease = Lease(root)
 
     def path_of(self, kind: str, sha256: str) -> Path:
         """Return where the file with this hash is, or would be. Raises `ValueError` for no kind, no hash."""
@@ -66,12 +74,14 @@ class Store:
         digest = hashlib.sha256()
         with contextlib.ExitStack() as stack:
             stream = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
-            temporary, out = stack.enter_context(_temporary(folder))
+            temporary, out = stack.enter_context(self._temporary(folder))
             while chunk := stream.read(1 << 20):
                 digest.update(chunk)
                 out.write(chunk)
             # Replaces an entry that is there already, which mends it should it be damaged.
-            _publish(temporary, out, self.path_of(kind, digest.hexdigest()))
+            path = self.path_of(kind, digest.hexdigest())
+            self._lease.use(path)
+            _publish(temporary, out, path)
         return digest.hexdigest()
 
     def get(self, kind: str, sha256: str, *, verify: bool = True) -> Path:
@@ -81,9 +91,10 @@ class Store:
         caller can put a good one in its place.
         """
         path = self.path_of(kind, sha256)
+        self._lease.use(path)
         try:
             if verify and (got := sha256_of(path)) != sha256:
-                aside = self._move_aside(path)
+                aside = self.move_aside(path)
                 raise StoreError(f"{path} was damaged: its content hashes to {got}", hint=f"it was moved to {aside}")
         except FileNotFoundError:
             raise StoreError(f"the store {self.root} has no {kind} entry {sha256}") from None
@@ -95,23 +106,23 @@ class Store:
         """Keep a JSON object under ``key``, in place of an earlier one."""
         path = self._record_path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path.parent) as (temporary, out):
-            out.write(json.dumps(dict(record), indent=1, sort_keys=True).encode())
+        self._lease.use(path)
+        content = dict(record) | {_CHECKSUM: _checksum(record)}
+        with self._temporary(path.parent) as (temporary, out):
+            out.write(json.dumps(content, indent=1, sort_keys=True).encode())
             _publish(temporary, out, path)
 
     def get_record(self, kind: str, key: str) -> dict[str, Any] | None:
         """Return the record or None; a damaged one is moved to ``damaged/``, logged, and counts as none."""
         path = self._record_path(kind, key)
+        self._lease.use(path)
         try:
-            record = json.loads(path.read_bytes())
+            return read_record(path)
         except FileNotFoundError:
             return None
         except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            _log.warning("%s was damaged and was moved to %s", path, self._move_aside(path))
+            _log.warning("%s was damaged and was moved to %s", path, self.move_aside(path))
             return None
-        return record
 
     def partial(self, name: str) -> Path:
         """Return the path of an unfinished download called ``name``; its folder exists. Write under `lock`."""
@@ -141,7 +152,25 @@ class Store:
             raise ValueError(f"not a record's kind and key: {kind!r}, {key!r}")
         return self.root / "records" / kind / f"{key}.json"
 
-    def _move_aside(self, path: Path) -> Path:
+    def add_root(self, folder: Path) -> None:
+        """Name a folder, an index say: as long as it exists, copies of its files are not collected as garbage."""
+        key = hashlib.sha256(str(folder).encode()).hexdigest()
+        path = self._record_path("roots", key)
+        if not path.is_file():
+            self.add_record("roots", key, {"folder": str(folder)})
+
+    @contextlib.contextmanager
+    def _temporary(self, folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
+        temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
+        self._lease.use(temporary)
+        try:
+            with temporary.open("xb") as out:
+                yield temporary, out
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def move_aside(self, path: Path) -> Path:
+        """Move a damaged entry to a new folder in ``damaged/`` and return where it is now."""
         folder = self.root / "damaged"
         folder.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(dir=folder)) / path.name
@@ -150,15 +179,16 @@ class Store:
         return aside
 
 
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            yield temporary, out
-    finally:
-        temporary.unlink(missing_ok=True)
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the record in the file at ``path``. Raises `ValueError` when it is not what was written there."""
+    record = json.loads(path.read_bytes())
+    if not isinstance(record, dict) or record.pop(_CHECKSUM, None) != _checksum(record):
+        raise ValueError(f"{path} is damaged")
+    return record
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(record), sort_keys=True).encode()).hexdigest()
 
 
 def _publish(temporary: Path, out: BinaryIO, final: Path) -> None:

@@ -1,0 +1,185 @@
+"""Who this is at a registry: what `podman login` or `docker login` left, and the two ways to say it over HTTP.
+
+Files and their format: containers-auth.json(5); docker's config.json has the same ``auths``, ``credsStore`` and
+``credHelpers``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from emwheels.remote.model import RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+_HELPER = re.compile(r"[A-Za-z0-9._-]+")
+_PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
+_HELPER_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """A user and a password, or an OAuth2 refresh token; neither is shown by ``repr``."""
+
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+
+
+def find_credentials(registry: str, repository: str) -> Credentials | None:
+    """Return what the user's files say for ``registry`` (host and port), the most specific entry first.
+
+    Raises `RemoteError` that names a file which cannot be read, or a credential helper that failed.
+    """
+    for path in _files():
+        if not path.is_file():
+            continue
+        try:
+            document = json.loads(path.read_text())
+            found = _of(document, registry, repository) if isinstance(document, dict) else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # The reason could quote the file's content.
+            raise RemoteError(
+                f"{path} cannot be read as the credentials of a registry", hint=f"log in again: podman login {registry}"
+            ) from None
+        if found:
+            return found
+    return None
+
+
+def _files() -> Iterator[Path]:
+    if given := os.environ.get("REGISTRY_AUTH_FILE"):
+        yield Path(given)
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(runtime) / "containers" / "auth.json"
+    configuration = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    yield Path(configuration) / "containers" / "auth.json"
+    yield Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+
+
+def _of(document: dict[str, Any], registry: str, repository: str) -> Credentials | None:
+    parts = [registry, *repository.split("/")]
+    names = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    names += [f"https://{registry}", f"http://{registry}", f"https://{registry}/v1/", f"https://{registry}/v2/"]
+    auths = document.get("auths") or {}
+    for name in names:
+        entry = auths.get(name) or {}
+        if token := entry.get("identitytoken"):
+            return Credentials(user="", password="", refresh_token=token)
+        if encoded := entry.get("auth"):
+            try:
+                user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+            except (binascii.Error, UnicodeDecodeError):
+                raise ValueError("not base64") from None
+            return Credentials(user=user, password=password.rstrip("\0"))
+    helper = (document.get("credHelpers") or {}).get(registry) or document.get("credsStore")
+    return _ask_helper(helper, registry) if helper else None
+
+
+def _ask_helper(helper: str, registry: str) -> Credentials | None:
+    """Ask ``docker-credential-HELPER`` (docker-credential-helpers' protocol: name in, JSON out)."""
+    if not _HELPER.fullmatch(helper):
+        raise ValueError("not the name of a helper")
+    program = f"docker-credential-{helper}"
+    try:
+        done = subprocess.run(
+            [program, "get"], input=registry, capture_output=True, text=True, timeout=_HELPER_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise RemoteError(
+            f"{program} could not tell the credentials for {registry}: {type(error).__name__}",
+            hint=f"install it, or log in again: podman login {registry}",
+        ) from None
+    if done.returncode:  # it has none
+        return None
+    answer = json.loads(done.stdout)
+    if answer["Username"] == "<token>":
+        return Credentials(user="", password="", refresh_token=answer["Secret"])
+    return Credentials(user=answer["Username"], password=answer["Secret"])
+
+
+class RegistryAuth(httpx.Auth):
+    """Answers a registry's 401: with Basic, or with a Bearer token from the server that it names.
+
+    Credentials go to ``host`` alone, and to its token server over https or on this machine. Source: the distribution
+    project's token authentication specification.
+    """
+
+    def __init__(self, host: str, repository: str, credentials: Credentials | None) -> None:
+        self._host = host
+        self._repository = repository
+        self._credentials = credentials
+        self._header = ""
+        self._lock = threading.Lock()
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request, and once more with what the registry asked for."""
+        if _host(request.url) != self._host:
+            yield request
+            return
+        used = self._header
+        if used:
+            request.headers["Authorization"] = used
+        response = yield request
+        if response.status_code != 401 or _host(response.url) != self._host:
+            return
+        with self._lock:
+            if self._header in ("", used):
+                scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
+                if scheme.lower() == "basic" and self._credentials and not self._credentials.refresh_token:
+                    self._header = self._basic()
+                elif scheme.lower() == "bearer":
+                    answer = yield self._token_request(request, rest)
+                    answer.read()
+                    self._header = self._bearer(answer)
+                else:
+                    return
+        if self._header != used:
+            request.headers["Authorization"] = self._header
+            yield request
+
+    def _basic(self) -> str:
+        assert self._credentials is not None
+        pair = f"{self._credentials.user}:{self._credentials.password}"
+        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+    def _token_request(self, request: httpx.Request, challenge: str) -> httpx.Request:
+        given = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(challenge)}
+        realm = httpx.URL(given.get("realm", ""))
+        local = realm.host in _LOOPBACK and request.url.host in _LOOPBACK
+        if not realm.host or (realm.scheme != "https" and not local):
+            raise httpx.InvalidURL(f"the registry sends for a token to {realm.scheme}://{realm.host}, which is refused")
+        query = {"service": given["service"]} if "service" in given else {}
+        # Both actions from the start, or the first push would need a second token.
+        query["scope"] = f"repository:{self._repository}:pull,push"
+        if self._credentials and self._credentials.refresh_token:
+            form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token} | query
+            return httpx.Request("POST", realm, data={**form, "client_id": "emwheels"})
+        headers = {"Authorization": self._basic()} if self._credentials else {}
+        return httpx.Request("GET", realm.copy_merge_params(query), headers=headers)
+
+    def _bearer(self, answer: httpx.Response) -> str:
+        try:
+            document = answer.json()
+            return f"Bearer {document.get('token') or document['access_token']}"
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return ""
+
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def _host(url: httpx.URL) -> str:
+    return url.netloc.decode()

@@ -1,0 +1,61 @@
+"""The address of a remote store -> a `Remote`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from emwheels.download import Downloader
+from emwheels.errors import UsageError
+from emwheels.remote.credentials import RegistryAuth, find_credentials
+from emwheels.remote.folder import HttpFolder
+from emwheels.remote.registry import Registry
+
+if TYPE_CHECKING:
+    from emwheels.remote.model import Remote
+
+_ATTEMPTS = 3
+_CONNECT_SECONDS = 5
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+"""A repository's name (OCI distribution specification 1.1, "Pulling manifests")."""
+_FORMS = "write oci://HOST/NAME for a registry, or https://HOST/FOLDER/ for a folder"
+
+
+def open_remote(address: str) -> Remote:
+    """Return the remote store at ``address`` without asking it anything.
+
+    ``oci://HOST/NAME`` is a repository of a registry, by https, or by http where HOST is this machine;
+    ``oci+http://HOST/NAME`` is one by http. ``https://…`` or ``http://…`` is a folder made by ``emwheels cache
+    export``. Raises `UsageError` for anything else, `RemoteError` for credentials that cannot be read.
+    """
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"the remote store's address cannot be read: {error}", hint=_FORMS) from error
+    host = parts.netloc.rpartition("@")[2]
+    shown = parts._replace(netloc=host, query="", fragment="").geturl()
+    if not host or parts.scheme not in ("oci", "oci+http", "http", "https"):
+        raise UsageError(f"{shown!r} is not the address of a remote store", hint=_FORMS)
+    if parts.query or parts.fragment:
+        raise UsageError(f"{shown}: the address of a remote store has no query", hint=_FORMS)
+    if parts.scheme in ("http", "https"):
+        downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS)
+        return HttpFolder(address, downloader, shown=shown)
+    repository = parts.path.strip("/")
+    if not _REPOSITORY.fullmatch(repository):
+        raise UsageError(f"{shown}: {repository!r} is not the name of a repository", hint=_FORMS)
+    if parts.username or parts.password:
+        raise UsageError(
+            f"{shown}: a password does not belong into the address", hint=f"log in first: podman login {host}"
+        )
+    auth = RegistryAuth(host, repository, find_credentials(host, repository))
+    downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, auth=auth)
+    return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, shown=shown)
+
+
+def _scheme(parts: SplitResult) -> str:
+    name = parts.hostname or ""
+    local = name in ("localhost", "::1") or name.startswith("127.")
+    return "http" if parts.scheme == "oci+http" or local else "https"

@@ -1,0 +1,70 @@
+"""An OCI registry, by the OCI distribution specification 1.1.
+
+The client is httpx, as for every other download here. `oras` 0.2.43 was looked at: it does not hash what it pulls,
+sets no timeouts, does not resume, and would bring a second HTTP client with certificates and proxies of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import httpx
+
+from emwheels.download import Downloader, NotFoundError
+from emwheels.errors import FetchError
+from emwheels.remote.folder import read_manifest, save_blob
+from emwheels.remote.model import MANIFEST, RemoteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Registry:
+    """A repository of a registry, ``base`` being ``https://HOST/v2/NAME``; a build's key is its tag."""
+
+    writable = True
+
+    def __init__(self, base: str, downloader: Downloader, *, shown: str) -> None:
+        self._base = base
+        self._downloader = downloader
+        self.url = shown
+
+    def manifest(self, key: str) -> bytes | None:
+        """See `Remote.manifest`."""
+        return read_manifest(self._downloader, f"{self._base}/manifests/{key}", {"Accept": MANIFEST})
+
+    def blob(self, digest: str, size: int, path: Path) -> None:
+        """See `Remote.blob`."""
+        save_blob(self._downloader, f"{self._base}/blobs/{digest}", digest, size, path)
+
+    def put_blob(self, digest: str, content: bytes | Path) -> None:
+        """See `Remote.put_blob`. The whole upload is tried again when it breaks off."""
+
+        def once() -> None:
+            try:
+                self._downloader.send("HEAD", f"{self._base}/blobs/{digest}")
+            except NotFoundError:
+                started = self._downloader.send("POST", f"{self._base}/blobs/uploads/")
+                place = httpx.URL(urljoin(str(started.url), started.headers["location"]))
+                place = place.copy_merge_params({"digest": digest})
+                self._downloader.send(
+                    "PUT", str(place), content=content, headers={"Content-Type": "application/octet-stream"}
+                )
+
+        self._push(f"{self._base}/blobs/{digest}", once)
+
+    def put_manifest(self, key: str, manifest: bytes) -> None:
+        """See `Remote.put_manifest`."""
+        url = f"{self._base}/manifests/{key}"
+        headers = {"Content-Type": MANIFEST}
+        self._push(url, lambda: self._downloader.send("PUT", url, content=manifest, headers=headers))
+
+    def _push(self, url: str, once: Callable[[], object]) -> None:
+        try:
+            self._downloader.retried(url, once)
+        except FetchError as error:
+            raise RemoteError(error.message, hint=error.hint) from error
+        except KeyError as error:
+            raise RemoteError(f"{self.url} answered an upload without saying where to send it") from error
