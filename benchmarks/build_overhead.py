@@ -78,7 +78,10 @@ def main() -> int:
 
 
 def measure(pipeline: Pipeline, name: str, profile: str, rounds: int) -> Measured:
-    """Build ``rounds`` times each way, alternating which way is first, and return the times."""
+    """Build ``rounds`` times each way, alternating which way is first, and return the times.
+
+    Neither way has a compiler cache.
+    """
     recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
     if recipe.requirements.host or recipe.source.url is None or recipe.build_lock is None:
         raise UsageError(f"{name} cannot be measured: it needs a library, or has no source or build lock of its own")
@@ -201,7 +204,7 @@ def phases(pipeline: Pipeline, name: str, profile: str) -> dict[str, float]:
     """Build and test ``name`` again by the whole path and return the wall seconds of its phases."""
     pipeline.run([name], Options(profile=profile, test=False))  # what it needs is there before the clock starts
     started = time.monotonic()
-    outcomes = pipeline.run([name], Options(profile=profile, rebuild=True, retest=True))
+    outcomes = pipeline.run([name], Options(profile=profile, rebuild=True, retest=True, ccache=False))
     total = time.monotonic() - started
     if len(outcomes) != 1:
         raise UsageError(f"{name} needs other packages, whose phases would be counted too", hint="use --no-phases")

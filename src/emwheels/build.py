@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.archive import unpack
+from emwheels.ccache import CompilerCache, Hits, read_hits
 from emwheels.diagnosis import diagnose
 from emwheels.errors import BuildError, RecipeError
 from emwheels.host import add_cross_packages, files_below, unpack_libraries
@@ -39,6 +40,32 @@ BUILD_PATHS = (WORK, CROSSENV)
 _EPOCH = "1704067200"
 """2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
 
+_CCACHE_LOG = "ccache.log"
+_SITECUSTOMIZE = """\
+import os
+import tempfile
+
+_mkdtemp = tempfile.mkdtemp
+
+
+def mkdtemp(suffix=None, prefix=None, dir=None):
+    # The folder that the build requirements are installed into is on the compilers' command lines.
+    if prefix == "build-env-" and suffix is None and dir is None:
+        path = os.path.join(tempfile.gettempdir(), "build-env-0")
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        else:
+            return path
+    return _mkdtemp(suffix, prefix, dir)
+
+
+tempfile.mkdtemp = mkdtemp
+"""
+"""Gives pypa/build's isolated environment the same path each time: a random one is in ``-I`` flags, so that ccache
+would hit nothing, and gets into what packages record of their build."""
+
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -57,6 +84,8 @@ class BuildInputs:
     """The archives of the host requirements that are static or shared libraries."""
     cross_packages: Sequence[CrossPackage] = ()
     """The host requirements that are packages to compile against."""
+    compiler_cache: CompilerCache | None = None
+    """None: every object is compiled. The bytes that come out are the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +96,7 @@ class Built:
     seconds: float
     """Wall time of the compile phase."""
     peak_kib: int
+    ccache: Hits
 
 
 def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:
@@ -140,6 +170,14 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         add_cross_packages(inputs.cross_packages, own)
         crossenv = Mount(host=own, inside=CROSSENV, writable=True)
 
+    (work / "python").mkdir()
+    (work / "python" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    mounts = [Mount(host=work, inside=WORK, writable=True), crossenv]
+    env = _environment(inputs.target, image_path(image)) | side_module_flags(toolchain, inputs.profile)
+    if inputs.compiler_cache is not None:
+        mounts.append(inputs.compiler_cache.mount())
+        env |= inputs.compiler_cache.environment(image.digest, f"{WORK}/{_CCACHE_LOG}")
+
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         done = image.run(
@@ -147,8 +185,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
                 *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
-            mounts=[Mount(host=work, inside=WORK, writable=True), crossenv],
-            env=_environment(inputs.target, image_path(image)) | side_module_flags(toolchain, inputs.profile),
+            mounts=mounts,
+            env=env,
             cwd=f"{WORK}/packages",
             output=output,
         )
@@ -157,7 +195,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     file = (
         _library_archive(work, recipe, given) if recipe.build.type == "static_library" else _wheel(folder, recipe, log)
     )
-    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib)
+    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
 
 
 def image_path(image: Image) -> str:
@@ -189,6 +227,7 @@ def _environment(target: Target, path: str) -> dict[str, str]:
         "SOURCE_DATE_EPOCH": _EPOCH,
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{WORK}/python",
         "TERM": "dumb",
         "NO_COLOR": "1",
     }

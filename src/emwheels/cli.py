@@ -21,6 +21,7 @@ from emwheels import __version__
 from emwheels.archive import unpack
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS
+from emwheels.ccache import Hits
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.harness import ENGINES
 from emwheels.host import cross_requirements, pinned_to_recipes
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
         if verb == "build":
             run.add_argument("--no-test", action="store_true", help="do not run the tests")
+            run.add_argument("--no-ccache", action="store_true", help="compile every object, without a compiler cache")
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
     image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
     image.add_argument("action", nargs="?", choices=["show", "save", "load"], default="show")
@@ -179,6 +181,7 @@ def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
         rebuild=not only_test and arguments.force,
         retest=only_test or arguments.force,
         test_seconds=arguments.test_seconds,
+        ccache=only_test or not arguments.no_ccache,
     )
     pipeline = _pipeline(arguments, project, targets)
     outcomes = pipeline.run(arguments.names, options)
@@ -198,13 +201,14 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "output": asdict(outcome.output) if outcome.output else None,
         "phases": outcome.phases,
         "engines": outcome.engines,
+        "ccache": asdict(outcome.ccache) if outcome.ccache else None,
         "error": outcome.error.message if outcome.error else None,
     }
 
 
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("package", "result", "bytes", "seconds", "tests", ""):
+    for heading in ("package", "result", "bytes", "seconds", "ccache", "tests", ""):
         table.add_column(heading, justify="right" if heading in ("bytes", "seconds") else "left", overflow="fold")
     for outcome in outcomes:
         output = outcome.output
@@ -213,11 +217,16 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             outcome.state,
             f"{output.size:,}" if output else "",
             f"{sum(outcome.phases.values()):.1f}" if outcome.phases else "",
+            str(outcome.ccache) if outcome.ccache else "",
             "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items()),
             outcome.why or (output.filename if output else ""),
         )
     width = shutil.get_terminal_size((160, 24)).columns
     Console(highlight=False, width=width).print(table)
+    found = [outcome.ccache for outcome in outcomes if outcome.ccache]
+    if found:
+        total = Hits(hits=sum(one.hits for one in found), misses=sum(one.misses for one in found))
+        print(f"ccache: {total}")
 
 
 def _image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:

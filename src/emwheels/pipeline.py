@@ -19,6 +19,7 @@ from emwheels import index
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS, BuildInputs, build
 from emwheels.builds import Builds, Output
+from emwheels.ccache import CompilerCache, Hits
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
 from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
@@ -51,6 +52,8 @@ class Options:
     retest: bool = False
     test_seconds: float = 120.0
     """Limit for one test."""
+    ccache: bool = True
+    """Whether compilers look up objects in the compiler cache. The bytes that come out are the same."""
 
 
 @dataclass(kw_only=True)
@@ -67,6 +70,8 @@ class Outcome:
     engines: dict[str, str] = field(default_factory=dict)
     """Engine -> ``16 passed``."""
     error: EmwheelsError | None = None
+    ccache: Hits | None = None
+    """What came out of the compiler cache, if it was used."""
 
 
 class Pipeline:
@@ -194,8 +199,11 @@ class Pipeline:
         changed = key.changed(latest["inputs"])
         return f"changed: {', '.join(changed)}" if changed else "its output is not in the store any more"
 
-    def build(self, recipe: Recipe, key: BuildKey, profile: str, outputs: Mapping[str, Output], to: Outcome) -> Output:
+    def build(
+        self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output], to: Outcome
+    ) -> Output:
         """Build ``recipe``, audit it and keep it in the store."""
+        profile = options.profile
         with self._timed(to, "fetch"):
             source, requirements = self._fetch(recipe)
         cross = cross_requirements(recipe, self._recipes)
@@ -216,10 +224,15 @@ class Pipeline:
                 cross_packages=[
                     CrossPackage(recipe=host, wheel=self._wheel_path(outputs[host.name])) for host in cross
                 ],
+                compiler_cache=CompilerCache(folder=self.project.cache / "ccache" / recipe.name)
+                if options.ccache
+                else None,
             )
             image, toolchain = self.image, self.toolchain
             with self._timed(to, "compile"):
                 built = build(inputs, image=image, toolchain=toolchain, work=work, log=log)
+            if options.ccache:
+                self._report_ccache(recipe, key, profile, built.ccache, to)
             kind = "libraries" if recipe.build.type == "static_library" else "wheels"
             report: dict[str, Any] = {}
             if kind == "wheels":
@@ -240,10 +253,23 @@ class Pipeline:
             "log": self.store.put_file("logs", log),
             "audit": report,
             "peak_kib": built.peak_kib,
+            "ccache objects": built.ccache.objects,
         }
         self.builds.add(key.digest, record)
         self.store.add_record("latest", _latest_key(recipe.name, self.target.name, profile), record)
         return output
+
+    def _report_ccache(self, recipe: Recipe, key: BuildKey, profile: str, hits: Hits, to: Outcome) -> None:
+        to.ccache = hits
+        latest = self.store.get_record("latest", _latest_key(recipe.name, self.target.name, profile))
+        if hits.hits or not hits.objects or not latest or not latest.get("ccache objects"):
+            return
+        if not any(name.startswith(_CHANGES_EVERY_OBJECT) for name in key.changed(latest["inputs"])):
+            self.board.say(
+                recipe.name,
+                f"warning: ccache had none of {hits.objects:,} objects, though the last build left its own there; "
+                f"the cache is {self.project.cache / 'ccache' / recipe.name}",
+            )
 
     def _fetch(self, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
         if recipe.source.url is None:
@@ -393,7 +419,7 @@ class Pipeline:
         else:
             why = "asked to build it again" if options.rebuild else self.why(recipe, key, options.profile)
             self.board.say(recipe.name, f"to build: {why}")
-            output = self.build(recipe, key, options.profile, outputs, outcome)
+            output = self.build(recipe, key, options, outputs, outcome)
             outcome.state = "built"
         outputs[recipe.name] = outcome.output = output
         if output.kind != "wheels":
@@ -423,6 +449,9 @@ class Pipeline:
 
 
 _REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}
+_CHANGES_EVERY_OBJECT = ("format", "recipe/", "extras/", "target/", "profile/", "image", "toolchain", "cross-build")
+"""Inputs of a key after whose change ccache may rightly have no object."""
+
 _NOT_TESTS = {"meta.yaml", "requirements.build.txt"}
 
 

@@ -1,0 +1,81 @@
+"""A compiler cache (ccache) inside the sandbox: where it is kept, how it is switched on, what it hit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emwheels.image.model import Mount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSIDE = "/mnt/ccache"
+"""Where a build sees its folder of the cache."""
+MAX_SIZE = "2G"
+"""Limit for one recipe; ccache removes what was used longest ago."""
+
+_HITS = ("direct_cache_hit", "preprocessed_cache_hit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hits:
+    """What came out of the cache in one build, in objects."""
+
+    hits: int = 0
+    misses: int = 0
+
+    @property
+    def objects(self) -> int:
+        """How many compilations could be looked up."""
+        return self.hits + self.misses
+
+    def __str__(self) -> str:
+        """E.g. ``411 of 412 (99.8 %)``."""
+        return (
+            f"{self.hits:,} of {self.objects:,} ({100 * self.hits / self.objects:.1f} %)"
+            if self.objects
+            else "no objects"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompilerCache:
+    """The compiler cache of one recipe at ``folder``.
+
+    Each recipe has a folder of its own: what a build writes there can reach no other recipe. Builds of one recipe at
+    the same time may share it, as ccache writes every entry atomically.
+    """
+
+    folder: Path
+
+    def mount(self) -> Mount:
+        """Return the folder as a build sees it; it is made if it is not there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Mount(host=self.folder, inside=INSIDE, writable=True)
+
+    @staticmethod
+    def environment(image_digest: str, log: str) -> dict[str, str]:
+        """Return the variables that have emcc compile through ccache and ccache note each result in ``log``.
+
+        The compiler is identified by the image's digest: its own file is a small program whose libraries do the work.
+        A configuration file that a build left in the folder is not read.
+        """
+        return {
+            "EM_COMPILER_WRAPPER": "ccache",
+            "CCACHE_DIR": INSIDE,
+            "CCACHE_CONFIGPATH": "/dev/null",
+            "CCACHE_COMPILERCHECK": f"string:{image_digest}",
+            "CCACHE_MAXSIZE": MAX_SIZE,
+            "CCACHE_STATSLOG": log,
+        }
+
+
+def read_hits(log: Path) -> Hits:
+    """Return what ccache noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
+    try:
+        counted = Counter(log.read_text(errors="replace").splitlines())
+    except FileNotFoundError:
+        return Hits()
+    return Hits(hits=sum(counted[name] for name in _HITS), misses=counted["cache_miss"])
