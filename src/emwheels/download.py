@@ -165,7 +165,7 @@ class Downloader:
     @cached_property
     def _client(self) -> httpx.Client:
         client = httpx.Client(
-            verify=_certificates(),
+            verify=certificates(),
             follow_redirects=True,
             timeout=httpx.Timeout(60, connect=self._connect_seconds),
             auth=self._auth,
@@ -175,7 +175,8 @@ class Downloader:
         return client
 
 
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
+    """Return what this machine trusts: SSL_CERT_FILE or REQUESTS_CA_BUNDLE, else the system's. Raises `FetchError`."""
     bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
     try:
         return ssl.create_default_context(cafile=bundle or None)

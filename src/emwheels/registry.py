@@ -80,7 +80,7 @@ def pip_configuration() -> PipConfiguration:
     File indexes and folders that do not exist are left out, as pip passes over them. Raises `FetchError` when there is
     neither a pip nor PIP_INDEX_URL.
     """
-    python = _python_with_pip()
+    python = python_with_pip()
     values = _pip_values(python) if python else _pip_environment()
     index = values.get("index-url")
     if index is None:
@@ -287,7 +287,8 @@ def _output(argv: list[str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _python_with_pip() -> str | None:
+def python_with_pip() -> str | None:
+    """Return an interpreter that has pip: this one, else python3 or python of PATH, else None."""
     candidates = (sys.executable, shutil.which("python3"), shutil.which("python"))
     return next((c for c in candidates if c and _output([c, "-m", "pip", "--version"])), None)
 

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.errors import HarnessError, UsageError
+from emwheels.errors import UsageError
 from emwheels.harness import stage as _stage
+from emwheels.harness.drive import drive, runtime_mounts
+from emwheels.harness.install import Install, Installed, try_installs
 from emwheels.harness.model import ENGINES, Case, EngineResult, Event
-from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from emwheels.image.model import Image
 
-__all__ = ["ENGINES", "Case", "EngineResult", "Event", "run_tests"]
+__all__ = ["ENGINES", "Case", "EngineResult", "Event", "Install", "Installed", "run_tests", "try_installs"]
 
 
 def run_tests(
@@ -61,38 +62,8 @@ def run_tests(
             limits=_stage.Limits(boot=boot_seconds, test=test_seconds),
         )
         mounts = (
-            Mount(host=runtime, inside=_stage.RUNTIME),
-            Mount(host=playwright_core, inside=_stage.PLAYWRIGHT),
-            Mount(host=Path(__file__).parent, inside=_stage.HARNESS),
+            *runtime_mounts(runtime, playwright_core),
             Mount(host=tests, inside=_stage.TESTS),
             Mount(host=Path(folder), inside=_stage.STAGE),
         )
-        return _drive(image, mounts, engines=engines, output=output, on_event=on_event)
-
-
-def _drive(
-    image: Image,
-    mounts: Sequence[Mount],
-    *,
-    engines: Sequence[str],
-    output: Path,
-    on_event: Callable[[Event], None] | None,
-) -> dict[str, EngineResult]:
-    """Run driver.mjs and read what it says."""
-    argv = ("/usr/bin/node", f"{_stage.HARNESS}/driver.mjs", f"{_stage.STAGE}/job.json")
-    env = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}  # noqa: S108  (the image's own, fresh /tmp)
-    with tempfile.TemporaryFile() as stderr, image.start(argv, mounts=mounts, env=env, stderr=stderr) as process:
-        assert process.stdout is not None  # the contract of Image.start
-        try:
-            return {
-                engine: read_engine(process.stdout, engine=engine, output=output, on_event=on_event)
-                for engine in engines
-            }
-        except HarnessError as error:
-            process.kill()
-            process.wait()
-            stderr.seek(0)
-            said = stderr.read()[-2000:].decode(errors="replace").strip()
-            raise HarnessError(error.message, hint=said or error.hint) from error
-        finally:
-            process.kill()
+        return drive(image, mounts, engines=engines, output=output, on_event=on_event)

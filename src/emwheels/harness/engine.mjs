@@ -33,20 +33,34 @@ function describe(error) {
   return String((error?.name === "PythonError" ? error.message : error?.stack) ?? error);
 }
 
+async function importModule(pyodide, base, name) {
+  pyodide.FS.mkdirTree("/harness");
+  pyodide.FS.writeFile(`/harness/emwheels_${name}.py`, await bytes(`${base}/harness/${name}.py`));
+  pyodide.runPython("import sys; '/harness' in sys.path or sys.path.append('/harness')");
+  return pyodide.pyimport(`emwheels_${name}`);
+}
+
 /** Run the job that the driver serves at `base`; `emit` takes events as JSON text. Throws nothing. */
 export async function runJob({ loadPyodide, indexURL, base, emit }) {
   try {
     const began = performance.now();
     const job = await (await fetch(`${base}/job.json`)).json();
-    const pyodide = await loadPyodide({ indexURL, lockFileContents: job.lock, packageBaseUrl: `${base}/none/` });
+    const lock = job.lock_url
+      ? { lockFileURL: job.lock_url }
+      : { lockFileContents: job.lock, packageBaseUrl: `${base}/none/` };
+    const pyodide = await loadPyodide({ indexURL, ...lock });
+    const boot = () => emit(JSON.stringify({ event: "boot", seconds: (performance.now() - began) / 1000 }));
     pyodide.unpackArchive(await bytes(`${base}/wheels/${job.micropip}`), "wheel");
+    if (job.installs) {
+      const installer = await importModule(pyodide, base, "installer");
+      boot();
+      await installer.run(JSON.stringify(job), emit);
+      return;
+    }
     await writeTests(pyodide, base, job.files);
-    pyodide.FS.mkdirTree("/harness");
-    pyodide.FS.writeFile("/harness/emwheels_reporter.py", await bytes(`${base}/harness/reporter.py`));
-    pyodide.runPython("import sys; sys.path.append('/harness')");
-    const reporter = pyodide.pyimport("emwheels_reporter");
+    const reporter = await importModule(pyodide, base, "reporter");
     await reporter.install(JSON.stringify(job), `${base}/simple`);
-    emit(JSON.stringify({ event: "boot", seconds: (performance.now() - began) / 1000 }));
+    boot();
     reporter.run(JSON.stringify(job), emit);
   } catch (error) {
     emit(JSON.stringify({ event: "fatal", message: describe(error) }));

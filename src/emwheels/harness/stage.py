@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
@@ -50,18 +50,26 @@ def stage(
     under_test = by_name(wheels)
     # A package that is both under test and used by the harness (packaging) is tested, not shadowed.
     served = by_name(harness_wheels) | under_test
-    micropip = served.get(canonicalize_name("micropip"))
-    if micropip is None:
-        raise HarnessError("there is no micropip among the harness's wheels", hint="run `emwheels fetch` again")
     required = required_names(requirements, under_test)
     write_index(folder, served)
-    job = {
-        "engines": list(engines),
+    content = {
+        **job(engines, served, limits),
         "requirements": list(requirements),
         "names": required,
         "records": {name: record_sha256(wheel) for name, wheel in under_test.items()},
-        "micropip": micropip.name,
         "files": list_files(tests),
+    }
+    (folder / "job.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: Limits) -> dict[str, Any]:
+    """Return what every job has. Raises `HarnessError` if ``wheels`` have no micropip."""
+    micropip = wheels.get(canonicalize_name("micropip"))
+    if micropip is None:
+        raise HarnessError("there is no micropip among the harness's wheels", hint="run `emwheels fetch` again")
+    return {
+        "engines": list(engines),
+        "micropip": micropip.name,
         "boot_seconds": limits.boot,
         "test_seconds": limits.test,
         "chromium": CHROMIUM,
@@ -74,7 +82,6 @@ def stage(
             "/wheels/": f"{STAGE}/wheels",
         },
     }
-    (folder / "job.json").write_text(json.dumps(job, indent=1), encoding="utf-8")
 
 
 def by_name(wheels: Iterable[Path]) -> dict[NormalizedName, Path]:

@@ -1,0 +1,210 @@
+"""Prove an index from outside: pages, files and headers, then the real clients. Knows nothing of how it was made."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name
+
+from emwheels.errors import UsageError
+from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
+from emwheels.verify.files import Files
+from emwheels.verify.model import CHECKS, CLIENTS, Check, Finding, Report
+from emwheels.verify.pages import Pages, judge_way
+from emwheels.verify.probe import Probe, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from packaging.tags import Tag
+
+    from emwheels.target import Target
+    from emwheels.verify.clients import TryInstalls
+    from emwheels.verify.pages import File
+
+__all__ = ["CHECKS", "CLIENTS", "Check", "Finding", "Report", "verify", "with_engines"]
+
+_AT_ONCE = 6
+_WASM = "../pyodide/pyodide.asm.wasm"
+"""Where a bundle keeps the runtime beside its index."""
+
+
+def verify(
+    urls: Sequence[str],
+    *,
+    target: Target,
+    others: Sequence[Target] = (),
+    clients: Sequence[str] = CLIENTS,
+    engines: TryInstalls | None = None,
+    only: Sequence[str] = (),
+    every_file: bool = False,
+    seconds: float = 30,
+    say: Callable[[str], None] = lambda _text: None,
+) -> list[Report]:
+    """Verify the index at each of ``urls``, for users of ``target``, and return a report for each.
+
+    ``others`` are further targets that the index may serve; ``engines`` runs micropip and is needed if ``clients`` ask
+    for it; ``only`` are the projects to look at, all by default. Of each project the file is fetched that a client
+    would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server to answer. The real clients
+    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
+    """
+    reports: dict[str, tuple[Report, list[Wanted]]] = {}
+    with Probe(seconds=seconds) as probe:
+        for url in dict.fromkeys(urls):
+            root = root_of(url)
+            report = Report(url=root, target=target.name)
+            began = time.monotonic()
+            say(f"{root}: pages and files")
+            looking = _Index(probe, report, root, target=target, others=others, every_file=every_file)
+            reports[root] = (report, looking.judge(only))
+            report.seconds = time.monotonic() - began
+        if engines is not None and any(client.startswith("micropip") for client in clients):
+            say("micropip in " + " and ".join(client[9:] for client in clients if client.startswith("micropip")))
+            try_micropip(reports, engines, clients)
+        for root, (report, wants) in reports.items():
+            began = time.monotonic()
+            if "pip" in clients:
+                say(f"{root}: pip")
+                try_pip(report, root, wants, target)
+            if "uv" in clients:
+                say(f"{root}: uv")
+                try_uv(report, root, wants, target)
+            if engines is not None:
+                _judge_lock(probe, report, wants, engines, clients)
+            report.findings.sort(key=lambda finding: (finding.severity, finding.check, finding.subject))
+            report.seconds += time.monotonic() - began
+    return [report for report, _ in reports.values()]
+
+
+def root_of(url: str) -> str:
+    """Return the address of an index without a final slash or micropip's placeholder. Raises `UsageError`."""
+    root = url.replace("{package_name}", "").rstrip("/")
+    parts = urlsplit(root)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{url!r} is not the URL of an index", hint="for example https://wheels.example.org/simple")
+    return root
+
+
+def supported_tags(target: Target) -> list[Tag]:
+    """Return the tags of wheels that fit ``target``, best first."""
+    major, minor = map(int, target.python_minor.split("."))
+    platforms = [target.platform_tag]
+    return [
+        *cpython_tags((major, minor), abis=[target.python_tag], platforms=platforms),
+        *compatible_tags((major, minor), interpreter=target.python_tag, platforms=platforms),
+    ]
+
+
+class _Index:
+    """Looks at one index by plain requests."""
+
+    def __init__(
+        self, probe: Probe, report: Report, root: str, *, target: Target, others: Sequence[Target], every_file: bool
+    ) -> None:
+        self._probe = probe
+        self._report = report
+        self._root = root
+        self._pages = Pages(probe, report, root)
+        self._files = Files(probe, report)
+        self._tags = {tag: place for place, tag in enumerate(supported_tags(target))}
+        self._target = target
+        self._others = others
+        self._every_file = every_file
+
+    def judge(self, only: Sequence[str]) -> list[Wanted]:
+        """Judge everything and return what clients have to get."""
+        try:
+            names = list(only) or self._pages.project_names()
+            self._pages.judge_absence()
+            self._judge_wasm()
+        except Unreachable as error:
+            self._report.add("unreachable", self._root, str(error))
+            return []
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = list(pool.map(self._project, names))
+        return [wanted for wanted in found if wanted is not None]
+
+    def _project(self, name: str) -> Wanted | None:
+        try:
+            page = self._pages.project(name)
+            if page is None:
+                return None
+            chosen = self._choose(name, page.files)
+            copies = {
+                file.filename: self._files.judge(file, secure=self._root.startswith("https:"))
+                for file in (page.files if self._every_file else (chosen,))
+                if file is not None
+            }
+        except Unreachable as error:
+            self._report.add("unreachable", name, str(error))
+            return None
+        if chosen is None or chosen.yanked:
+            return None
+        return Wanted(
+            project=str(canonicalize_name(name)),
+            version=str(chosen.version),
+            filename=chosen.filename,
+            sha256=chosen.sha256,
+            copy=copies[chosen.filename],
+        )
+
+    def _choose(self, name: str, files: Sequence[File]) -> File | None:
+        """Return the file that a client takes; record why there is none, or none that should be taken."""
+        fitting = [file for file in files if file.tags & self._tags.keys()]
+        if not fitting:
+            platforms = sorted({tag.platform for file in files for tag in file.tags})
+            said = f"nothing for {self._target.platform_tag}; there is: {', '.join(platforms) or 'no wheel at all'}"
+            elsewhere = any(file.tags & set(supported_tags(other)) for file in files for other in self._others)
+            self._report.add("abi-other-target" if elsewhere else "abi", name, said)
+            return None
+        good = [file for file in fitting if not file.yanked]
+        if not good:
+            self._report.add("only-yanked", name, f"every file that fits is yanked: {fitting[-1].filename}")
+        final = [file for file in good if not file.version.is_prerelease]
+        return max(
+            final or good or fitting,
+            key=lambda file: (file.version, -min(self._tags[tag] for tag in file.tags & self._tags.keys())),
+        )
+
+    def _judge_wasm(self) -> None:
+        """Look at the runtime, where the index is part of a bundle."""
+        url = urljoin(f"{self._root}/", _WASM)
+        answer = self._probe.get(url, limit=1 << 16)
+        with answer.body.open("rb") as stream:
+            is_wasm = stream.read(4) == b"\0asm"
+        if answer.status == 200 and (is_wasm or "content-encoding" in answer.headers):
+            judge_way(self._report, answer, url)
+            if answer.media_type != "application/wasm":
+                self._report.add("wasm-type", url, f"{url} comes as {answer.media_type or 'nothing'}")
+
+
+def _judge_lock(
+    probe: Probe, report: Report, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
+) -> None:
+    """Judge ``pyodide-lock.json`` beside ``simple/``, if there is one, and load the projects from it."""
+    url = urljoin(f"{report.url}/", "../pyodide-lock.json")
+    try:
+        answer = probe.get(url, encoding="gzip, br")
+    except Unreachable:
+        return  # said already
+    if answer.status != 200 or not answer.data().lstrip().startswith(b"{"):
+        return
+    judge_way(report, answer, url)
+    try:
+        entries = lock_entries(answer.data())
+    except ValueError as error:
+        report.add("lock", url, str(error))
+        return
+    listed = []
+    for want in wants:
+        entry = next((entry for name, entry in entries.items() if canonicalize_name(name) == want.project), None)
+        if entry is None or entry["file_name"].rpartition("/")[2] != want.filename:
+            continue  # the lock may be older, or another package's version may be the one that all agree on
+        if want.sha256 is not None and entry["sha256"] != want.sha256:
+            report.add("lock-hash", want.project, f"{url}: {entry['sha256']}, the page has {want.sha256}")
+        listed.append(want)
+    try_lock(report, answer.url, listed, engines, clients)

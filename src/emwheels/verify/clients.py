@@ -1,0 +1,223 @@
+"""The index as its users meet it: micropip in real engines, pip, uv."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from emwheels.harness import Install, Installed, try_installs
+from emwheels.registry import python_with_pip
+from emwheels.store import sha256_of
+from emwheels.verify.files import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from emwheels.image.model import Image
+    from emwheels.target import Target
+    from emwheels.verify.model import Report
+
+ENGINES = {"micropip-node": "node", "micropip-chromium": "chromium-page"}
+"""Client -> engine of the harness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What every client has to get for a project."""
+
+    project: str
+    version: str
+    filename: str
+    sha256: str | None
+    copy: Path | None
+    """The file, if it could be fetched and is the right one."""
+
+
+class TryInstalls(Protocol):
+    """`emwheels.harness.try_installs` with its engines and files filled in."""
+
+    def __call__(self, *, installs: Sequence[Install], engines: Sequence[str], lock_url: str = "") -> list[Installed]:
+        """Try ``installs`` in ``engines``."""
+        ...
+
+
+def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_wheels: Sequence[Path]) -> TryInstalls:
+    """Return `try_installs` for these files; an installation may take a minute."""
+
+    def run(*, installs: Sequence[Install], engines: Sequence[str], lock_url: str = "") -> list[Installed]:
+        return try_installs(
+            image=image,
+            runtime=runtime,
+            playwright_core=playwright_core,
+            harness_wheels=harness_wheels,
+            installs=installs,
+            engines=engines,
+            lock_url=lock_url,
+            seconds=60,
+        )
+
+    return run
+
+
+def try_micropip(
+    reports: Mapping[str, tuple[Report, Sequence[Wanted]]], engines: TryInstalls, clients: Sequence[str]
+) -> None:
+    """Install every project of every index, each index by its URL, in one start of each engine."""
+    wanted = {
+        f"{number} {want.project}": (url, report, want)
+        for number, (url, (report, wants)) in enumerate(reports.items())
+        for want in wants
+    }
+    asked = [client for client in ENGINES if client in clients]
+    if not wanted or not asked:
+        return
+    installs = [
+        Install(id=name, requirement=want.project, index_urls=(url,)) for name, (url, _, want) in wanted.items()
+    ]
+    client_of = {engine: client for client, engine in ENGINES.items()}
+    for done in engines(installs=installs, engines=[ENGINES[client] for client in asked]):
+        _, report, want = wanted[done.id]
+        problem = done.error or _wrong_distribution(done, want)
+        _settle(report, client_of[done.engine], want, problem)
+
+
+def try_lock(
+    report: Report, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
+) -> None:
+    """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``."""
+    asked = [client for client in ENGINES if client in clients]
+    if not asked or not wants:
+        return
+    installs = [Install(id=want.project, requirement=want.project, lock=True) for want in wants]
+    of = {want.project: want for want in wants}
+    client_of = {engine: client.replace("micropip", "loadpackage") for client, engine in ENGINES.items()}
+    for done in engines(installs=installs, engines=[ENGINES[client] for client in asked], lock_url=lock_url):
+        _settle(report, client_of[done.engine], of[done.id], done.error or _wrong_distribution(done, of[done.id]))
+
+
+def _wrong_distribution(done: Installed, want: Wanted) -> str:
+    """Say what is wrong with what was installed; nothing if it is the file that the page names."""
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): found for name, found in done.distributions.items()}
+    if want.project not in normal:
+        return f"nothing was installed (there is: {', '.join(normal) or 'nothing new'})"
+    version, record = normal[want.project]
+    if version != want.version:
+        return f"{version} was installed, not {want.version}"
+    if want.copy is not None and record != record_of(want.copy):
+        return f"what was installed is not {want.filename}: its RECORD differs"
+    return ""
+
+
+def _settle(report: Report, client: str, want: Wanted, problem: str) -> None:
+    report.projects.setdefault(want.project, {})[client] = "failed" if problem else want.version
+    if problem:
+        report.add(client, want.project, _last_line(problem))
+
+
+def try_pip(report: Report, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
+    """``pip download`` every project for ``target``, without this machine's pip configuration."""
+    python = python_with_pip()
+    if python is None:
+        return
+
+    def download(names: Sequence[str]) -> str:
+        with tempfile.TemporaryDirectory(prefix="emwheels-pip-") as folder:
+            command = [python, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-cache-dir"]
+            command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--index-url", index_url, "--dest", folder]
+            command += ["--platform", target.platform_tag, "--python-version", target.python_minor]
+            command += ["--implementation", "cp", "--abi", target.python_tag, "--abi", "abi3", "--abi", "none"]
+            command += ["--retries", "0", "--timeout", "20", *names]
+            if problem := _run(command, {"PIP_CONFIG_FILE": os.devnull}, drop="PIP_"):
+                return problem
+            got = {path.name: sha256_of(path) for path in Path(folder).iterdir()}
+            for want in wants:
+                if want.project in names and want.filename not in got:
+                    return f"{want.project}: pip took {', '.join(got)}, not {want.filename}"
+                if want.project in names and want.sha256 not in (None, got[want.filename]):
+                    return f"{want.filename} has sha256 {got[want.filename]}"
+        return ""
+
+    _each(report, "pip", wants, download)
+
+
+def try_uv(report: Report, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
+    """Resolve every project with uv, which reads pages, hashes and metadata.
+
+    uv 0.13 knows no platform of PEP 783 later than 2025_0, so that it can resolve for it but not install.
+    """
+    from uv import find_uv_bin  # noqa: PLC0415  (it looks for the program when it is imported)
+
+    def compile_(names: Sequence[str]) -> str:
+        with tempfile.TemporaryDirectory(prefix="emwheels-uv-") as folder:
+            asked = Path(folder) / "requirements.in"
+            asked.write_text("".join(f"{name}\n" for name in names))
+            locked = Path(folder) / "requirements.txt"
+            command = [
+                find_uv_bin(),
+                "pip",
+                "compile",
+                "--quiet",
+                "--no-config",
+                "--no-cache",
+                "--universal",
+                "--no-deps",
+            ]
+            command += ["--no-build", "--generate-hashes", "--python-version", target.python_minor]
+            command += ["--default-index", index_url, "--output-file", str(locked), str(asked)]
+            if problem := _run(command, {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "20"}, drop="UV_"):
+                return problem
+            text = locked.read_text()
+            for want in wants:
+                if want.project not in names:
+                    continue
+                pinned = re.search(rf"(?m)^{re.escape(want.project)}==(\S+)((?: \\\n\s+--hash=\S+)*)", text)
+                if pinned is None or pinned[1] != want.version:
+                    return f"{want.project}: uv took {pinned[1] if pinned else 'nothing'}, not {want.version}"
+                if want.sha256 and want.sha256 not in pinned[2]:
+                    return f"{want.project}: uv has none of the page's hashes"
+        return ""
+
+    _each(report, "uv", wants, compile_)
+
+
+def _each(report: Report, client: str, wants: Sequence[Wanted], attempt: Callable[[Sequence[str]], str]) -> None:
+    """Try all projects at once, and one by one only if that fails."""
+    if not wants:
+        return
+    together = attempt([want.project for want in wants])
+    for want in wants:
+        problem = attempt([want.project]) if together and len(wants) > 1 else together
+        _settle(report, client, want, problem)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], *, drop: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    try:
+        done = subprocess.run(
+            command, env=kept | dict(environment), capture_output=True, text=True, timeout=300, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "no end after 300 s"
+    return (done.stderr.strip() or f"exit status {done.returncode}") if done.returncode else ""
+
+
+def _last_line(text: str) -> str:
+    """Return what a reader wants of an error: its last lines on one, without pip's and uv's own advice."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("hint:")]
+    said = [line for line in lines if line.lower().startswith(("error", "cause"))] or lines[-2:]
+    return " ".join(said)[:600]
+
+
+def lock_entries(data: bytes) -> Mapping[str, Mapping[str, str]]:
+    """Return the packages of a ``pyodide-lock.json``. Raises `ValueError` if it is none."""
+    try:
+        packages = json.loads(data)["packages"]
+        return {name: {"file_name": entry["file_name"], "sha256": entry["sha256"]} for name, entry in packages.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,166 @@
+"""The files that an index links to: their bytes, hashes, headers, ranges and metadata."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from typing import TYPE_CHECKING
+
+from emwheels.serve.rules import FOREVER
+from emwheels.store import sha256_of as sha256_of_file
+from emwheels.verify.pages import BROWSER_CODINGS, judge_way
+from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emwheels.verify.model import Report
+    from emwheels.verify.pages import File
+    from emwheels.verify.probe import Answer, Probe
+
+_PART = (10, 109)
+"""First and last byte that are asked for to see whether ranges work."""
+_LONG = 86_400 * 30
+
+
+class Files:
+    """Fetches and judges the files of one index."""
+
+    def __init__(self, probe: Probe, report: Report) -> None:
+        self._probe = probe
+        self._report = report
+
+    def judge(self, file: File, *, secure: bool) -> Path | None:
+        """Judge ``file``, and return a copy of it if it is the one that its page names."""
+        if secure and file.url.startswith("http:"):
+            self._report.add("insecure-link", file.filename, f"an index over https links to {file.url}")
+        if file.sha256 is None:
+            self._report.add("hash-missing", file.filename, f"{file.url} is linked to without a sha256")
+        body = self._wheel(file)
+        if body is None:
+            return None
+        self._judge_range(file, body)
+        if file.metadata:
+            self._judge_metadata(file, body)
+        return body
+
+    def _wheel(self, file: File) -> Path | None:
+        answer = self._probe.get(file.url, encoding=BROWSER_CODINGS)
+        judge_way(self._report, answer, file.filename)
+        if answer.status != 200:
+            self._report.add("wheel-status", file.filename, f"{file.url}: {answer.status}")
+            return None
+        if answer.media_type.startswith("text/"):
+            self._report.add("wheel-type", file.filename, f"{answer.url} comes as {answer.media_type}")
+        self._judge_cache(answer, file.filename)
+        coding = answer.headers.get("content-encoding", "")
+        if coding:
+            plain = self._probe.get(file.url)
+            if still := plain.headers.get("content-encoding"):
+                self._report.add(
+                    "wheel-encoding", file.filename, f"{file.url}: {still} though only identity is accepted"
+                )
+            if not self._encodes(answer, plain, coding, file):
+                return None
+            answer = plain
+        return answer.body if self._is_right(answer, file) else None
+
+    def _encodes(self, encoded: Answer, plain: Answer, coding: str, file: File) -> bool:
+        try:
+            data = decoded(encoded.body.read_bytes(), coding)
+        except ValueError as error:
+            self._report.add("wheel-encoding", file.filename, f"{encoded.url}: {error}")
+            return False
+        if sha256_of(data) != sha256_of_file(plain.body):
+            self._report.add(
+                "wheel-encoding", file.filename, f"{encoded.url}: decoded from {coding}, it is another file"
+            )
+            return False
+        return True
+
+    def _is_right(self, answer: Answer, file: File) -> bool:
+        size = answer.body.stat().st_size
+        if answer.cut:
+            self._report.add("wheel-truncated", file.filename, f"{answer.url}: {answer.cut}")
+            return False
+        got = sha256_of_file(answer.body)
+        if file.sha256 is not None and got != file.sha256:
+            with answer.body.open("rb") as stream:
+                begins_well = stream.read(4) == b"PK\x03\x04"
+            if begins_well and not zipfile.is_zipfile(answer.body):
+                said = f"{answer.url}: {size:,} bytes, and the end of the archive is missing"
+                self._report.add("wheel-truncated", file.filename, said)
+            else:
+                self._report.add("hash-wrong", file.filename, f"{answer.url}: sha256 {got}, listed as {file.sha256}")
+            return False
+        if file.size is not None and file.size != size:
+            self._report.add("size-wrong", file.filename, f"{answer.url}: {size:,} bytes, listed as {file.size:,}")
+        if not zipfile.is_zipfile(answer.body):
+            self._report.add("wheel-truncated", file.filename, f"{answer.url}: not a zip archive")
+            return False
+        return True
+
+    def _judge_cache(self, answer: Answer, subject: str) -> None:
+        control = answer.headers.get("cache-control", "").lower()
+        age = max((int(seconds) for seconds in re.findall(r"max-age=(\d{1,12})", control)), default=0)
+        if age < _LONG or "no-store" in control or "no-cache" in control:
+            said = f"Cache-Control: {control}" if control else "no Cache-Control"
+            self._report.add("cache-wheel", subject, f"{answer.url}: {said}, not {FOREVER}")
+
+    def _judge_range(self, file: File, body: Path) -> None:
+        first, last = _PART
+        answer = self._probe.get(file.url, headers={"Range": f"bytes={first}-{last}"}, limit=FILE_LIMIT)
+        with body.open("rb") as stream:
+            stream.seek(first)
+            wanted = stream.read(last - first + 1)
+        if answer.status == 200:
+            self._report.add("range-missing", file.filename, f"{answer.url}: 200 for Range: bytes={first}-{last}")
+            return
+        total = body.stat().st_size
+        place = f"bytes {first}-{first + len(wanted) - 1}/"
+        told = answer.headers.get("content-range", "")
+        if answer.status != 206:
+            self._report.add("range", file.filename, f"{answer.url}: {answer.status} for Range: bytes={first}-{last}")
+        elif told not in (f"{place}{total}", f"{place}*"):
+            self._report.add(
+                "range", file.filename, f"{answer.url}: Content-Range: {told or 'none'}, not {place}{total}"
+            )
+        elif answer.body.read_bytes() != wanted:
+            self._report.add("range", file.filename, f"{answer.url}: bytes {first}-{last} are not those of the file")
+
+    def _judge_metadata(self, file: File, body: Path) -> None:
+        url = f"{file.url}.metadata"
+        answer = self._probe.get(url, encoding=BROWSER_CODINGS)
+        subject = f"{file.filename}.metadata"
+        judge_way(self._report, answer, subject)
+        if answer.status != 200 or answer.cut:
+            self._report.add("metadata-status", subject, f"{url}: {answer.cut or answer.status}")
+            return
+        try:
+            data = answer.data()
+        except ValueError as error:
+            self._report.add("metadata-status", subject, f"{url}: {error}")
+            return
+        if isinstance(file.metadata, str) and sha256_of(data) != file.metadata:
+            said = f"{url}: sha256 {sha256_of(data)}, listed as {file.metadata}"
+            self._report.add("metadata-hash", subject, said)
+        elif data != metadata_of(body):
+            self._report.add("metadata-differs", subject, f"{url} is not the METADATA in the wheel")
+
+
+def metadata_of(wheel: Path) -> bytes:
+    """Return the METADATA file of ``wheel``; empty if it has none."""
+    return _member(wheel, "METADATA")
+
+
+def record_of(wheel: Path) -> str:
+    """Return the sha256 of RECORD as Python reads it from an installed distribution."""
+    return sha256_of(_member(wheel, "RECORD").decode("utf-8", errors="replace").replace("\r\n", "\n").encode())
+
+
+def _member(wheel: Path, name: str) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if member.count("/") == 1 and member.endswith(f".dist-info/{name}"):
+                return archive.read(member)
+    return b""

@@ -1,0 +1,275 @@
+"""What a verification says: findings, each under the name of a check, with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that can be wrong with an index."""
+
+    severity: Severity
+    means: str
+    """What a client meets."""
+    fix: str
+
+
+_REGENERATE = "write the index again from the wheels (emwheels build), and publish pages after files"
+
+CHECKS = {
+    "page-status": Check(
+        severity="error",
+        means="a page of the index is not answered with 200",
+        fix="publish simple/NAME/index.html for every project, and let the server use index.html for a folder",
+    ),
+    "page-type": Check(
+        severity="error",
+        means="micropip and pip read a page by its Content-Type and refuse this one",
+        fix="send text/html for .html and application/vnd.pypi.simple.v1+json for the JSON form",
+    ),
+    "page-content": Check(
+        severity="error", means="the page cannot be read as PEP 503 HTML or PEP 691 JSON", fix=_REGENERATE
+    ),
+    "json-type": Check(
+        severity="error",
+        means="micropip 0.11.1 takes application/json for another format: KeyError, and no later index is tried",
+        fix="send application/vnd.pypi.simple.v1+json, or leave the JSON form out",
+    ),
+    "json-relative": Check(
+        severity="error",
+        means="micropip 0.11.1 does not resolve relative URLs in JSON: TypeError",
+        fix="write the JSON form with absolute URLs (give the index its base URL), or leave it out",
+    ),
+    "forms-differ": Check(
+        severity="error", means="the HTML and the JSON form do not list the same files", fix=_REGENERATE
+    ),
+    "missing-project": Check(
+        severity="error",
+        means="a project that is not there is answered with a page, so micropip does not try the next index",
+        fix="answer 404 for what does not exist: switch off the fallback page for single-page applications",
+    ),
+    "name-normalisation": Check(
+        severity="error",
+        means="clients ask for the normalised name (PEP 503) and do not find the project there",
+        fix="name the folders below simple/ in lower case with single hyphens",
+    ),
+    "double-slash": Check(
+        severity="warning",
+        means="micropip asks for //NAME/ when the index URL ends in a slash, and that is not found",
+        fix="merge slashes on the server, or tell users to leave the last slash away or write …/simple/{package_name}/",
+    ),
+    "cors": Check(
+        severity="error",
+        means="a page from another origin may not read the answer; to micropip it looks like being offline",
+        fix="send Access-Control-Allow-Origin: * with every page, wheel and metadata file",
+    ),
+    "cors-missing": Check(
+        severity="warning",
+        means="a 404 without Access-Control-Allow-Origin cannot be told from no network inside a page",
+        fix="send the header with errors too (nginx: add_header … always)",
+    ),
+    "redirect-cors": Check(
+        severity="error",
+        means="a browser follows a redirect only if that answer, too, allows the page's origin",
+        fix="send Access-Control-Allow-Origin: * with the redirect, or link to where the file is",
+    ),
+    "insecure-link": Check(
+        severity="error",
+        means="a page over https loads nothing over http, and pip refuses to be led there",
+        fix="use https in links and redirects, or relative links",
+    ),
+    "hash-missing": Check(
+        severity="error",
+        means="micropip installs the file without any check",
+        fix="add #sha256=… to the link, or hashes.sha256 in the JSON form",
+    ),
+    "hash-wrong": Check(
+        severity="error",
+        means="the file is not the one that the index names; every client refuses it",
+        fix="publish the right file, or the page that belongs to it; never replace a wheel under its name",
+    ),
+    "size-wrong": Check(
+        severity="error", means="the size in the JSON form is not that of the file (PEP 700)", fix=_REGENERATE
+    ),
+    "wheel-status": Check(
+        severity="error",
+        means="the file that the page links to is not answered with 200",
+        fix="publish files before the pages that link to them",
+    ),
+    "wheel-truncated": Check(
+        severity="error",
+        means="the file ends too early",
+        fix="upload it again; look for a limit on size or time in the server or a proxy",
+    ),
+    "wheel-encoding": Check(
+        severity="error",
+        means="the Content-Encoding is not that of the bytes, or comes unasked: browsers or pip cannot read them",
+        fix="send Content-Encoding only for a .br or .gz file beside the wheel, and only if the client accepts it",
+    ),
+    "wheel-type": Check(
+        severity="warning",
+        means="a type of text invites proxies to change the bytes",
+        fix="send application/zip or application/octet-stream for .whl",
+    ),
+    "metadata-status": Check(
+        severity="error",
+        means="the page promises a .metadata file (PEP 658) that is not there",
+        fix="publish NAME.whl.metadata beside the wheel, or leave the promise out",
+    ),
+    "metadata-hash": Check(
+        severity="error",
+        means="the .metadata file is not the one that the page names; micropip and pip refuse it",
+        fix=_REGENERATE,
+    ),
+    "metadata-differs": Check(
+        severity="error",
+        means="the .metadata file is not that of the wheel: clients resolve with other dependencies than they install",
+        fix=_REGENERATE,
+    ),
+    "only-yanked": Check(
+        severity="error",
+        means="micropip installs the yanked file all the same, as it has no other",
+        fix="publish a good version, or remove the project from the index",
+    ),
+    "abi": Check(
+        severity="error",
+        means="no file fits; micropip finds the project, fails, and does not try the next index",
+        fix="build the project for this target, or take it off the index that this target's users ask first",
+    ),
+    "abi-other-target": Check(
+        severity="warning",
+        means="there are files for another Pyodide release only; here micropip fails and tries no other index",
+        fix="build the project for this target as well, or give each target an index of its own",
+    ),
+    "cache-page": Check(
+        severity="error",
+        means="caches may show an old page for long, so that users do not see a new or a yanked file",
+        fix="send Cache-Control: no-cache for everything below simple/",
+    ),
+    "cache-wheel": Check(
+        severity="warning",
+        means="a wheel never changes under its name, yet it is fetched or asked for again at every visit",
+        fix="send Cache-Control: public, max-age=31536000, immutable for .whl and .metadata files",
+    ),
+    "etag": Check(
+        severity="warning",
+        means="asking whether a page has changed costs the whole page, or gives a wrong answer",
+        fix="send ETag, and 304 only if If-None-Match has it",
+    ),
+    "range": Check(
+        severity="error",
+        means="a part of the file was asked for and other bytes came; uv and pip read metadata that way",
+        fix="answer Range with exactly these bytes (206), or with the whole file (200)",
+    ),
+    "range-missing": Check(
+        severity="warning",
+        means="downloads cannot go on where they were interrupted, and uv reads whole wheels for their metadata",
+        fix="let the server answer Range (206)",
+    ),
+    "wasm-type": Check(
+        severity="error",
+        means="browsers compile WebAssembly while it arrives only if it comes as application/wasm",
+        fix="send application/wasm for .wasm",
+    ),
+    "lock": Check(
+        severity="error",
+        means="loadPackage cannot use pyodide-lock.json as it is",
+        fix="publish the lock last, as application/json, with file names that lead to the wheels",
+    ),
+    "lock-hash": Check(
+        severity="error",
+        means="the lock has another hash for a file than the index; loadPackage refuses it",
+        fix="write lock and index from the same wheels",
+    ),
+    "unreachable": Check(
+        severity="error",
+        means="the server does not answer",
+        fix="check the address, the network, the certificate and the proxy settings of this machine",
+    ),
+    "micropip-node": Check(
+        severity="error",
+        means="micropip does not install it in Node",
+        fix="mend the errors above; this is their effect",
+    ),
+    "micropip-chromium": Check(
+        severity="error",
+        means="micropip does not install it in a page from another origin",
+        fix="mend the errors above; if Node installs it, it is CORS or an encoding",
+    ),
+    "pip": Check(severity="error", means="pip does not download it", fix="mend the errors above; this is their effect"),
+    "uv": Check(severity="error", means="uv does not resolve it", fix="mend the errors above; this is their effect"),
+    "loadpackage-node": Check(
+        severity="error", means="loadPackage does not load it from the lock in Node", fix="mend the errors above"
+    ),
+    "loadpackage-chromium": Check(
+        severity="error",
+        means="loadPackage does not load it in a page from another origin",
+        fix="mend the errors above",
+    ),
+}
+"""Name of a check -> what it is about."""
+
+CLIENTS = ("micropip-node", "micropip-chromium", "pip", "uv")
+"""The clients that an index can be tried with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is wrong."""
+
+    check: str
+    subject: str
+    """The project, file or URL."""
+    message: str
+    """What was seen."""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return CHECKS[self.check].severity
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it with what it means and what to do."""
+        return asdict(self) | asdict(CHECKS[self.check])
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was found at one URL."""
+
+    url: str
+    target: str
+    findings: list[Finding] = field(default_factory=list)
+    projects: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Project -> client -> what it installed, or ``failed``."""
+    seconds: float = 0.0
+
+    def add(self, check: str, subject: str, message: str) -> None:
+        """Record a finding, once."""
+        finding = Finding(check=check, subject=subject, message=message)
+        if finding not in self.findings:
+            self.findings.append(finding)
+
+    def checks(self) -> set[str]:
+        """Names of the checks that found something."""
+        return {finding.check for finding in self.findings}
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that are errors."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {
+            "url": self.url,
+            "target": self.target,
+            "ok": not self.errors,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "projects": self.projects,
+            "seconds": round(self.seconds, 3),
+        }
