@@ -36,6 +36,18 @@ def test_package(session: nox.Session) -> None:
 
 
 @nox.session
+def serve(session: nox.Session) -> None:
+    """Serve dist/ with the headers that micropip needs, or write a server's configuration: nox -s serve -- --help."""
+    emwheels(session, "serve", *session.posargs)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Prove a published index with micropip, pip and uv: nox -s verify -- URL."""
+    emwheels(session, "index", "verify", *session.posargs)
+
+
+@nox.session
 def image(session: nox.Session) -> None:
     """Make the build image if it is missing and show what is in it; also: -- save FILE, -- load FILE."""
     emwheels(session, "image", *session.posargs)

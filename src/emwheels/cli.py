@@ -36,6 +36,8 @@ from emwheels.recipe import load_recipes
 from emwheels.registry import pip_configuration
 from emwheels.remote.open import open_remote
 from emwheels.target import Targets, load_targets
+from emwheels.verbs.serve import add_serve, run_serve
+from emwheels.verbs.verify import add_verify, run_verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +48,12 @@ _EXAMPLES = """examples:
   emwheels build --all --profile size    every recipe with upstream's size optimisation
   emwheels test numpy --engine node      the tests only, in one engine
   emwheels image                         what is in the build image
+  emwheels serve                         dist/ over HTTP, with the headers that micropip needs
+  emwheels index verify URL              does every project install from that index, in every client
   emwheels lock numpy                    pin numpy's build requirements by hash
 
-exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 130 stopped
+exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 10 index,
+  130 stopped
 """
 
 
@@ -105,6 +110,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
+    add_serve(verbs, common)
+    index = verbs.add_parser("index", help="look at a published index")
+    actions = index.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add_verify(actions, common)
     return parser
 
 
@@ -298,4 +307,7 @@ def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return status
 
 
-_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit}
+_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit} | {
+    "serve": run_serve,
+    "index": run_verify,
+}

@@ -57,3 +57,9 @@ class HarnessError(EmwheelsError):
     """A wheel's tests failed, or could not be run."""
 
     exit_code = 8
+
+
+class IndexingError(EmwheelsError):
+    """Something must not, or cannot, be in an index, or an index could not be written."""
+
+    exit_code = 10

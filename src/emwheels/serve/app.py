@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SMALL = 1 << 18
 """Bytes up to which a file is read at once; larger ones are streamed."""
 _PROJECT = re.compile(r"(?P<simple>(?:/.*)?/simple/)(?P<name>[^/]+)/")
-_PARAMETER_Q = re.compile(r"\s*q\s*=\s*([0-9.]+)\s*", re.IGNORECASE)
+_PARAMETER_Q = re.compile(r"\s*q\s*=\s*(.*?)\s*")
 
 
 def application(root: Path, *, isolated: bool = False) -> ASGIApp:

@@ -1,0 +1,112 @@
+"""``emwheels index verify``: an index, proved from outside."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.errors import IndexingError
+from emwheels.pipeline import Pipeline
+from emwheels.progress import Board
+from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.project import Project
+    from emwheels.target import Targets
+    from emwheels.verify import Report
+
+_EXAMPLES = """examples:
+  emwheels index verify https://wheels.example.org/simple
+  emwheels index verify http://127.0.0.1:8000/simple --client micropip-node --only numpy
+  emwheels index verify URL --client none      pages, files and headers only; needs no build image
+  emwheels index verify URL --json | jq '.[].findings[].check'
+
+exit status: 0 no errors (there may be warnings), 10 errors
+"""
+
+
+def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
+    """Add the action's parser."""
+    parser = actions.add_parser(
+        "verify",
+        parents=[common],
+        help="install from an index with micropip, pip and uv, and check what it serves",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("urls", nargs="+", metavar="URL", help="the folder with the list of projects, …/simple")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this project; may be repeated")
+    parser.add_argument(
+        "--client", action="append", choices=[*CLIENTS, "none"], help="only this client; may be repeated (all)"
+    )
+    parser.add_argument("--every-file", action="store_true", help="fetch every file, not only those that clients take")
+    parser.add_argument("--seconds", type=float, default=30, metavar="S", help="limit for an answer (30)")
+
+
+def run_verify(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Verify, print, and return the exit status."""
+    board = Board()
+    pipeline = Pipeline(project, targets, targets.get(arguments.target), board=board, offline=arguments.offline)
+    clients = [client for client in CLIENTS if client in (arguments.client or CLIENTS)]
+    engines = None
+    if any(client.startswith("micropip") for client in clients):
+        engines = with_engines(
+            image=pipeline.image,
+            runtime=pipeline.toolchain.runtime,
+            playwright_core=pipeline.playwright_core,
+            harness_wheels=pipeline.harness_wheels,
+        )
+    reports = verify(
+        arguments.urls,
+        target=pipeline.target,
+        others=[target for target in targets.targets.values() if target is not pipeline.target],
+        clients=clients,
+        engines=engines,
+        only=arguments.only,
+        every_file=arguments.every_file,
+        seconds=arguments.seconds,
+        say=lambda text: board.say("verify", text),
+    )
+    if arguments.json:
+        print(json.dumps([report.to_dict() for report in reports], indent=1))
+    else:
+        _show(reports)
+    return IndexingError.exit_code if any(report.errors for report in reports) else 0
+
+
+def _show(reports: Sequence[Report]) -> None:
+    console = Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns)
+    for report in reports:
+        console.print(f"{report.url} for Pyodide {report.target}", markup=False)
+        if report.projects:
+            console.print(_projects(report))
+        if not report.findings:
+            console.print("no findings\n")
+            continue
+        table = Table(box=None, pad_edge=False)
+        for heading in ("", "check", "where", "what was seen", "what to do"):
+            table.add_column(heading, overflow="fold")
+        for finding in report.findings:
+            check = CHECKS[finding.check]
+            cells = (finding.severity, finding.check, finding.subject, f"{finding.message}: {check.means}", check.fix)
+            table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+        console.print(table)
+        warnings = len(report.findings) - len(report.errors)
+        console.print(f"{len(report.errors)} errors, {warnings} warnings, {report.seconds:.1f} s\n")
+
+
+def _projects(report: Report) -> Table:
+    columns = list(dict.fromkeys(client for clients in report.projects.values() for client in clients))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("project", *columns):
+        table.add_column(heading)
+    for name, clients in sorted(report.projects.items()):
+        table.add_row(name, *(clients.get(column, "") for column in columns))
+    return table
