@@ -163,20 +163,25 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
     given = unpack_libraries(inputs.libraries, work / "build" / ".libs")
 
-    crossenv = Mount(host=toolchain.crossenv, inside=CROSSENV)
+    mounts = [Mount(host=work, inside=WORK, writable=True), Mount(host=toolchain.crossenv, inside=CROSSENV)]
     if inputs.cross_packages:
         # pyodide-build installs the native packages into the environment: it gets one of its own.
-        own = Path(shutil.copytree(toolchain.crossenv, work / "crossenv"))
+        own = work / "crossenv"
+        shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
         add_cross_packages(inputs.cross_packages, own)
-        crossenv = Mount(host=own, inside=CROSSENV, writable=True)
+        mounts.append(Mount(host=own / "xbuildenv", inside=f"{CROSSENV}/xbuildenv", writable=True))
 
     (work / "python").mkdir()
     (work / "python" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
-    mounts = [Mount(host=work, inside=WORK, writable=True), crossenv]
-    env = _environment(inputs.target, image_path(image)) | side_module_flags(toolchain, inputs.profile)
+    env = (
+        _ENVIRONMENT
+        | toolchain.environment(inputs.target.python_minor, image_path(image))
+        | side_module_flags(toolchain, inputs.profile)
+    )
     if inputs.compiler_cache is not None:
         mounts.append(inputs.compiler_cache.mount())
-        env |= inputs.compiler_cache.environment(image.digest, f"{WORK}/{_CCACHE_LOG}")
+        compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
+        env |= inputs.compiler_cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}")
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -211,26 +216,22 @@ def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
     return {
         "SIDE_MODULE_CFLAGS": common,
         "SIDE_MODULE_CXXFLAGS": common,
-        "SIDE_MODULE_LDFLAGS": f"{ldflags} {optimise} -Wl,--experimental-pic",
+        "SIDE_MODULE_LDFLAGS": f"{ldflags} {optimise}",
     }
 
 
-def _environment(target: Target, path: str) -> dict[str, str]:
-    return {
-        "PATH": f"/opt/emwheels/python{target.python_minor}/bin:{path}",
-        "HOME": f"{WORK}/home",
-        "PYODIDE_ROOT": f"{CROSSENV}/xbuildenv/pyodide-root",
-        "SKIP_EMSCRIPTEN_VERSION_CHECK": "1",
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": f"{WORK}/wheels",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "SOURCE_DATE_EPOCH": _EPOCH,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": f"{WORK}/python",
-        "TERM": "dumb",
-        "NO_COLOR": "1",
-    }
+_ENVIRONMENT = {
+    "HOME": f"{WORK}/home",
+    "PIP_NO_INDEX": "1",
+    "PIP_FIND_LINKS": f"{WORK}/wheels",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "SOURCE_DATE_EPOCH": _EPOCH,
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONPATH": f"{WORK}/python",
+    "TERM": "dumb",
+    "NO_COLOR": "1",
+}
 
 
 def _failure(recipe: Recipe, log: Path) -> BuildError:

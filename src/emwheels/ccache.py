@@ -56,17 +56,18 @@ class CompilerCache:
         return Mount(host=self.folder, inside=INSIDE, writable=True)
 
     @staticmethod
-    def environment(image_digest: str, log: str) -> dict[str, str]:
+    def environment(compiler: str, log: str) -> dict[str, str]:
         """Return the variables that have emcc compile through ccache and ccache note each result in ``log``.
 
-        The compiler is identified by the image's digest: its own file is a small program whose libraries do the work.
+        ``compiler`` identifies the compiler, e.g. by the image's digest: its own file is a small program whose
+        libraries do the work.
         A configuration file that a build left in the folder is not read.
         """
         return {
             "EM_COMPILER_WRAPPER": "ccache",
             "CCACHE_DIR": INSIDE,
             "CCACHE_CONFIGPATH": "/dev/null",
-            "CCACHE_COMPILERCHECK": f"string:{image_digest}",
+            "CCACHE_COMPILERCHECK": f"string:{compiler}",
             "CCACHE_MAXSIZE": MAX_SIZE,
             "CCACHE_STATSLOG": log,
         }

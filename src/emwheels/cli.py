@@ -22,11 +22,12 @@ from emwheels.archive import unpack
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS
 from emwheels.ccache import Hits
-from emwheels.errors import EmwheelsError, UsageError
+from emwheels.errors import EmwheelsError, ImageError, UsageError
 from emwheels.harness import ENGINES
 from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.image import debian
-from emwheels.image.toolchain import npm_package
+from emwheels.image.emsdk import propose_pins
+from emwheels.image.toolchain import TOOLCHAINS, npm_package
 from emwheels.lock import lock_build_requirements, read_build_requirements
 from emwheels.pipeline import Options, Outcome, Pipeline
 from emwheels.plan import PROFILES
@@ -70,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--target", help="Pyodide version, a table of targets.toml (default: the one named there)")
+    common.add_argument(
+        "--toolchain",
+        choices=TOOLCHAINS,
+        default=TOOLCHAINS[0],
+        help="Debian's Emscripten (default), or the target's exact one from upstream, which needs more than registries",
+    )
     common.add_argument("--offline", action="store_true", help="open no socket; what is missing is an error")
     common.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
@@ -160,7 +167,16 @@ def _pipeline(arguments: argparse.Namespace, project: Project, targets: Targets)
     if remote and push and not remote.writable:
         raise UsageError(f"{remote.url} is read-only", hint="leave --push away, or give a registry: oci://HOST/NAME")
     target = targets.get(arguments.target)
-    return Pipeline(project, targets, target, board=board, offline=arguments.offline, remote=remote, push=push)
+    return Pipeline(
+        project,
+        targets,
+        target,
+        board=board,
+        offline=arguments.offline,
+        toolchain_name=arguments.toolchain,
+        remote=remote,
+        push=push,
+    )
 
 
 def _list(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
@@ -253,18 +269,36 @@ def _image(arguments: argparse.Namespace, project: Project, targets: Targets) ->
         debian.save_image(project.cache, targets.image, arguments.file)
         print(f"saved {digest} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
         return 0
+    if arguments.toolchain == "emsdk" and not pipeline.target.emsdk.complete:
+        return _propose_emsdk(arguments, pipeline)
+    toolchain = pipeline.toolchain
     shown = debian.read_record(debian.image_folder(project.cache, targets.image))
-    content = {"digest": digest} | (asdict(shown) if shown and shown.digest == digest else {})
+    content = {"digest": digest, "toolchain": toolchain.name, "toolchain_key": toolchain.key} | (
+        asdict(shown) if shown and shown.digest == digest else {}
+    )
     if arguments.json:
         print(json.dumps(content, indent=1))
         return 0
-    print(f"digest     {digest}")
+    print(f"digest     {digest}\ntoolchain  {toolchain.name} for {pipeline.target.name}, {toolchain.crossenv}")
     if shown and shown.digest == digest:
-        print(f"suite      Debian {shown.suite}\ntoolchain  {shown.toolchain}")
+        print(f"suite      Debian {shown.suite}")
         print(f"kept in    {debian.image_folder(project.cache, targets.image)}\n")
         for package, version in sorted(shown.packages.items()):
             print(f"{package} {version}")
     return 0
+
+
+def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
+    """Print the lines of targets.toml that pin the emsdk toolchain; nothing is used before they are there."""
+    target = pipeline.target
+    pins = propose_pins(target, pipeline.fetcher)
+    if arguments.json:
+        print(json.dumps(asdict(pins), indent=1))
+        return ImageError.exit_code
+    print("# targets.toml does not pin these files yet. Compare them with what upstream publishes, then add:\n")
+    for name, pin in pins.by_name().items():
+        print(f'[target."{target.name}".emsdk.{name}]\nurl = "{pin.url}"\nsha256 = "{pin.sha256}"\n')
+    return ImageError.exit_code
 
 
 def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:

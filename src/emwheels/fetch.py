@@ -111,6 +111,16 @@ class Fetcher:
             candidates = (_plain(url_or_purl),)
         return self._remember(key, self._first(candidates, expected))
 
+    def take(self, path: Path, sha256: str | None) -> Fetched:
+        """Keep a file of this machine in the store. Raises `FetchError` when it is missing or not the one asked for."""
+        if not path.is_file():
+            raise FetchError(f"{path} does not exist")
+        got = sha256_of(path)
+        if sha256 is not None and got != sha256:
+            raise FetchError(f"{path}: expected sha256 {sha256}, got {got}")
+        kept = self._store.put_file(KIND, path)
+        return Fetched(path=self._store.path_of(KIND, kept), sha256=kept, filename=path.name, url=path.as_uri())
+
     def fetch_requirements(
         self, lock: Path, *, python: str, platforms: Sequence[str] | None = None
     ) -> tuple[Fetched, ...]:

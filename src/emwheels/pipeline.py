@@ -85,6 +85,7 @@ class Pipeline:
         *,
         board: Board,
         offline: bool = False,
+        toolchain_name: str = "debian",
         remote: Remote | None = None,
         push: bool = False,
     ) -> None:
@@ -92,6 +93,7 @@ class Pipeline:
         self.targets = targets
         self.target = target
         self.board = board
+        self.toolchain_name = toolchain_name
         self.store = Store(project.cache / "store")
         self.builds = Builds(self.store, remote, push=push, say=lambda text: board.say("store", text))
         self._recipes: dict[str, Recipe] = {}
@@ -144,10 +146,16 @@ class Pipeline:
     @cached_property
     def toolchain(self) -> Toolchain:
         """The folders of the target beside the image."""
-        digest = self.image_digest
         with oci.headers(self.image, self._image_folder / "rootfs", self.project.cache) as root:
             return make_toolchain(
-                self.target, image_root=root, image_digest=digest, fetcher=self.fetcher, cache=self.project.cache
+                self.target,
+                name=self.toolchain_name,
+                image=self.image,
+                image_root=root,
+                fetcher=self.fetcher,
+                cache=self.project.cache,
+                say=lambda text: self.board.say("toolchain", text),
+                log=self.logs / f"toolchain-{self.target.name}.log",
             )
 
     @cached_property
@@ -181,8 +189,8 @@ class Pipeline:
             self.target,
             profile=profile,
             image_digest=self.image_digest,
-            toolchain="debian",
-            toolchain_key=toolchain_key(self.target, self.image_digest),
+            toolchain=self.toolchain_name,
+            toolchain_key=toolchain_key(self.target, self.image_digest, name=self.toolchain_name),
             dependencies={name: outputs[name].sha256 for name in recipe.requirements.host},
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def build_key(
             "patches": {path.name: _sha256(path.read_bytes()) for path in recipe.patches},
             "extras": extras,
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
-            "target": json.loads(json.dumps(asdict(target))),
+            "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(PROFILES[profile])},
             "image": image_digest,
             "toolchain": toolchain,

@@ -3,13 +3,44 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """A file of upstream's; both are empty until somebody has fetched it and trusts what came."""
+
+    url: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmsdkPins:
+    """What the ``emsdk`` toolchain of one target is made of."""
+
+    crossenv: Pin = field(default_factory=Pin)
+    """Pyodide's cross-build environment."""
+    source: Pin = field(default_factory=Pin)
+    """emsdk's repository at the tag of the Emscripten version."""
+    binaries: Pin = field(default_factory=Pin)
+    """The Emscripten and LLVM binaries that this emsdk downloads for Linux."""
+    node: Pin = field(default_factory=Pin)
+    """The Node that this emsdk downloads."""
+
+    def by_name(self) -> dict[str, Pin]:
+        """Return the pins by the name of their table."""
+        return {"crossenv": self.crossenv, "source": self.source, "binaries": self.binaries, "node": self.node}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file is pinned."""
+        return all(pin.url and pin.sha256 for pin in self.by_name().values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +63,11 @@ class Target:
     cflags: tuple[str, ...]
     """Flags that every side module needs, at compile and link."""
     ldflags: tuple[str, ...]
+    emsdk: EmsdkPins = field(default_factory=EmsdkPins)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what belongs into the key of everything made for this target; a toolchain's own files do not."""
+        return {name: value for name, value in asdict(self).items() if name != "emsdk"}
 
     @property
     def python_minor(self) -> str:
@@ -95,7 +131,7 @@ def load_targets(path: Path) -> Targets:
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text())
         tables: dict[str, dict[str, Any]] = document["target"]
-        targets = {name: Target(name=name, **_frozen(table)) for name, table in tables.items()}
+        targets = {name: _target(name, table) for name, table in tables.items()}
         found = Targets(
             default=document["default"],
             targets=targets,
@@ -108,6 +144,12 @@ def load_targets(path: Path) -> Targets:
         raise UsageError(f"{path}: {error}", hint="compare with the tables that the project ships") from error
     found.get(None)
     return found
+
+
+def _target(name: str, table: dict[str, Any]) -> Target:
+    pins = {key: Pin(**pin) for key, pin in table.get("emsdk", {}).items()}
+    plain = {key: value for key, value in table.items() if key != "emsdk"}
+    return Target(name=name, emsdk=EmsdkPins(**pins), **_frozen(plain))
 
 
 def _frozen(table: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,19 @@ def test_a_time_limit_ends_everything_below(way):
     done = way.run(["sh", "-c", f"sleep 3{mark} & sleep 4{mark}"], seconds=3)
     assert done.timed_out
     assert time.monotonic() - begun < 30
+    assert_nothing_runs(mark)
+
+
+def test_killing_what_was_started_ends_everything_below(way):
+    mark = f"{time.time_ns()}"
+    process = way.start(["sh", "-c", f"sleep 5{mark} & echo up; sleep 6{mark}"])
+    with process:
+        assert process.stdout.readline() == b"up\n"
+        process.kill()
+    assert_nothing_runs(mark)
+
+
+def assert_nothing_runs(mark):
     for _ in range(50):
         running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
         if mark not in running:

@@ -152,7 +152,7 @@ def test_what_the_sandbox_is_given(given, start):
     assert env["PATH"] == "/opt/emwheels/python3.14/bin:/usr/bin:/bin"
     assert env["SIDE_MODULE_CFLAGS"] == "-fPIC -I/include -O3 -msimd128 -ffile-prefix-map=/mnt/work/="
     assert env["SIDE_MODULE_CXXFLAGS"] == env["SIDE_MODULE_CFLAGS"]
-    assert env["SIDE_MODULE_LDFLAGS"] == "-sX -s SIDE_MODULE=1 -O3 -msimd128 -Wl,--experimental-pic"
+    assert env["SIDE_MODULE_LDFLAGS"] == "-sX -s SIDE_MODULE=1 -Wl,--experimental-pic -O3 -msimd128"
     assert "-Oz" not in "".join(env.values())
     assert (env["PIP_NO_INDEX"], env["SOURCE_DATE_EPOCH"], env["PYTHONHASHSEED"]) == ("1", "1704067200", "0")
     assert not [value for value in env.values() if str(work) in value], "no path of the machine gets in"
@@ -170,10 +170,11 @@ def test_packages_to_compile_against_are_added_to_an_environment_of_the_build_ow
     package = CrossPackage(recipe=load_recipe(host, patches=tmp_path), wheel=tmp_path / "host.whl")
     image = Pretended(act=wheels("demo-1.0.whl"))
     start(replace(given(), cross_packages=[package]), image)
-    mount = image.runs[0]["mounts"][1]
-    assert (mount.inside, mount.writable) == ("/mnt/xbuildenv", True)
-    assert (mount.host / "xbuildenv" / "site-packages-extras" / "host" / "config.h").read_text() == "wasm"
-    assert (mount.host / "xbuildenv" / "pyodide-root" / "Makefile.envs").is_file(), "with all that is shared"
+    shared, mount = image.runs[0]["mounts"][1:3]
+    assert (shared.inside, shared.writable) == ("/mnt/xbuildenv", False)
+    assert (mount.inside, mount.writable) == ("/mnt/xbuildenv/xbuildenv", True)
+    assert (mount.host / "site-packages-extras" / "host" / "config.h").read_text() == "wasm"
+    assert (mount.host / "pyodide-root" / "Makefile.envs").is_file(), "with all that is shared"
     assert not (tmp_path / "shared" / "xbuildenv" / "requirements.txt").exists(), (
         "nothing is written into what is shared"
     )

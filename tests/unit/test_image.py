@@ -52,7 +52,7 @@ def test_a_suite_that_moved_is_an_error_that_says_what_and_how_to_go_on(offered,
 
 
 def write_image(folder: Path, *, digest: str, mark: str, key: str = "k") -> None:
-    record = {"key": key, "digest": digest, "suite": "forky", "packages": {}, "toolchain": "debian"}
+    record = {"key": key, "digest": digest, "suite": "forky", "packages": {}}
     (folder / "rootfs/opt/emwheels").mkdir(parents=True)
     (folder / "image.json").write_text(json.dumps(record))
     (folder / "rootfs/opt/emwheels/digest").write_text(mark)

@@ -42,7 +42,6 @@ class ImageRecord:
     suite: str
     packages: dict[str, str]
     """Debian package -> version."""
-    toolchain: str = "debian"
 
 
 def environment(pins: ImagePins) -> tuple[tuple[str, str], ...]:
@@ -65,6 +64,7 @@ def image_key(pins: ImagePins) -> str:
     inputs = {
         "pins": asdict(pins) | {"oci_reference": ""},
         "provision": _data("provision.sh"),
+        "warm": _data("warm.sh"),
         "pyodide_build": _data("pyodide-build.txt"),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -282,6 +282,7 @@ def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output
     root = making / "rootfs"
     script = making / "provision.sh"
     script.write_text(_data("provision.sh").replace("LLVM_VERSION", pins.llvm))
+    (making / "warm.sh").write_text(_data("warm.sh"))
     (making / "requirements.txt").write_text(_data("pyodide-build.txt"))
     doorway = RootFs(root=root, digest="", method=usable_method(root), writable=True)
     say(f"pyodide-build {pins.pyodide_build} and Emscripten's system libraries (2-3 minutes)")
@@ -289,6 +290,7 @@ def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output
         ["sh", "/mnt/provision.sh", *pins.pythons],
         mounts=[
             Mount(host=script, inside="/mnt/provision.sh"),
+            Mount(host=making / "warm.sh", inside="/mnt/warm.sh"),
             Mount(host=making / "wheels", inside="/mnt/wheels"),
             Mount(host=making / "requirements.txt", inside="/mnt/requirements.txt"),
         ],
@@ -298,7 +300,8 @@ def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output
     if done.status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ImageError(f"the image could not be provisioned:\n{tail}", hint=f"the whole output is in {log}")
-    script.unlink()
+    for used in ("provision.sh", "warm.sh", "requirements.txt"):
+        (making / used).unlink()
     packages = _installed(root)
     key = image_key(pins)
     content = json.dumps({"key": key, "packages": packages}, sort_keys=True)

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image.model import Completed, Image, Mount
-from emwheels.image.rootfs import RootFs, ended_with_client, podman_command, run_and_wait
+from emwheels.image.rootfs import ContainerProcess, RootFs, ended_with_client, podman_command, run_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -102,10 +102,7 @@ class OciImage:
         stderr: IO[bytes] | int | None = None,
     ) -> subprocess.Popen[bytes]:
         """Start ``argv`` in a container; see `emwheels.image.model.Image.start`."""
-        command = self._command(argv, mounts, env, cwd, network)
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
-        )
+        return ContainerProcess(self._command(argv, mounts, env, cwd, network), stderr=stderr)
 
     def _command(
         self, argv: Sequence[str], mounts: Sequence[Mount], env: Mapping[str, str] | None, cwd: str, network: bool

@@ -11,35 +11,5 @@ for python in "$@"; do
         --find-links /mnt/wheels --require-hashes --requirement /mnt/requirements.txt
 done
 
-# What a side module or a configure check may link. Emscripten makes its system libraries at first use, under a
-# lock that parallel builds race for; the cache is frozen after this.
-mkdir -p /tmp/warm && cd /tmp/warm
-cat > c.c <<'EOF'
-#include <math.h>
-#include <setjmp.h>
-#include <stdio.h>
-static jmp_buf back;
-int main(void) { if (!setjmp(back)) longjmp(back, 1); printf("%f\n", sin(1.0)); return 0; }
-EOF
-cat > cxx.cpp <<'EOF'
-#include <iostream>
-#include <stdexcept>
-int main() { try { throw std::runtime_error("x"); } catch (std::exception &e) { std::cout << e.what(); } }
-EOF
-exceptions="-fwasm-exceptions -sSUPPORT_LONGJMP=wasm"
-side="-fPIC -sSIDE_MODULE=2 -Wl,--experimental-pic"
-echo "Emscripten's system libraries: programs"
-for optimisation in -O0 -O2 -Oz; do
-    emcc $optimisation c.c -o c.js
-    emcc $optimisation $exceptions c.c -o c.js
-    em++ $optimisation $exceptions cxx.cpp -o cxx.js
-done
-em++ -O2 cxx.cpp -o cxx.js
-echo "Emscripten's system libraries: side modules"
-for optimisation in -O0 -O2 -O3 -Oz; do
-    emcc $optimisation $exceptions $side c.c -o c.wasm
-    em++ $optimisation $exceptions $side cxx.cpp -o cxx.wasm
-done
-embuilder --pic build libc libc_optz libc++-legacyexcept libc++abi-legacyexcept libunwind-legacyexcept \
-    libclang_rt.builtins libdlmalloc 2>/dev/null || true
+sh /mnt/warm.sh -Wl,--experimental-pic
 chmod -R a+rX /opt/emwheels

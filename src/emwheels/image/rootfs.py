@@ -93,6 +93,8 @@ class RootFs:
     ) -> subprocess.Popen[bytes]:
         """Start ``argv`` inside with pipes on stdin and stdout; see `emwheels.image.model.Image.start`."""
         command = self._command(argv, mounts, dict(self.environment) | dict(env or {}), cwd, network)
+        if self.method == "podman":
+            return ContainerProcess(command, stderr=stderr)
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
         )
@@ -180,18 +182,42 @@ def podman_command(
     return [*command, "--workdir", cwd, *image, *argv]
 
 
+def _named(command: Sequence[str]) -> tuple[list[str], str]:
+    """Return an engine's ``run`` with a name of its own for the container, and that name."""
+    name = f"emwheels-{uuid.uuid4().hex}"
+    at = command.index("run") + 1
+    return [*command[:at], "--name", name, *command[at:]], name
+
+
+def _remove_container(engine: str, name: str) -> None:
+    subprocess.run([engine, "rm", "--force", name], capture_output=True, check=False)
+
+
 @contextmanager
 def ended_with_client(command: Sequence[str]) -> Iterator[list[str]]:
     """Give ``command``, an engine's ``run``, a container name; remove the container if the block did not end it.
 
     The container's processes are not children of the engine's client: killing that leaves them running.
     """
-    name = f"emwheels-{uuid.uuid4().hex}"
-    at = command.index("run") + 1
+    named, name = _named(command)
     try:
-        yield [*command[:at], "--name", name, *command[at:]]
+        yield named
     finally:
-        subprocess.run([command[0], "rm", "--force", name], capture_output=True, check=False)
+        _remove_container(command[0], name)
+
+
+class ContainerProcess(subprocess.Popen[bytes]):
+    """An engine's ``run`` with pipes on stdin and stdout; killing it ends the container too."""
+
+    def __init__(self, command: Sequence[str], *, stderr: IO[bytes] | int | None) -> None:
+        named, self._container = _named(command)
+        self._engine = command[0]
+        super().__init__(named, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+
+    def kill(self) -> None:
+        """Kill the client and remove the container."""
+        super().kill()
+        _remove_container(self._engine, self._container)
 
 
 def run_and_wait(

@@ -1,0 +1,146 @@
+import io
+import json
+import tarfile
+from dataclasses import replace
+
+import pytest
+
+from emwheels.errors import FetchError, ImageError
+from emwheels.fetch import Fetcher
+from emwheels.image import emsdk
+from emwheels.image.toolchain import toolchain_key
+from emwheels.store import Store, sha256_of
+from emwheels.target import EmsdkPins, Pin, Target
+
+RELEASE = "0123456789abcdef0123456789abcdef01234567"
+NODE = "node-v24.7.0-linux-x64.tar.xz"
+TARGET = Target(
+    name="314.0.7",
+    python="3.14.2",
+    abi="pyemscripten_2026_0",
+    emscripten="5.0.3",
+    runtime="pkg:npm/pyodide@314.0.7",
+    runtime_sha256="0" * 64,
+    cflags=(),
+    ldflags=(),
+)
+NODE_TOOL = {"id": "node", "version": "24.7.0", "bitness": 64, "arch": "x86_64", "linux_url": NODE}
+MANIFEST = {
+    "tools": [
+        NODE_TOOL | {"arch": "arm64", "linux_url": "node-v24.7.0-linux-arm64.tar.xz"},
+        NODE_TOOL,
+        {"id": "releases", "version": "%releases-tag%", "bitness": 64},
+    ],
+    "sdks": [
+        {"version": "main", "bitness": 64, "uses": ["python-3.13.3-64bit"], "os": "win"},
+        {"version": "releases-%releases-tag%", "uses": ["node-24.7.0-64bit", "releases-%releases-tag%-64bit"]},
+    ],
+}
+
+
+def write_emsdk(path, *, recorded="", release=RELEASE, manifest=MANIFEST):
+    revisions = f'EMSCRIPTEN_TAGS = {{\n   "5.0.3": struct(\n        hash = "{release}",\n'
+    revisions += f'        sha_linux = "{recorded}",\n    ),\n}}\n'
+    members = {
+        "emscripten-releases-tags.json": json.dumps({"releases": {"5.0.3": release}}),
+        "emsdk_manifest.json": json.dumps(manifest),
+        "bazel/revisions.bzl": revisions,
+    }
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in members.items():
+            info = tarfile.TarInfo(f"emsdk-5.0.3/{name}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+
+
+@pytest.fixture
+def archives(tmp_path, monkeypatch):
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    (folder / "xbuildenv-314.0.7.tar.bz2").write_bytes(b"crossenv")
+    (folder / "wasm-binaries.tar.xz").write_bytes(b"binaries")
+    (folder / NODE).write_bytes(b"node")
+    write_emsdk(folder / "5.0.3.tar.gz")
+    monkeypatch.setenv("EMWHEELS_EMSDK_ARCHIVES", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fetcher(tmp_path):
+    return Fetcher(Store(tmp_path / "store"), attempts=1, pause=lambda _: None)
+
+
+def test_pins_are_proposed_from_what_emsdk_says(archives, fetcher):
+    pins = emsdk.propose_pins(TARGET, fetcher)
+    assert pins.complete
+    assert pins.crossenv.sha256 == sha256_of(archives / "xbuildenv-314.0.7.tar.bz2")
+    assert pins.binaries.url.endswith(f"/linux/{RELEASE}/wasm-binaries.tar.xz")
+    assert pins.binaries.sha256 == sha256_of(archives / "wasm-binaries.tar.xz")
+    assert pins.node.url.endswith(f"/deps/{NODE}")
+
+
+def test_binaries_have_to_be_the_ones_that_emsdk_records(archives, fetcher):
+    write_emsdk(archives / "5.0.3.tar.gz", recorded="1" * 64)
+    with pytest.raises(FetchError, match=f"expected sha256 {'1' * 64}"):
+        emsdk.propose_pins(TARGET, fetcher)
+
+
+def test_a_pin_decides(archives, fetcher):
+    target = replace(TARGET, emsdk=EmsdkPins(crossenv=Pin(sha256="2" * 64)))
+    with pytest.raises(FetchError, match="expected sha256 2222"):
+        emsdk.propose_pins(target, fetcher)
+    assert archives.is_dir()
+
+
+def test_a_missing_archive_names_the_file_and_the_other_toolchain(archives, fetcher):
+    (archives / NODE).unlink()
+    with pytest.raises(FetchError, match="does not exist") as caught:
+        emsdk.propose_pins(TARGET, fetcher)
+    assert NODE in caught.value.hint
+    assert "--toolchain debian" in caught.value.hint
+
+
+def test_offline_names_the_other_toolchain(tmp_path):
+    with pytest.raises(FetchError, match="offline") as caught:
+        emsdk.propose_pins(TARGET, Fetcher(Store(tmp_path / "empty"), offline=True))
+    assert "--toolchain debian" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("release", "manifest", "message"),
+    [
+        ("../../etc", MANIFEST, "is no revision"),
+        (RELEASE, {"tools": [], "sdks": []}, "which Node"),
+        (RELEASE, {"tools": MANIFEST["tools"][2:], "sdks": MANIFEST["sdks"]}, "which Node"),
+        (RELEASE, {"tools": [MANIFEST["tools"][1] | {"linux_url": "a b"}], "sdks": MANIFEST["sdks"]}, "'a b'"),
+    ],
+)
+def test_an_emsdk_of_another_shape_is_refused(archives, fetcher, release, manifest, message):
+    write_emsdk(archives / "5.0.3.tar.gz", release=release, manifest=manifest)
+    with pytest.raises(ImageError, match=message):
+        emsdk.propose_pins(TARGET, fetcher)
+
+
+def test_an_unknown_version_is_refused(archives, fetcher):
+    (archives / "9.9.9.tar.gz").write_bytes((archives / "5.0.3.tar.gz").read_bytes())
+    with pytest.raises(ImageError, match=r"does not know Emscripten 9\.9\.9"):
+        emsdk.propose_pins(replace(TARGET, emscripten="9.9.9"), fetcher)
+
+
+def test_key_needs_every_pin_and_follows_each(archives, fetcher):
+    with pytest.raises(ImageError, match="does not pin the emsdk toolchain of 314") as caught:
+        toolchain_key(TARGET, "sha256:1", name="emsdk")
+    assert "--toolchain emsdk --target 314.0.7" in caught.value.hint
+    pins = emsdk.propose_pins(TARGET, fetcher)
+    key = toolchain_key(replace(TARGET, emsdk=pins), "sha256:1", name="emsdk")
+    other = replace(pins, node=Pin(url=pins.node.url, sha256="3" * 64))
+    assert toolchain_key(replace(TARGET, emsdk=other), "sha256:1", name="emsdk") != key
+    assert toolchain_key(replace(TARGET, emsdk=pins), "sha256:2", name="emsdk") != key
+    assert archives.is_dir()
+
+
+def test_emsdk_pins_leave_the_other_toolchain_alone(archives, fetcher):
+    pinned = replace(TARGET, emsdk=emsdk.propose_pins(TARGET, fetcher))
+    assert toolchain_key(pinned, "sha256:1") == toolchain_key(TARGET, "sha256:1")
+    assert pinned.identity() == TARGET.identity()
+    assert archives.is_dir()
