@@ -203,6 +203,35 @@ def audit_wheel(
     return Report(wheel=wheel.name, sha256=digest, size=size, findings=tuple(contents.findings), modules=modules)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a wheel holds, without what it is for: no target is needed to tell."""
+
+    sha256: str
+    size: int
+    members: tuple[str, ...]
+    """Paths of its files."""
+    metadata: bytes
+    """Its METADATA; empty when there is none, which is a finding."""
+    findings: tuple[Finding, ...]
+    """Of the rules ``archive`` and ``record``."""
+
+
+def read_manifest(wheel: Path, filename: str) -> Manifest:
+    """Read the wheel at ``wheel`` that is called ``filename``; nothing is unpacked. Raises `AuditError`."""
+    size, digest = _identity(wheel)
+    contents = _read(wheel, ())
+    if all(finding.rule != "archive" for finding in contents.findings):
+        _check_record(filename, contents)
+    return Manifest(
+        sha256=digest,
+        size=size,
+        members=tuple(contents.digests),
+        metadata=_metadata_file(contents, "METADATA") or b"",
+        findings=tuple(finding for finding in contents.findings if finding.rule in {"archive", "record"}),
+    )
+
+
 def _needle(path: str) -> bytes:
     if len(path.rstrip("/")) < 2:
         raise UsageError(f"the build path {path!r} is too short to look for", hint="name the folder of the build")

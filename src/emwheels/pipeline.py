@@ -176,6 +176,12 @@ class Pipeline:
             index.write_atomically(folder / wheel.filename, wheel.path.read_bytes())
         return tuple(folder / wheel.filename for wheel in fetched)
 
+    @cached_property
+    def release(self) -> index.Release:
+        """What the target's own lock says, for the one that the index has."""
+        runtime = npm_package(self.target.runtime, self.target.runtime_sha256, self.fetcher, self.project.cache)
+        return index.read_release(self.target, runtime)
+
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
         return self.project.dist if profile == "speed" else self.project.dist / profile
@@ -434,8 +440,13 @@ class Pipeline:
             return
         if options.test and recipe.tests:
             self.test(recipe, outputs, options, outcome)
+<<<<<<< HEAD
         self.store.add_root(self.dist(options.profile).resolve() / "wheels")
         index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
+=======
+        wheel = self.store.get(output.kind, output.sha256)
+        index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+>>>>>>> 59df591 (The index: one model for HTML, JSON, metadata files and locks, kept in packages.json)
 
     @contextmanager
     def _timed(self, outcome: Outcome, phase: str) -> Iterator[None]:

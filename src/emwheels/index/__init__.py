@@ -1,0 +1,43 @@
+"""Wheels -> the index that micropip, pip, uv and loadPackage install from, in a folder or wherever it is published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emwheels.index.folder import Folder, write_atomically
+from emwheels.index.lockfile import Release, read_release
+from emwheels.index.model import now, project_name
+from emwheels.index.rebuild import read_or_rebuild
+from emwheels.index.update import add, wheel_files, write
+from emwheels.index.wheelfile import check_filename, read_wheel
+from emwheels.store import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Release", "publish", "read_release", "write_atomically"]
+
+
+def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None) -> Path:
+    """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and return where it is.
+
+    ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. With the
+    ``release`` that it was built for, the index has a lock of that release. Raises `IndexingError`.
+    """
+    check_filename(filename)
+    place = Folder(dist)
+    published = dist / "wheels" / filename
+    with place.changing():
+        catalogue = read_or_rebuild(place)
+        project = catalogue.projects.get(project_name(filename))
+        known = project.file(filename) if project else None
+        if known is not None and published.is_file() and known.sha256 == sha256_of(wheel) == sha256_of(published):
+            files = {}
+        else:
+            read = read_wheel(wheel, filename, uploaded=now())
+            catalogue.put(add(catalogue, read.file, replacing=True))
+            files = wheel_files(read, wheel)
+        new = [release] if release else []
+        if files or catalogue.pending or any(each.name not in catalogue.releases for each in new):
+            write(place, catalogue, changed=[project_name(filename)] if files else [], files=[files], releases=new)
+    return published

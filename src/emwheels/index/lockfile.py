@@ -1,0 +1,274 @@
+"""Projects -> ``pyodide-lock.json``: Pyodide's own packages, with ours in their place or beside them.
+
+The format is that of pyodide-lock 0.2.1. That library needs Python 3.12, and it reads every wheel again for each lock;
+here the records of the index are enough. An integration test holds the result against the library.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from emwheels.errors import IndexingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
+    from packaging.tags import Tag
+
+    from emwheels.index.model import File, Project
+    from emwheels.target import Target
+
+_PACKAGES_URL = re.compile(r"`(https?://[^`$]+)\$\{(\w+)\}([^`]*)`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What is known of a Pyodide release to make locks for it."""
+
+    name: str
+    """E.g. ``314.0.7``."""
+    python: str
+    platform_tag: str
+    packages_url: str
+    """Where Pyodide's own packages are, with a final slash."""
+    lock: dict[str, Any]
+    """The lock that comes with it."""
+
+    @property
+    def python_tag(self) -> str:
+        """E.g. ``cp314``."""
+        return "cp" + "".join(self.python.split(".")[:2])
+
+    def accepts(self, tag: Tag) -> bool:
+        """Tell whether micropip and loadPackage take a wheel with this tag."""
+        minor = int(self.python.split(".")[1])
+        interpreter = re.fullmatch(r"(cp|py)3(\d*)", tag.interpreter)
+        if interpreter is None:
+            return False
+        older = int(interpreter[2] or 0) <= minor
+        if tag.platform == "any":
+            return tag.abi == "none" and older and (interpreter[1] == "py" or tag.interpreter == self.python_tag)
+        if tag.platform != self.platform_tag:
+            return False
+        if tag.abi == "abi3":
+            return interpreter[1] == "cp" and older
+        return tag.abi in (self.python_tag, "none") and tag.interpreter == self.python_tag
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that markers are evaluated in (PEP 508)."""
+        info = self.lock.get("info", {})
+        major_minor = ".".join(self.python.split(".")[:2])
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": self.python,
+            "os_name": "posix",
+            "platform_machine": "wasm32",
+            "platform_python_implementation": "CPython",
+            "platform_release": str(info.get("platform", "")).removeprefix("emscripten_").replace("_", "."),
+            "platform_system": "Emscripten",
+            "platform_version": "#1",
+            "python_full_version": self.python,
+            "python_version": major_minor,
+            "sys_platform": "emscripten",
+            "extra": "",
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """A lock, and which of our packages are not in it."""
+
+    document: dict[str, Any]
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Project -> why it is not in the lock, or is in it as Pyodide has it."""
+
+    def dump(self) -> bytes:
+        """Return pyodide-lock.json."""
+        return (json.dumps(self.document, separators=(",", ":"), sort_keys=True) + "\n").encode()
+
+
+def read_release(target: Target, runtime: Path) -> Release:
+    """Read what the npm package ``pyodide``, unpacked at ``runtime``, says of its own packages."""
+    try:
+        lock = json.loads((runtime / "pyodide-lock.json").read_bytes())
+        script = (runtime / "pyodide.mjs").read_text()
+    except (OSError, ValueError) as error:
+        raise IndexingError(f"{runtime} is not an unpacked npm package of pyodide: {error}") from error
+    return Release(
+        name=target.name,
+        python=target.python,
+        platform_tag=target.platform_tag,
+        packages_url=_packages_url(script, runtime),
+        lock=lock,
+    )
+
+
+def _packages_url(script: str, runtime: Path) -> str:
+    """Find the address that pyodide.mjs loads packages from when no other is given: a template and a version."""
+    template = _PACKAGES_URL.search(script)
+    if template is None:
+        raise IndexingError(
+            f"{runtime}/pyodide.mjs does not say where its packages are", hint="adapt emwheels.index.lockfile to it"
+        )
+    name, value = template[2], None
+    while value is None:
+        found = re.search(rf"\b{re.escape(name)}=(?:\"([^\"]+)\"|(\w+))", script)
+        if found is None or found[2] == name:
+            raise IndexingError(f"{runtime}/pyodide.mjs: the version in {template[0]} is not found")
+        name, value = found[2], found[1]
+    return f"{template[1]}{value}{template[3]}"
+
+
+def dump_release(release: Release) -> bytes:
+    """Return what is kept of a release beside the index, so that its lock can be made again anywhere."""
+    return (json.dumps(asdict(release), separators=(",", ":"), sort_keys=True) + "\n").encode()
+
+
+def load_release(data: bytes, where: str) -> Release:
+    """Read what `dump_release` wrote. Raises `IndexingError`."""
+    try:
+        return Release(**json.loads(data))
+    except (ValueError, TypeError) as error:
+        raise IndexingError(f"{where} is damaged: {error}", hint="remove it and build the index again") from error
+
+
+def best_file(project: Project, release: Release) -> File | None:
+    """Return the newest wheel for this release that is not yanked; a pre-release only where there is nothing else."""
+    if project.status == "quarantined":
+        return None
+    fitting = [file for file in project.files if file.yanked is None and any(map(release.accepts, file.tags))]
+    if len(fitting) < 2:
+        return fitting[0] if fitting else None
+    return max(fitting, key=lambda file: (not file.version.is_prerelease, *file.sort_key))
+
+
+def merge(release: Release, projects: Iterable[Project]) -> Lock:
+    """Return Pyodide's lock for ``release`` with our packages in it.
+
+    Ours go before Pyodide's of the same name. One that needs something that is neither ours nor Pyodide's, or that
+    is there in another version, is left out: to load it would fail, and micropip, which looks into the lock first,
+    would not find what is missing elsewhere either. Our files are named relative to the lock, Pyodide's by URL.
+    """
+    base: dict[str, dict[str, Any]] = release.lock["packages"]
+    ours: dict[str, File] = {}
+    for project in projects:
+        if file := best_file(project, release):
+            ours[project.name] = file
+    environment = _Environment(release)
+    left_out: dict[str, str] = {}
+    depends: dict[str, list[str]] = {}
+    unchecked = set(ours)
+    while unchecked:  # until none is left out: what was left out may have been what another needs
+        available = {**{name: entry["version"] for name, entry in base.items()}, **_versions(ours)}
+        dropped = set()
+        for name in sorted(unchecked):
+            found, problem = _depends(name, ours, available, environment)
+            depends[name] = found
+            if problem:
+                left_out[name] = problem
+                dropped.add(name)
+        for name in dropped:
+            del ours[name], depends[name]
+        unchecked = {name for name, found in depends.items() if dropped.intersection(found)}
+    document = dict(release.lock)
+    document["packages"] = packages = _of_pyodide(base, ours, release.packages_url)
+    for name, file in ours.items():
+        packages[name] = {
+            "name": name,
+            "version": str(file.version),
+            "file_name": f"wheels/{quote(file.filename)}",
+            "install_dir": "site",
+            "sha256": file.sha256,
+            "package_type": "package",
+            "imports": list(file.imports),
+            "depends": depends[name],
+            "unvendored_tests": False,
+        }
+    return Lock(document=document, left_out=left_out)
+
+
+def _of_pyodide(base: Mapping[str, Any], ours: Mapping[str, File], packages_url: str) -> dict[str, dict[str, Any]]:
+    """Return Pyodide's entries less those that ours replace, and the tests that were taken out of those."""
+    replaced = set(ours) | {f"{name}-tests" for name in ours if base.get(name, {}).get("unvendored_tests")}
+    kept = {}
+    for name, entry in base.items():
+        if name not in replaced:
+            address = entry["file_name"]
+            kept[name] = {**entry, "file_name": address if "://" in address else packages_url + address}
+    return kept
+
+
+def _versions(files: Mapping[str, File]) -> dict[str, str]:
+    # The version as the file name has it; parsing the whole name for each of thousands would be most of the work.
+    return {name: file.filename.split("-", 2)[1] for name, file in files.items()}
+
+
+class _Environment:
+    """Evaluates markers for one release, each text once."""
+
+    def __init__(self, release: Release) -> None:
+        self._values = release.environment()
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def holds(self, marker: Marker | None, extra: str) -> bool:
+        if marker is None:
+            return True
+        key = (str(marker), extra)
+        if key not in self._known:
+            self._known[key] = marker.evaluate({**self._values, "extra": extra})
+        return self._known[key]
+
+
+_requirement = lru_cache(maxsize=1 << 16)(Requirement)
+
+
+@lru_cache(maxsize=1 << 16)
+def _satisfies(version: str, specifier: SpecifierSet) -> bool:
+    return specifier.contains(Version(version), prereleases=True)
+
+
+def _depends(
+    name: str, ours: Mapping[str, File], available: Mapping[str, str], environment: _Environment
+) -> tuple[list[str], str]:
+    """Return what ``name`` needs here, and what is wrong with that.
+
+    The format has no extras: what an extra of a dependency needs, the package that asks for it needs.
+    """
+    found: dict[str, None] = {}
+    waiting = [(name, "")]
+    seen = set(waiting)
+    while waiting:
+        current, extra = waiting.pop()
+        if current not in ours:  # Pyodide's entries do not say what their extras need
+            continue
+        for text in ours[current].requires:
+            requirement = _requirement(text)
+            if not environment.holds(requirement.marker, extra):
+                continue
+            if extra and environment.holds(requirement.marker, ""):
+                continue  # needed without the extra as well: found when that package itself is looked at
+            needed = canonicalize_name(requirement.name)
+            version = available.get(needed)
+            if version is None:
+                return list(found), f"needs {text}, which is neither in this index nor in Pyodide's lock"
+            if requirement.specifier and not _satisfies(version, requirement.specifier):
+                return list(found), f"needs {text}, and {version} is what the lock has"
+            if needed != name:
+                found[needed] = None
+            for pair in ((needed, wanted) for wanted in requirement.extras):
+                if pair not in seen:
+                    seen.add(pair)
+                    waiting.append(pair)
+    return sorted(found), ""

@@ -1,0 +1,215 @@
+"""What an index holds: projects and their files, with everything that the pages say about them.
+
+It is kept as ``packages.json`` beside the pages. That file is the index's own record: times and yanks are nowhere else,
+and a wheel that is in it is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version, parse_wheel_filename
+
+from emwheels.errors import IndexingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from packaging.tags import Tag
+    from packaging.version import Version
+
+FORMAT = 1
+"""Of packages.json; raised when an older emwheels could not read it any more."""
+
+Status = Literal["active", "archived", "deprecated", "quarantined"]
+"""Project status markers (PEP 792)."""
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One wheel."""
+
+    filename: str
+    sha256: str
+    size: int
+    """Bytes."""
+    uploaded: str
+    """When it came into the index, UTC, as PEP 700 writes it: ``2026-01-02T03:04:05.000000Z``."""
+    metadata_sha256: str
+    requires_python: str = ""
+    requires: tuple[str, ...] = ()
+    """Requires-Dist, as METADATA has it."""
+    imports: tuple[str, ...] = ()
+    """Names of its top-level modules."""
+    yanked: str | None = None
+    """Why it was yanked (PEP 592), empty without a reason; None when it was not."""
+    marked: str = ""
+    """When it was yanked or unyanked, as `uploaded`; of two records of one file, the later one counts."""
+
+    @property
+    def version(self) -> Version:
+        """The version in the file name."""
+        return parse_wheel_filename(self.filename)[1]
+
+    @property
+    def tags(self) -> frozenset[Tag]:
+        """The tags in the file name."""
+        return parse_wheel_filename(self.filename)[3]
+
+    @property
+    def sort_key(self) -> tuple[Version, str]:
+        """By version, then by name: the order of a page."""
+        return self.version, self.filename
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """All files of one name, sorted by version."""
+
+    name: NormalizedName
+    files: tuple[File, ...] = ()
+    status: Status = "active"
+    reason: str = ""
+    """Why it has this status."""
+    marked: str = ""
+    """When the status was set."""
+
+    def file(self, filename: str) -> File | None:
+        """Return the file called so."""
+        return next((file for file in self.files if file.filename == filename), None)
+
+    def with_files(self, files: Iterable[File]) -> Project:
+        """Return the project with ``files`` in place of those of the same name."""
+        kept = {file.filename: file for file in (*self.files, *files)}
+        return replace(self, files=tuple(sorted(kept.values(), key=lambda file: file.sort_key)))
+
+    def without(self, filenames: Iterable[str]) -> Project:
+        """Return the project without some of its files."""
+        gone = set(filenames)
+        return replace(self, files=tuple(file for file in self.files if file.filename not in gone))
+
+
+@dataclass(kw_only=True)
+class Catalogue:
+    """Everything in one index."""
+
+    base_url: str = ""
+    """Where the index is served, with a final slash; without it there are no JSON pages."""
+    projects: dict[str, Project] = field(default_factory=dict)
+    """By normalised name."""
+    releases: tuple[str, ...] = ()
+    """Pyodide releases that the index has a lock for."""
+    pending: frozenset[str] = frozenset()
+    """Projects whose pages an interrupted change may not have written."""
+
+    def project(self, name: str) -> Project:
+        """Return the project called ``name``. Raises `IndexingError` when there is none."""
+        found = self.projects.get(canonicalize_name(name))
+        if found is None:
+            raise IndexingError(f"the index has no project {name!r}", hint=f"it has: {self._some_names()}")
+        return found
+
+    def put(self, project: Project) -> None:
+        """Replace the project of that name; one without files is removed."""
+        if project.files:
+            self.projects[project.name] = project
+        else:
+            self.projects.pop(project.name, None)
+
+    def _some_names(self) -> str:
+        names = sorted(self.projects)
+        return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "") or "nothing"
+
+
+def now() -> str:
+    """Return the present time as PEP 700 writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def project_of(file: File) -> NormalizedName:
+    """Return the name of the project that a file belongs to."""
+    return project_name(file.filename)
+
+
+def project_name(filename: str) -> NormalizedName:
+    """Return the normalised name (PEP 503) of the project that a wheel belongs to."""
+    return canonicalize_name(parse_wheel_filename(filename)[0])
+
+
+def same_version(left: str, right: str) -> bool:
+    """Tell whether two spellings mean one version (PEP 440)."""
+    return canonicalize_version(left) == canonicalize_version(right)
+
+
+def dump(catalogue: Catalogue) -> bytes:
+    """Return packages.json."""
+    document = {
+        "format": FORMAT,
+        "base_url": catalogue.base_url,
+        "releases": list(catalogue.releases),
+        "pending": sorted(catalogue.pending),
+        "projects": {name: _plain(catalogue.projects[name]) for name in sorted(catalogue.projects)},
+    }
+    return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+
+
+def load(data: bytes, where: str) -> Catalogue:
+    """Read packages.json, found at ``where``. Raises `IndexingError` when it is not one that this version wrote."""
+    try:
+        document: dict[str, Any] = json.loads(data)
+        if document["format"] != FORMAT:
+            raise IndexingError(
+                f"{where}/packages.json has format {document['format']!r}, this emwheels reads {FORMAT}",
+                hint="use the emwheels that wrote it, or a newer one",
+            )
+        return Catalogue(
+            base_url=str(document["base_url"]),
+            releases=tuple(document["releases"]),
+            pending=frozenset(document["pending"]),
+            projects={name: _project(name, entry) for name, entry in document["projects"].items()},
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise IndexingError(
+            f"{where}/packages.json is damaged: {error}",
+            hint="restore it, or remove it and run `emwheels index build`: upload times and yanks are lost then",
+        ) from error
+
+
+def _plain(project: Project) -> dict[str, Any]:
+    entry: dict[str, Any] = {"files": [_sparse(asdict(file)) for file in project.files]}
+    if project.marked:
+        entry |= {"status": project.status, "reason": project.reason, "marked": project.marked}
+    return entry
+
+
+def _sparse(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is empty and means nothing; an empty reason for a yank means something."""
+    return {key: value for key, value in record.items() if value or (key == "yanked" and value is not None)}
+
+
+def _project(name: str, entry: Mapping[str, Any]) -> Project:
+    if canonicalize_name(name) != name:
+        raise ValueError(f"{name!r} is not a normalised name")
+    status = entry.get("status", "active")
+    if status not in STATUSES:
+        raise ValueError(f"{name}: {status!r} is no status")
+    return Project(
+        name=canonicalize_name(name),
+        files=tuple(_file(name, record) for record in entry["files"]),
+        status=status,
+        reason=entry.get("reason", ""),
+        marked=entry.get("marked", ""),
+    )
+
+
+def _file(project: str, record: Mapping[str, Any]) -> File:
+    lists = {key: tuple(record.get(key, ())) for key in ("requires", "imports")}
+    file = File(**{"size": 0, **record, **lists})
+    # A name leads to a path and into a page, so it is checked even here; parsing each would take longer than reading.
+    if "/" in file.filename or not file.filename.endswith(".whl"):
+        raise ValueError(f"{project}: {file.filename!r} is not the name of a wheel")
+    return file

@@ -1,0 +1,106 @@
+"""The index of a folder, made anew from its wheels."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import islice
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+from emwheels.errors import EmwheelsError, IndexingError
+from emwheels.index.model import Catalogue, File, Project, now, project_of
+from emwheels.index.place import RECORD
+from emwheels.index.update import Changed, read_catalogue, write
+from emwheels.index.wheelfile import Wheel, read_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from emwheels.index.folder import Folder
+    from emwheels.index.lockfile import Release
+
+_BATCH = 500
+"""Wheels of which the metadata is in memory at one time."""
+_FEW = 50
+"""Wheels that are read in this process, as to start others takes longer."""
+_SHOWN = 20
+
+
+def rebuild(
+    place: Folder,
+    *,
+    base_url: str | None = None,
+    releases: Sequence[Release] = (),
+    say: Callable[[str], None] = lambda _text: None,
+) -> Changed:
+    """Read every wheel of the folder again and write all pages. ``base_url`` None keeps the one that it has.
+
+    What no wheel tells stays: times, yanks and statuses. Call it while holding `Folder.changing`. Raises
+    `IndexingError` that names the wheels which must not be in an index; then no page was changed.
+    """
+    before = read_catalogue(place)
+    files: dict[str, list[File]] = defaultdict(list)
+    problems: list[EmwheelsError] = []
+    paths = sorted((place.root / "wheels").glob("*.whl"))
+    for done, wheels in _read_all(paths):
+        problems += [wheel for wheel in wheels if isinstance(wheel, EmwheelsError)]
+        good = [wheel for wheel in wheels if isinstance(wheel, Wheel)]
+        for wheel in good:
+            files[project_of(wheel.file)].append(_remembering(wheel.file, before))
+        place.send({f"wheels/{wheel.file.filename}.metadata": wheel.metadata for wheel in good})
+        say(f"{done} of {len(paths)} wheels read")
+    if problems:
+        lines = "\n".join(problem.message for problem in problems[:_SHOWN])
+        raise IndexingError(
+            f"{len(problems)} of {len(paths)} wheels in {place.root / 'wheels'} cannot be in an index:\n{lines}",
+            hint="mend them or take them out of the folder, then run the same command again",
+        )
+    after = Catalogue(base_url=before.base_url if base_url is None else base_url, releases=before.releases)
+    for name, found in files.items():
+        project = before.projects.get(name, Project(name=project_of(found[0])))
+        after.put(replace(project, files=()).with_files(found))
+    return write(place, after, changed={*before.projects, *after.projects, *before.pending}, releases=releases)
+
+
+def read_or_rebuild(place: Folder) -> Catalogue:
+    """Return what is in the index of a folder; one that has wheels and no record yet is made first."""
+    if place.read(RECORD) is None and any((place.root / "wheels").glob("*.whl")):
+        rebuild(place)
+    return read_catalogue(place)
+
+
+def _remembering(file: File, before: Catalogue) -> File:
+    """Return the record of a file with what was known of it, if it is still the same."""
+    project = before.projects.get(project_of(file))
+    known = project.file(file.filename) if project else None
+    if known is None:
+        return file
+    uploaded = known.uploaded if known.sha256 == file.sha256 else file.uploaded
+    return replace(file, uploaded=uploaded, yanked=known.yanked, marked=known.marked)
+
+
+def _read_all(paths: Sequence[Path]) -> Iterator[tuple[int, list[Wheel | EmwheelsError]]]:
+    """Yield how many wheels have been read, and the last batch of them or what is wrong with each."""
+    waiting, done = iter(paths), 0
+    with ExitStack() as stack:
+        reading: Callable[..., Iterator[Wheel | EmwheelsError]] = map
+        if len(paths) > _FEW:
+            pool = ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn"))
+            executor = stack.enter_context(pool)
+            reading = lambda function, batch: executor.map(function, batch, chunksize=25)  # noqa: E731
+        while batch := list(islice(waiting, _BATCH)):
+            wheels = list(reading(_read, batch))
+            done += len(batch)
+            yield done, wheels
+
+
+def _read(path: Path) -> Wheel | EmwheelsError:
+    try:
+        return read_wheel(path, path.name, uploaded=now())
+    except EmwheelsError as error:
+        return error
