@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from emwheels.index.place import Source
 
 _PART = ".part-"
+_MANY = 16
+"""Files from which on all are brought to the disk at once: a fsync for each would be most of the time."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -72,12 +74,16 @@ class Folder:
             return 0
         parts = self.root / _PART
         parts.mkdir(parents=True)
+        many = len(changed) > _MANY
         try:
-            for number, (name, source) in enumerate(changed.items()):
-                part, path = parts / str(number), self.root / name
-                _write(part, source)
+            for number, source in enumerate(changed.values()):
+                _write(parts / str(number), source, sync=not many)
+            if many:
+                os.sync()
+            for number, name in enumerate(changed):
+                path = self.root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(path)
+                (parts / str(number)).replace(path)
         finally:
             shutil.rmtree(parts)
         return len(changed)
@@ -103,7 +109,7 @@ def _is_same(path: Path, source: Source) -> bool:
     return size == source.stat().st_size and sha256_of(path) == sha256_of(source)
 
 
-def _write(path: Path, source: Source) -> None:
+def _write(path: Path, source: Source, *, sync: bool) -> None:
     with path.open("xb") as out:
         if isinstance(source, bytes):
             out.write(source)
@@ -111,5 +117,6 @@ def _write(path: Path, source: Source) -> None:
             with source.open("rb") as stream:
                 shutil.copyfileobj(stream, out, 1 << 20)
         out.flush()
-        os.fsync(out.fileno())
+        if sync:
+            os.fsync(out.fileno())
         os.fchmod(out.fileno(), 0o644)

@@ -75,7 +75,7 @@ def write(
     names = sorted({*changed, *catalogue.pending})
     catalogue.pending = frozenset(names)
     catalogue.releases = tuple(dict.fromkeys((*catalogue.releases, *(release.name for release in releases))))
-    sent += place.send({_release_file(release.name): dump_release(release) for release in releases})
+    sent += place.send({release_file(release.name): dump_release(release) for release in releases})
     sent += place.send({RECORD: dump(catalogue)})
     present = [name for name in names if name in catalogue.projects]
     sent += place.send(_project_pages(catalogue, present))
@@ -93,10 +93,10 @@ def make_locks(place: Place, catalogue: Catalogue) -> dict[str, Lock]:
     """Return the lock of each release that the index knows."""
     locks = {}
     for name in catalogue.releases:
-        data = place.read(_release_file(name))
+        data = place.read(release_file(name))
         if data is None:
-            raise IndexingError(f"{place.where}/{_release_file(name)} is missing", hint="run `emwheels index build`")
-        locks[name] = merge(load_release(data, _release_file(name)), catalogue.projects.values())
+            raise IndexingError(f"{place.where}/{release_file(name)} is missing", hint="run `emwheels index build`")
+        locks[name] = merge(load_release(data, release_file(name)), catalogue.projects.values())
     return locks
 
 
@@ -209,5 +209,6 @@ def _pages_of(name: str) -> tuple[str, str]:
     return f"simple/{name}/index.html", f"simple/{name}/index.json"
 
 
-def _release_file(name: str) -> str:
+def release_file(name: str) -> str:
+    """Return the name of what is kept of a release."""
     return f"releases/{name}.json"

@@ -1,0 +1,125 @@
+"""A bucket as the place of an index: S3 and what speaks its protocol, Google's and Azure's stores.
+
+A store's credentials and address come from its usual environment variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_REGION, AWS_ENDPOINT_URL and so on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
+
+from emwheels.errors import IndexingError
+from emwheels.index.place import RECORD
+from emwheels.store import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from emwheels.index.place import Source
+
+SCHEMES = ("s3://", "s3a://", "gs://", "az://", "abfs://")
+_AT_ONCE = 16
+_SHA256 = "sha256"
+"""Our own attribute of each object (``x-amz-meta-sha256``): what is there is known without reading it."""
+
+
+class Bucket:
+    """The index below ``url``, such as ``s3://bucket/folder``.
+
+    ``headers`` tells what an object of a given name is served with (Content-Type, Cache-Control): a bucket has no
+    server that would add them.
+    """
+
+    def __init__(self, url: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> None:
+        self.where = url.rstrip("/")
+        self._headers = headers
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
+        plain = endpoint.startswith("http://")
+        try:
+            self._store: Any = obstore.store.from_url(self.where, client_options={"allow_http": plain})
+        except (BaseError, ValueError) as error:
+            raise IndexingError(
+                f"{url} is not the address of a bucket: {error}", hint="write s3://BUCKET/FOLDER"
+            ) from error
+        self._record: Any = None
+        """The version of `RECORD` that was read, so that only that one is replaced."""
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Do nothing: that nobody else changes it at the same time shows when `RECORD` is replaced."""
+        yield
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of an object, None when there is none."""
+        try:
+            with self._explained():
+                result = obstore.get(self._store, name)
+                if name == RECORD:
+                    self._record = {"e_tag": result.meta.get("e_tag"), "version": result.meta.get("version")}
+                return bytes(result.bytes())
+        except NotFoundError:
+            return None
+
+    def send(self, files: Mapping[str, Source]) -> int:
+        """Put those objects that are not there with the same bytes, several at a time; return how many were put."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return sum(pool.map(lambda item: self._send_one(*item), files.items()))
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Delete objects."""
+        with self._explained():
+            for name in names:
+                obstore.delete(self._store, name)
+
+    def _send_one(self, name: str, source: Source) -> bool:
+        sha256 = hashlib.sha256(source).hexdigest() if isinstance(source, bytes) else sha256_of(source)
+        with self._explained():
+            if self._has(name, sha256):
+                return False
+            attributes = {_SHA256: sha256, **self._headers(name)}
+            if name == RECORD:
+                self._replace_record(source, attributes)
+            else:
+                obstore.put(self._store, name, source, attributes=attributes)
+        return True
+
+    def _has(self, name: str, sha256: str) -> bool:
+        try:
+            result = obstore.get(self._store, name, options={"head": True})
+        except NotFoundError:
+            return False
+        return dict(result.attributes).get(_SHA256) == sha256
+
+    def _replace_record(self, source: Source, attributes: Mapping[str, str]) -> None:
+        mode: Any = "create" if self._record is None else self._record
+        try:
+            put = obstore.put(self._store, RECORD, source, attributes=dict(attributes), mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError) as error:
+            raise IndexingError(
+                f"somebody else published to {self.where} at the same time", hint="run the same command again"
+            ) from error
+        self._record = {"e_tag": put.get("e_tag"), "version": put.get("version")}
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except NotFoundError as error:
+            if "NoSuchBucket" in str(error):
+                raise IndexingError(f"{self.where}: there is no such bucket", hint="make it first") from error
+            raise
+        except (AlreadyExistsError, PreconditionError):
+            raise
+        except BaseError as error:
+            first = str(error).strip().splitlines()[0][:500]
+            raise IndexingError(
+                f"{self.where}: {first}",
+                hint="check AWS_ENDPOINT_URL, AWS_REGION and the credentials; what was sent stays, run it again",
+            ) from error

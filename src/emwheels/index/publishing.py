@@ -1,0 +1,128 @@
+"""The working index -> where people install from. What is there already is not sent again."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emwheels.errors import IndexingError, UsageError
+from emwheels.index.folder import Folder
+from emwheels.index.lockfile import load_release
+from emwheels.index.objects import SCHEMES, Bucket
+from emwheels.index.rsync import Rsync
+from emwheels.index.update import Changed, combine, read_catalogue, release_file, write
+from emwheels.store import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from emwheels.index.lockfile import Release
+    from emwheels.index.model import Catalogue, File
+    from emwheels.index.place import Place, Source
+
+_BATCH = 100
+"""Wheels that are sent at once; what an interrupted run has to send again is no more than this."""
+_REMOTE = re.compile(r"(rsync://.+|[\w.@\[\]:-]+?:(?!//).+)")
+_URL = re.compile(r"https?://[^/?#]+(/[^?#]*)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What publishing would do."""
+
+    wheels: tuple[File, ...]
+    projects: tuple[str, ...]
+    bytes: int
+
+
+def place_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> Place:
+    """Return the place that a destination names: a bucket's URL, ``host:folder``, ``rsync://…``, or a folder.
+
+    As for rsync and scp, a name with a colon before any slash is on another machine. ``headers`` is for a `Bucket`.
+    Raises `UsageError`.
+    """
+    if text.startswith(SCHEMES):
+        return Bucket(text, headers)
+    if text.startswith("rsync://") or (_REMOTE.fullmatch(text) and "/" not in text.partition(":")[0]):
+        return Rsync(text)
+    if "://" in text:
+        raise UsageError(
+            f"{text!r} is no place to publish to", hint="a folder, user@host:folder, rsync://… or s3://bucket/folder"
+        )
+    return Folder(Path(text).expanduser().resolve())
+
+
+def check_base_url(text: str) -> str:
+    """Return the address that an index is served at, with a final slash. Raises `UsageError`."""
+    if not _URL.fullmatch(text):
+        raise UsageError(f"{text!r} is not the address of an index", hint="write https://wheels.example.org/")
+    return text.rstrip("/") + "/"
+
+
+def publish_to(
+    source: Folder,
+    destination: Place,
+    *,
+    base_url: str | None = None,
+    dry_run: bool = False,
+    say: Callable[[str], None] = lambda _text: None,
+) -> tuple[Plan, Changed | None]:
+    """Bring ``destination`` up to what is in ``source``. What only the destination has stays.
+
+    ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Raises
+    `IndexingError`: for a file that is published with other bytes, for a wheel that is not the one that was indexed.
+    """
+    if destination.where == source.where:
+        raise UsageError(f"{source.where} is the working index itself: publish to another place")
+    with destination.changing():
+        offered = read_catalogue(source)
+        if not offered.projects:
+            raise IndexingError(f"{source.where} has no index", hint="build something first: emwheels build NAME")
+        catalogue = read_catalogue(destination)
+        known = {file.filename for project in catalogue.projects.values() for file in project.files}
+        changed = combine(catalogue, offered, destination.where)
+        new = [file for name in sorted(changed) for file in offered.projects[name].files if file.filename not in known]
+        if base_url is not None and base_url != catalogue.base_url:
+            catalogue.base_url = base_url
+            changed = set(catalogue.projects)
+        plan = Plan(wheels=tuple(new), projects=tuple(sorted(changed)), bytes=sum(file.size for file in new))
+        if dry_run:
+            return plan, None
+        releases = _new_releases(source, offered, destination, catalogue)
+        if not (changed or releases or catalogue.pending):
+            return plan, None
+        batches = _batches(source, new, say)
+        done = write(destination, catalogue, changed=changed, files=batches, releases=releases)
+        return plan, replace(done, wheels=tuple(file.filename for file in new))
+
+
+def _new_releases(source: Place, offered: Catalogue, destination: Place, catalogue: Catalogue) -> list[Release]:
+    releases = []
+    for name in offered.releases:
+        data = source.read(release_file(name))
+        if data and (name not in catalogue.releases or destination.read(release_file(name)) != data):
+            releases.append(load_release(data, release_file(name)))
+    return releases
+
+
+def _batches(source: Folder, files: Sequence[File], say: Callable[[str], None]) -> Iterator[Mapping[str, Source]]:
+    waiting, done = iter(files), 0
+    while batch := list(islice(waiting, _BATCH)):
+        yield {name: path for file in batch for name, path in _paths(source, file)}
+        done += len(batch)
+        say(f"{done} of {len(files)} wheels")
+
+
+def _paths(source: Folder, file: File) -> Iterator[tuple[str, Source]]:
+    """Yield a wheel and its metadata, if they are the ones that were indexed."""
+    for suffix, sha256 in (("", file.sha256), (".metadata", file.metadata_sha256)):
+        name = f"wheels/{file.filename}{suffix}"
+        path = source.root / name
+        if not path.is_file() or sha256_of(path) != sha256:
+            raise IndexingError(
+                f"{path} is not the file that was indexed", hint="restore it, or run `emwheels index build`"
+            )
+        yield name, path
