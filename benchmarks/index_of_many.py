@@ -25,8 +25,8 @@ from emwheels.progress import Board
 from emwheels.project import find_project
 from emwheels.target import load_targets
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from synthetic import OLD_WASM, WASM, make_wheel  # noqa: E402
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 BASE_URL = "https://wheels.example.org/"
 DESCRIPTION = "\n".join(["A line of a description, as long as they are in most of the packages."] * 100)

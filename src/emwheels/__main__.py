@@ -4,4 +4,5 @@ import sys
 
 from emwheels.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that the index starts to read wheels import this module too
+    sys.exit(main())

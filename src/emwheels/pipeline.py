@@ -440,13 +440,9 @@ class Pipeline:
             return
         if options.test and recipe.tests:
             self.test(recipe, outputs, options, outcome)
-<<<<<<< HEAD
         self.store.add_root(self.dist(options.profile).resolve() / "wheels")
-        index.publish(self.dist(options.profile), self.store.get(output.kind, output.sha256), output.filename)
-=======
         wheel = self.store.get(output.kind, output.sha256)
         index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
->>>>>>> 59df591 (The index: one model for HTML, JSON, metadata files and locks, kept in packages.json)
 
     @contextmanager
     def _timed(self, outcome: Outcome, phase: str) -> Iterator[None]:

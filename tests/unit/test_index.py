@@ -5,12 +5,12 @@ import json
 from html.parser import HTMLParser
 
 import pytest
+from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
 from emwheels.index.folder import Folder
 from emwheels.index.update import read_catalogue
-from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 
 class Links(HTMLParser):
