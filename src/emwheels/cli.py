@@ -37,8 +37,9 @@ from emwheels.recipe import load_recipes
 from emwheels.registry import pip_configuration
 from emwheels.remote.open import open_remote
 from emwheels.target import Targets, load_targets
+from emwheels.verbs.explain import add_explain, run_explain
+from emwheels.verbs.index import add_index, run_index, run_publish
 from emwheels.verbs.serve import add_serve, run_serve
-from emwheels.verbs.verify import add_verify, run_verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,9 @@ _EXAMPLES = """examples:
   emwheels test numpy --engine node      the tests only, in one engine
   emwheels image                         what is in the build image
   emwheels serve                         dist/ over HTTP, with the headers that micropip needs
+  emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client
+  emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels lock numpy                    pin numpy's build requirements by hash
 
 exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 10 index,
@@ -118,9 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
     add_serve(verbs, common)
-    index = verbs.add_parser("index", help="look at a published index")
-    actions = index.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add_verify(actions, common)
+    add_index(verbs, common)
+    add_explain(verbs, common)
     return parser
 
 
@@ -343,5 +345,7 @@ def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) ->
 
 _VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit} | {
     "serve": run_serve,
-    "index": run_verify,
+    "index": run_index,
+    "publish": run_publish,
+    "explain": run_explain,
 }

@@ -52,6 +52,18 @@ class Resource:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A file of a project, as an index lists it."""
+
+    resource: Resource
+    version: str
+    """Empty where the file name does not tell."""
+    requires_python: str = ""
+    yanked: str | None = None
+    """Why it was yanked (PEP 592), empty without a reason; None when it was not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PipConfiguration:
     """Where pip looks for packages on this machine. URLs may hold a password: do not show them."""
 
@@ -135,6 +147,21 @@ class Registries:
         target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
         packages, _ = self._find(name, target_python=target, only_binary=[":all:"])
         return [_resource(p) for p in packages if _same_version(p.version, version)]
+
+    def offers(self, name: str) -> Sequence[Offer]:
+        """Return every file that the indexes have of a project, newest first. Raises `FetchError` if none answers."""
+        packages, failures = self._find(name, ignore_compatibility=True)
+        if failures and not packages:
+            raise FetchError(f"{name} was not found, and not every index answered: {'; '.join(failures)}")
+        return [
+            Offer(
+                resource=_resource(package),
+                version=package.version or "",
+                requires_python=package.link.requires_python or "",
+                yanked=package.link.yank_reason,
+            )
+            for package in packages
+        ]
 
     def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
         version = cast("str", purl.version)

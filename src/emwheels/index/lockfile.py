@@ -51,6 +51,11 @@ class Release:
         """E.g. ``cp314``."""
         return "cp" + "".join(self.python.split(".")[:2])
 
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """Platform tags that micropip 0.11.1 takes: that of PEP 783, and what it was called before."""
+        return self.platform_tag, self.platform_tag.replace("pyemscripten_", "pyodide_")
+
     def accepts(self, tag: Tag) -> bool:
         """Tell whether micropip and loadPackage take a wheel with this tag."""
         minor = int(self.python.split(".")[1])
@@ -60,7 +65,7 @@ class Release:
         older = int(interpreter[2] or 0) <= minor
         if tag.platform == "any":
             return tag.abi == "none" and older and (interpreter[1] == "py" or tag.interpreter == self.python_tag)
-        if tag.platform != self.platform_tag:
+        if tag.platform not in self.platforms:
             return False
         if tag.abi == "abi3":
             return interpreter[1] == "cp" and older

@@ -140,6 +140,11 @@ def project_name(filename: str) -> NormalizedName:
     return canonicalize_name(parse_wheel_filename(filename)[0])
 
 
+def offered(project: Project) -> tuple[File, ...]:
+    """Return the files that clients see: none of a project in quarantine (PEP 792)."""
+    return () if project.status == "quarantined" else project.files
+
+
 def same_version(left: str, right: str) -> bool:
     """Tell whether two spellings mean one version (PEP 440)."""
     return canonicalize_version(left) == canonicalize_version(right)

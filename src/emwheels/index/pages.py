@@ -11,6 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from emwheels.index.model import offered
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -59,11 +61,6 @@ def project_json(project: Project, base_url: str) -> bytes:
 def root_json(names: Iterable[str]) -> bytes:
     """Return the JSON list of projects."""
     return _json({"meta": {"api-version": JSON_VERSION}, "projects": [{"name": name} for name in sorted(names)]})
-
-
-def offered(project: Project) -> tuple[File, ...]:
-    """Return the files that the pages list: none of a project in quarantine (PEP 792)."""
-    return () if project.status == "quarantined" else project.files
 
 
 def _link(file: File) -> str:

@@ -1,0 +1,139 @@
+"""``emwheels explain``: why a requirement can, or cannot, be installed in Pyodide."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections import defaultdict
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.download import Downloader
+from emwheels.errors import FetchError, UsageError
+from emwheels.explain import SOURCES, Candidate, Explanation, explain
+from emwheels.image.toolchain import npm_package
+from emwheels.index import read_release
+from emwheels.index.publishing import place_of
+from emwheels.index.update import read_catalogue
+from emwheels.pipeline import Pipeline
+from emwheels.progress import Board
+from emwheels.recipe import load_recipes
+from emwheels.registry import Registries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.project import Project
+    from emwheels.registry import Offer
+    from emwheels.target import Targets
+
+_EXAMPLES = """examples:
+  emwheels explain numpy
+  emwheels explain "opencv-python>=4.10" --target 315.0.0-alpha.2
+  emwheels explain pandas --at s3://wheels/team      what is published there instead of dist/
+  emwheels explain lxml --json
+
+exit status: 0 something can be installed, 1 nothing can
+"""
+_LINES = 12
+"""Versions that are shown of each source; --all shows every one."""
+
+
+def add_explain(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb's parser."""
+    parser = verbs.add_parser(
+        "explain",
+        parents=[common],
+        help="which wheels there are for a requirement, and why each is or is not taken",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("requirement", metavar="REQUIREMENT", help='a name, with versions if wanted: "numpy>=2"')
+    parser.add_argument("--at", metavar="PLACE", help="a published index instead of dist/")
+    parser.add_argument(
+        "--all", action="store_true", help=f"every version, not only the newest {_LINES} of each source"
+    )
+
+
+def run_explain(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Explain, print, and return the exit status."""
+    try:
+        requirement = Requirement(arguments.requirement)
+    except InvalidRequirement as error:
+        raise UsageError(
+            f"{arguments.requirement!r} is not a requirement: {error}", hint='such as "numpy>=2"'
+        ) from error
+    target = targets.get(arguments.target)
+    pipeline = Pipeline(project, targets, target, board=Board(), offline=arguments.offline)
+    runtime = npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache)
+    catalogue = read_catalogue(place_of(arguments.at or str(project.dist)))
+    recipes = load_recipes(project.recipes, patches=project.patches)
+    explanation = explain(
+        requirement,
+        read_release(target, runtime),
+        project=catalogue.projects.get(canonicalize_name(requirement.name)),
+        pypi=None if arguments.offline else _offers(requirement.name, pipeline.board),
+        recipes={recipe.name: recipe.version for recipe in recipes.values()},
+    )
+    if arguments.json:
+        print(json.dumps(asdict(explanation), indent=1))
+    else:
+        _print(explanation, limit=None if arguments.all else _LINES)
+    return 0 if explanation.found else 1
+
+
+def _offers(name: str, board: Board) -> Sequence[Offer] | None:
+    try:
+        return Registries(Downloader()).offers(canonicalize_name(name))
+    except FetchError as error:
+        board.say("explain", f"PyPI was left out: {error.message}")
+        return None
+
+
+def _print(explanation: Explanation, limit: int | None) -> None:
+    console = Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns)
+    for source, name in SOURCES.items():
+        candidates = [candidate for candidate in explanation.candidates if candidate.source == source]
+        if not candidates:
+            console.print(f"{name}: nothing\n", markup=False)
+            continue
+        console.print(f"{name}:", markup=False)
+        rows = _grouped(candidates)
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for cells in rows[:limit]:
+            table.add_row("", *(cell.replace("[", r"\[") for cell in cells))
+        console.print(table)
+        if limit is not None and len(rows) > limit:
+            console.print(f"  and {len(rows) - limit} more lines (--all)", markup=False)
+        console.print()
+    console.print(f"{explanation.requirement} in Pyodide {explanation.release} is installed by", markup=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for client, candidate in explanation.chosen.items():
+        what = "nothing" if candidate is None else f"{candidate.filename} ({SOURCES[candidate.source]})"
+        table.add_row("", client, what)
+    console.print(table)
+    if explanation.advice:
+        console.print(f"\n{explanation.advice}", markup=False)
+
+
+def _grouped(candidates: Sequence[Candidate]) -> list[tuple[str, str, str]]:
+    """Return a line for each file that can be taken, and one for all of a version that are refused for one reason."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        reasons = candidate.reasons
+        if candidate.kind == "platform":  # one line for Linux, macOS and Windows
+            reasons = ("machine code for other systems", *reasons[1:])
+        groups[candidate.version, reasons or (candidate.filename,)].append(candidate)
+    rows = []
+    for (version, reasons), group in groups.items():
+        first = group[0]
+        files = first.filename if len(group) == 1 else f"{len(group)} files"
+        why = "; ".join(reasons) if first.reasons else "; ".join(("fits", *first.notes))
+        rows.append((version, files, why))
+    return rows

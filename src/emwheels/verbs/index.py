@@ -1,0 +1,286 @@
+"""``emwheels index`` and ``emwheels publish``: what is in an index, changes of it, and where it goes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels import index
+from emwheels.errors import IndexingError, UsageError
+from emwheels.image.toolchain import npm_package
+from emwheels.index.folder import Folder
+from emwheels.index.model import STATUSES, project_of
+from emwheels.index.publishing import check_base_url, place_of, publish_to
+from emwheels.index.rebuild import rebuild
+from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
+from emwheels.pipeline import Pipeline
+from emwheels.plan import PROFILES
+from emwheels.progress import Board
+from emwheels.serve.rules import headers_of, rule_of
+from emwheels.verbs.verify import add_verify, run_verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.index.model import Project as IndexProject
+    from emwheels.index.place import Place
+    from emwheels.index.update import Changed
+    from emwheels.project import Project
+    from emwheels.target import Targets
+
+_INDEX_EXAMPLES = """examples:
+  emwheels index show                    what is in dist/
+  emwheels index add my_tool-1.0-py3-none-any.whl
+  emwheels index yank numpy 2.5.5 --why "wrong results on big arrays"
+  emwheels index yank numpy 2.5.5 --at s3://wheels/team     the same where it is published
+  emwheels index build --base-url https://wheels.example.org/
+  emwheels index verify https://wheels.example.org/simple
+"""
+
+_PUBLISH_EXAMPLES = """examples:
+  emwheels publish /srv/www/wheels
+  emwheels publish deploy@www.example.org:/srv/www/wheels --base-url https://wheels.example.org/
+  emwheels publish s3://wheels/team --base-url https://cdn.example.org/team/
+  emwheels publish /srv/www/wheels --dry-run
+
+Files that are there already are not sent again, and nothing that only the destination has is removed. A run that
+was stopped goes on where it was. A file of the same name with other bytes is refused. For a bucket, credentials and
+address are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
+"""
+
+
+def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the parsers of ``index`` and ``publish``."""
+    parser = verbs.add_parser(
+        "index",
+        help="show, change or verify an index",
+        epilog=_INDEX_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--at", metavar="PLACE", help="a published index instead of dist/: as for `emwheels publish`")
+    where.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+
+    show = actions.add_parser("show", parents=[common, where], help="list the projects and their files")
+    show.add_argument("names", nargs="*", metavar="NAME")
+    add = actions.add_parser("add", parents=[common, where], help="put wheels into the index")
+    add.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
+    build = actions.add_parser("build", parents=[common, where], help="read every wheel of dist/ and write all pages")
+    build.add_argument("--base-url", metavar="URL", help="where it will be served: for JSON pages; '' for none")
+    for verb, text in (
+        ("yank", "say that a version should not be installed any more; those who pinned it still get it"),
+        ("unyank", "take that back"),
+    ):
+        yanking = actions.add_parser(verb, parents=[common, where], help=text)
+        yanking.add_argument("name", metavar="NAME")
+        yanking.add_argument("version", metavar="VERSION")
+        if verb == "yank":
+            yanking.add_argument("--why", metavar="TEXT", default="", help="is shown to who installs it")
+    remove = actions.add_parser("remove", parents=[common, where], help="remove the files of a version, or a project")
+    remove.add_argument("name", metavar="NAME")
+    remove.add_argument("version", metavar="VERSION", nargs="?")
+    status = actions.add_parser("status", parents=[common, where], help="mark a project (PEP 792)")
+    status.add_argument("name", metavar="NAME")
+    status.add_argument("status", choices=STATUSES)
+    status.add_argument("--why", metavar="TEXT", default="")
+    add_verify(actions, common)
+
+    publish = verbs.add_parser(
+        "publish",
+        parents=[common],
+        help="send dist/ to a folder, to another machine (rsync) or to a bucket (S3)",
+        epilog=_PUBLISH_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    publish.add_argument(
+        "destination", metavar="DEST", help="folder, user@host:folder, rsync://… or s3://bucket/folder"
+    )
+    publish.add_argument("--base-url", metavar="URL", help="where DEST is served: for JSON pages; kept once given")
+    publish.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+    publish.add_argument("--dry-run", action="store_true", help="only say what would be sent")
+
+
+def run_index(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Run an action of ``index`` and return the exit status."""
+    match arguments.action:
+        case "verify":
+            return run_verify(arguments, project, targets)
+        case "show":
+            return _show(arguments, project)
+        case "add":
+            return _add(arguments, project)
+        case "build":
+            return _build(arguments, project, targets)
+    return _change(arguments, project)
+
+
+def run_publish(arguments: argparse.Namespace, project: Project, _targets: Targets) -> int:
+    """Publish and return the exit status."""
+    board = Board()
+    source = Folder(dist_of(project, arguments.profile).resolve())
+    destination = place_of(arguments.destination, object_headers)
+    base_url = None if arguments.base_url is None else check_base_url(arguments.base_url)
+    plan, changed = publish_to(
+        source,
+        destination,
+        base_url=base_url,
+        dry_run=arguments.dry_run,
+        say=lambda text: board.say("publish", text),
+    )
+    if arguments.json:
+        result = {
+            "destination": destination.where,
+            "wheels": [file.filename for file in plan.wheels],
+            "bytes": plan.bytes,
+            "projects": list(plan.projects),
+            "sent": changed.sent if changed else 0,
+        }
+        print(json.dumps(result, indent=1))
+        return 0
+    if not plan.projects and changed is None:
+        print(f"{destination.where} has everything already")
+        return 0
+    for file in plan.wheels:
+        print(f"{file.size:>12,}  {file.filename}")
+    verb = "would be sent" if arguments.dry_run else "sent"
+    print(f"{len(plan.wheels)} wheels, {plan.bytes:,} bytes, pages of {len(plan.projects)} projects {verb}")
+    _print_left_out(changed)
+    return 0
+
+
+def object_headers(name: str) -> dict[str, str]:
+    """Return the headers that an object of a bucket is served with: those of the web servers' configuration."""
+    rule = rule_of(f"/{name}")
+    return {"Content-Type": rule.media_type, "Cache-Control": headers_of(rule)["Cache-Control"]}
+
+
+def dist_of(project: Project, profile: str) -> Path:
+    """Return the working index of a profile."""
+    return project.dist if profile == "speed" else project.dist / profile
+
+
+def _place(arguments: argparse.Namespace, project: Project) -> Place:
+    if arguments.at:
+        return place_of(arguments.at, object_headers)
+    return Folder(dist_of(project, arguments.profile).resolve())
+
+
+def _working(arguments: argparse.Namespace, project: Project) -> Path:
+    if arguments.at:
+        raise UsageError(f"index {arguments.action} works on dist/", hint="then: emwheels publish PLACE")
+    return dist_of(project, arguments.profile).resolve()
+
+
+def _add(arguments: argparse.Namespace, project: Project) -> int:
+    dist = _working(arguments, project)
+    for wheel in arguments.wheels:
+        if not wheel.is_file():
+            raise UsageError(f"{wheel} is not a file")
+        print(index.publish(dist, wheel, wheel.name))
+    return 0
+
+
+def _build(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    board = Board()
+    place = Folder(_working(arguments, project))
+    base_url = check_base_url(arguments.base_url) if arguments.base_url else arguments.base_url
+    pipeline = Pipeline(project, targets, targets.get(arguments.target), board=board, offline=arguments.offline)
+    wanted = [targets.get(arguments.target)] if arguments.target else list(targets.targets.values())
+    releases = [
+        index.read_release(target, npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
+        for target in sorted(wanted, key=lambda target: target.name != targets.default)
+    ]
+    with place.changing():
+        changed = rebuild(place, base_url=base_url, releases=releases, say=lambda text: board.say("index", text))
+    if arguments.json:
+        print(json.dumps({"projects": list(changed.projects), "left_out": changed.left_out}, indent=1))
+        return 0
+    print(f"{len(changed.projects)} projects in {place.where}")
+    _print_left_out(changed)
+    return 0
+
+
+def _change(arguments: argparse.Namespace, project: Project) -> int:
+    """Yank, unyank, remove, or set a status."""
+    place = _place(arguments, project)
+    with place.changing():
+        catalogue = read_catalogue(place)
+        before = catalogue.project(arguments.name)
+        gone: list[str] = []
+        match arguments.action:
+            case "yank":
+                after = yank(before, arguments.version, arguments.why)
+            case "unyank":
+                after = yank(before, arguments.version, None)
+            case "status":
+                after = set_status(before, arguments.status, arguments.why)
+            case _:
+                files = files_of(before, arguments.version) if arguments.version else list(before.files)
+                after = before.without(file.filename for file in files)
+                gone = [f"wheels/{file.filename}{end}" for file in files for end in ("", ".metadata")]
+        catalogue.put(after)
+        changed = write(place, catalogue, changed=[before.name], gone=gone)
+    if arguments.json:
+        print(json.dumps({"project": before.name, "files": _rows([after]), "status": after.status}, indent=1))
+        return 0
+    _print_projects([after])
+    _print_left_out(changed)
+    return 0
+
+
+def _show(arguments: argparse.Namespace, project: Project) -> int:
+    place = _place(arguments, project)
+    catalogue = read_catalogue(place)
+    projects = [catalogue.project(name) for name in arguments.names]
+    projects = projects or [catalogue.projects[name] for name in sorted(catalogue.projects)]
+    if arguments.json:
+        print(json.dumps({"base_url": catalogue.base_url, "files": _rows(projects)}, indent=1))
+        return 0
+    if not projects:
+        raise IndexingError(f"{place.where} has no index", hint="build something first: emwheels build NAME")
+    _print_projects(projects)
+    return 0
+
+
+def _rows(projects: Sequence[IndexProject]) -> list[dict[str, Any]]:
+    return [
+        {
+            "project": project_of(file),
+            "version": str(file.version),
+            "filename": file.filename,
+            "size": file.size,
+            "sha256": file.sha256,
+            "uploaded": file.uploaded,
+            "yanked": file.yanked,
+            "status": project.status,
+        }
+        for project in projects
+        for file in project.files
+    ]
+
+
+def _print_projects(projects: Sequence[IndexProject]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("project", "file", "bytes", "since", ""):
+        table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+    for project in projects:
+        for file in project.files:
+            marks: list[str] = [project.status] if project.status != "active" else []
+            marks += [f"yanked: {file.yanked}" if file.yanked else "yanked"] if file.yanked is not None else []
+            cells = (project.name, file.filename, f"{file.size:,}", file.uploaded[:10], "; ".join(marks))
+            table.add_row(*(cell.replace("[", r"\[") for cell in cells))
+    Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns).print(table)
+
+
+def _print_left_out(changed: Changed | None) -> None:
+    for release, projects in (changed.left_out if changed else {}).items():
+        for name, why in projects.items():
+            print(f"not in the lock of Pyodide {release}: {name} {why}")
