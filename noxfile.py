@@ -29,6 +29,12 @@ def build_package(session: nox.Session) -> None:
     emwheels(session, "build", *session.posargs)
 
 
+@nox.session
+def plan(session: nox.Session) -> None:
+    """Say what a build would do, and why: nox -s plan -- [NAME...] [--json]."""
+    emwheels(session, "plan", *session.posargs)
+
+
 @nox.session(name="test-package")
 def test_package(session: nox.Session) -> None:
     """Run the tests of built packages again: nox -s test-package -- NAME... [--engine node]."""

@@ -143,8 +143,12 @@ def wheels_of(pipeline: Pipeline, recipe: Recipe) -> tuple[dict[str, Output], li
     ours = {"speed": outputs.pop(recipe.name)}
     for profile in set(PROFILES) - ours.keys():
         key = pipeline.key(recipe, profile, outputs)
-        ours[profile] = pipeline.existing(key) or pipeline.build(
-            recipe, key, profile, outputs, Outcome(name=recipe.name, state="failed")
+        found = pipeline.existing(key)
+        options = Options(profile=profile, test=False)
+        ours[profile] = (
+            found[0]
+            if found
+            else pipeline.build(recipe, key, options, outputs, Outcome(name=recipe.name, state="failed"))
         )
     return ours, [output for output in outputs.values() if output.kind == "wheels"]
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import tarfile
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,14 @@ from emwheels.image.model import Mount
 from emwheels.plan import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from emwheels.fetch import Fetched
     from emwheels.host import CrossPackage
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
     from emwheels.recipe import Recipe
+    from emwheels.schedule import JobServer
     from emwheels.target import Target
 
 WORK = "/mnt/work"
@@ -86,6 +88,8 @@ class BuildInputs:
     """The host requirements that are packages to compile against."""
     compiler_cache: CompilerCache | None = None
     """None: every object is compiled. The bytes that come out are the same."""
+    jobserver: JobServer | None = None
+    """Shares the cores with other builds; without one, a build takes what it wants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,14 +188,14 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         env |= inputs.compiler_cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}")
 
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
         done = image.run(
             [
                 *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
             mounts=mounts,
-            env=env,
+            env=env | shared,
             cwd=f"{WORK}/packages",
             output=output,
         )
@@ -201,6 +205,16 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         _library_archive(work, recipe, given) if recipe.build.type == "static_library" else _wheel(folder, recipe, log)
     )
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
+
+
+@contextmanager
+def _shared_cores(server: JobServer | None, mounts: list[Mount]) -> Iterator[dict[str, str]]:
+    if server is None:
+        yield {}
+        return
+    mounts.append(Mount(host=server.folder, inside=server.inside, writable=True))
+    with server.build() as variables:
+        yield variables
 
 
 def image_path(image: Image) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import json
 import os
 import shutil
@@ -22,7 +21,7 @@ from emwheels.archive import unpack
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS
 from emwheels.ccache import Hits
-from emwheels.errors import EmwheelsError, ImageError, UsageError
+from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.harness import ENGINES
 from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.image import debian
@@ -31,14 +30,14 @@ from emwheels.image.toolchain import TOOLCHAINS, npm_package
 from emwheels.lock import lock_build_requirements, read_build_requirements
 from emwheels.pipeline import Options, Outcome, Pipeline
 from emwheels.plan import PROFILES
-from emwheels.progress import Board
 from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
 from emwheels.registry import pip_configuration
-from emwheels.remote.open import open_remote
 from emwheels.target import Targets, load_targets
 from emwheels.verbs.explain import add_explain, run_explain
 from emwheels.verbs.index import add_index, run_index, run_publish
+from emwheels.verbs.opening import open_pipeline
+from emwheels.verbs.plan import add_plan, run_plan
 from emwheels.verbs.serve import add_serve, run_serve
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each
   emwheels build numpy                   image, sources, build, audit, tests and index: everything needed
   emwheels build --all --profile size    every recipe with upstream's size optimisation
+  emwheels plan                          what a build would do, and why
   emwheels test numpy --engine node      the tests only, in one engine
   emwheels image                         what is in the build image
   emwheels serve                         dist/ over HTTP, with the headers that micropip needs
@@ -109,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
         run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
         if verb == "build":
+            run.add_argument(
+                "--jobs", type=int, default=0, metavar="N", help="cores for all builds together (those of the machine)"
+            )
+            run.add_argument("--fail-fast", action="store_true", help="start nothing more after the first failure")
             run.add_argument("--no-test", action="store_true", help="do not run the tests")
             run.add_argument("--no-ccache", action="store_true", help="compile every object, without a compiler cache")
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
@@ -120,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
+    add_plan(verbs, [common, shared])
     add_serve(verbs, common)
     add_index(verbs, common)
     add_explain(verbs, common)
@@ -145,8 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno is None:
             raise
-        hint = "free some space, then run the same command again" if error.errno == errno.ENOSPC else ""
-        _complain(EmwheelsError(f"{error.strerror}: {error.filename or ''}".rstrip(": "), hint=hint))
+        _complain(of_os_error(error))
         return 1
 
 
@@ -158,27 +162,6 @@ def _complain(error: EmwheelsError) -> None:
     print(f"emwheels: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"  {error.hint}", file=sys.stderr)
-
-
-def _pipeline(arguments: argparse.Namespace, project: Project, targets: Targets) -> Pipeline:
-    board, address = Board(), getattr(arguments, "remote", "")
-    push = bool(address) and arguments.push
-    if arguments.offline and address:
-        board.say("store", "offline: the remote store is not asked")
-    remote = open_remote(address) if address and not arguments.offline else None
-    if remote and push and not remote.writable:
-        raise UsageError(f"{remote.url} is read-only", hint="leave --push away, or give a registry: oci://HOST/NAME")
-    target = targets.get(arguments.target)
-    return Pipeline(
-        project,
-        targets,
-        target,
-        board=board,
-        offline=arguments.offline,
-        toolchain_name=arguments.toolchain,
-        remote=remote,
-        push=push,
-    )
 
 
 def _list(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
@@ -209,8 +192,10 @@ def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
         retest=only_test or arguments.force,
         test_seconds=arguments.test_seconds,
         ccache=only_test or not arguments.no_ccache,
+        jobs=0 if only_test else arguments.jobs,
+        fail_fast=not only_test and arguments.fail_fast,
     )
-    pipeline = _pipeline(arguments, project, targets)
+    pipeline = open_pipeline(arguments, project, targets)
     outcomes = pipeline.run(arguments.names, options)
     if arguments.json:
         print(json.dumps([_plain(outcome) for outcome in outcomes], indent=1))
@@ -257,7 +242,7 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 
 def _image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
-    pipeline = _pipeline(arguments, project, targets)
+    pipeline = open_pipeline(arguments, project, targets)
     if arguments.action != "show" and arguments.file is None:
         raise UsageError(
             f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} image.tar.gz"
@@ -304,7 +289,7 @@ def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
 
 
 def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
-    pipeline = _pipeline(arguments, project, targets)
+    pipeline = open_pipeline(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
     pythons = sorted({target.python_minor for target in targets.targets.values()})
     for name in arguments.names:
@@ -325,7 +310,7 @@ def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> 
 
 
 def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
-    pipeline = _pipeline(arguments, project, targets)
+    pipeline = open_pipeline(arguments, project, targets)
     target = pipeline.target
     runtime = Runtime.read(npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
     status = 0
@@ -343,7 +328,15 @@ def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return status
 
 
-_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit} | {
+_VERBS = {
+    "list": _list,
+    "build": _run,
+    "test": _run,
+    "image": _image,
+    "lock": _lock,
+    "audit": _audit,
+    "plan": run_plan,
+} | {
     "serve": run_serve,
     "index": run_index,
     "publish": run_publish,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class EmwheelsError(Exception):
     """A failure to be shown as a message, never as a traceback.
@@ -63,3 +65,18 @@ class IndexingError(EmwheelsError):
     """Something must not, or cannot, be in an index, or an index could not be written."""
 
     exit_code = 10
+
+
+class StoppedError(EmwheelsError):
+    """The run is to end; never shown."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped")
+
+
+def of_os_error(error: OSError) -> EmwheelsError:
+    """Return a failure of the operating system, such as a full disk, as a message."""
+    hint = "free some space, then run the same command again" if error.errno == errno.ENOSPC else ""
+    return EmwheelsError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), hint=hint)

@@ -7,27 +7,40 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from emwheels import index
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.build import BUILD_PATHS, BuildInputs, build
 from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
-from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError
+from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError, StoppedError, of_os_error
 from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
 from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
-from emwheels.plan import BuildKey, build_key
-from emwheels.recipe import Recipe, dependency_order, load_recipes
+from emwheels.plan import BuildKey, Planned, build_key, explain, host_recipes, make_plan
+from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes
+from emwheels.schedule import (
+    JobServer,
+    LocalExecutor,
+    Result,
+    State,
+    Task,
+    available_cores,
+    available_memory,
+    run_tasks,
+)
 from emwheels.store import Store
 
 if TYPE_CHECKING:
@@ -54,6 +67,10 @@ class Options:
     """Limit for one test."""
     ccache: bool = True
     """Whether compilers look up objects in the compiler cache. The bytes that come out are the same."""
+    jobs: int = 0
+    """Cores that all builds may use together, and the most packages at the same time; 0 for those of this machine."""
+    fail_fast: bool = False
+    """Start nothing more after the first failure."""
 
 
 @dataclass(kw_only=True)
@@ -62,7 +79,7 @@ class Outcome:
 
     name: str
     state: str
-    """``built``, ``reused``, ``failed`` or ``blocked``."""
+    """``built``, ``reused``, ``failed``, ``blocked`` or ``not started``."""
     why: str = ""
     output: Output | None = None
     phases: dict[str, float] = field(default_factory=dict)
@@ -97,6 +114,8 @@ class Pipeline:
         self.store = Store(project.cache / "store")
         self.builds = Builds(self.store, remote, push=push, say=lambda text: board.say("store", text))
         self._recipes: dict[str, Recipe] = {}
+        self._stopping = threading.Event()
+        self._jobserver: JobServer | None = None
         self.fetcher = Fetcher(
             self.store,
             offline=offline,
@@ -190,6 +209,10 @@ class Pipeline:
 
     def key(self, recipe: Recipe, profile: str, outputs: Mapping[str, Output]) -> BuildKey:
         """Return the build key of ``recipe``, given what its host requirements came out as."""
+        return self.key_for(recipe, profile, {name: output.sha256 for name, output in outputs.items()})
+
+    def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
+        """Return the build key of ``recipe``, given the sha256 of what its host requirements came out as."""
         return build_key(
             recipe,
             self.target,
@@ -197,7 +220,7 @@ class Pipeline:
             image_digest=self.image_digest,
             toolchain=self.toolchain_name,
             toolchain_key=toolchain_key(self.target, self.image_digest, name=self.toolchain_name),
-            dependencies={name: outputs[name].sha256 for name in recipe.requirements.host},
+            dependencies={name: outputs[name] for name in host_recipes(recipe, self._recipes)},
         )
 
     def existing(self, key: BuildKey) -> tuple[Output, str] | None:
@@ -205,13 +228,22 @@ class Pipeline:
         found = self.builds.get(key.digest)
         return (Output.of(found[0]), found[1]) if found else None
 
-    def why(self, recipe: Recipe, key: BuildKey, profile: str) -> str:
-        """Return why ``recipe`` is to be built, in terms of what changed since the last time."""
-        latest = self.store.get_record("latest", _latest_key(recipe.name, self.target.name, profile))
-        if latest is None:
-            return f"never built for {self.target.name} with profile {profile}"
-        changed = key.changed(latest["inputs"])
-        return f"changed: {', '.join(changed)}" if changed else "its output is not in the store any more"
+    def found(self, key: BuildKey) -> tuple[str, str] | None:
+        """Return the sha256 of what was built for ``key`` and where it is, without bringing it here."""
+        found = self.builds.peek(key.digest)
+        return (Output.of(found[0]).sha256, found[1]) if found else None
+
+    def latest(self, name: str, profile: str) -> dict[str, Any] | None:
+        """Return the record of the last build of ``name`` for this target."""
+        return self.store.get_record("latest", _latest_key(name, self.target.name, profile))
+
+    def fault(self, recipe: Recipe) -> str:
+        """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
+        if recipe.source.url is None:
+            return "source.path is not built yet"
+        if recipe.build.type == "package" and recipe.build_lock is None:
+            return f"there is no requirements.build.txt (make it: nox -s lock -- {recipe.name})"
+        return ""
 
     def build(
         self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output], to: Outcome
@@ -232,7 +264,7 @@ class Pipeline:
                 requirements=requirements,
                 libraries=[
                     self.store.get(outputs[name].kind, outputs[name].sha256)
-                    for name in recipe.requirements.host
+                    for name in host_recipes(recipe, self._recipes)
                     if outputs[name].kind == "libraries"
                 ],
                 cross_packages=[
@@ -241,6 +273,7 @@ class Pipeline:
                 compiler_cache=CompilerCache(folder=self.project.cache / "ccache" / recipe.name)
                 if options.ccache
                 else None,
+                jobserver=self._jobserver,
             )
             image, toolchain = self.image, self.toolchain
             with self._timed(to, "compile"):
@@ -275,7 +308,7 @@ class Pipeline:
 
     def _report_ccache(self, recipe: Recipe, key: BuildKey, profile: str, hits: Hits, to: Outcome) -> None:
         to.ccache = hits
-        latest = self.store.get_record("latest", _latest_key(recipe.name, self.target.name, profile))
+        latest = self.latest(recipe.name, profile)
         if hits.hits or not hits.objects or not latest or not latest.get("ccache objects"):
             return
         if not any(name.startswith(_CHANGES_EVERY_OBJECT) for name in key.changed(latest["inputs"])):
@@ -326,7 +359,7 @@ class Pipeline:
         return found
 
     def _accepted_size(self, name: str, profile: str) -> int | None:
-        latest = self.store.get_record("latest", _latest_key(name, self.target.name, profile))
+        latest = self.latest(name, profile)
         return int(latest["output"]["size"]) if latest else None
 
     def _wheel_path(self, output: Output) -> Path:
@@ -403,49 +436,148 @@ class Pipeline:
 
     # -- many packages ---------------------------------------------------------------------------------------------
 
+    def plan(self, names: Sequence[str], profile: str) -> list[Planned]:
+        """Return what `run` would do with ``names`` (all if empty) and what they need, and why. Builds nothing."""
+        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+        return make_plan(self._recipes, profile, self)
+
     def run(self, names: Sequence[str], options: Options) -> list[Outcome]:
-        """Build ``names`` and what they need, in order; a failure blocks its dependents and nothing else."""
+        """Build ``names`` and what they need and return what came of each, in the order of their needs.
+
+        Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
+        nothing else. A signal ends everything that runs before its exception goes on.
+        """
         self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
         remove_stale_work(self.project.cache / "work")
-        outputs: dict[str, Output] = {}
-        outcomes: dict[str, Outcome] = {}
-        for name in dependency_order(self._recipes):
-            recipe = self._recipes[name]
-            outcome = outcomes[name] = Outcome(name=name, state="failed")
-            needs = [*recipe.requirements.host, *recipe.requirements.run]
-            blockers = [need for need in needs if need in outcomes and outcomes[need].output is None]
-            if blockers:
-                outcome.state, outcome.why = "blocked", f"needs {', '.join(blockers)}"
-                continue
-            try:
-                self._one(recipe, options, outputs, outcome)
-            except EmwheelsError as error:
-                outcome.state, outcome.error = "failed", error
-                self.board.say(name, f"failed: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+        _ = self.image_digest  # making the image is nothing to be done beside builds
+        outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(self._recipes)}
+        cores = options.jobs or available_cores()
+        executor = LocalExecutor(
+            lambda task, given: self.step(task, given, options), jobs=cores, memory=available_memory()
+        )
+        self._stopping = executor.stopping
+        self._jobserver = server = JobServer(
+            self.project.cache / "work" / f"jobserver-{os.getpid()}", cores=cores, inside="/mnt/jobserver"
+        )
+        try:
+            run_tasks(
+                self._tasks(options, cores),
+                executor,
+                ok=lambda outcome: outcome.error is None,
+                fail_fast=options.fail_fast,
+                on_end=lambda task, result: self._ended(task, result, options, outcomes),
+            )
+        finally:
+            self._jobserver = None
+            server.close()
         return list(outcomes.values())
 
-    def _one(self, recipe: Recipe, options: Options, outputs: dict[str, Output], outcome: Outcome) -> None:
+    def _tasks(self, options: Options, cores: int) -> list[Task]:
+        """Return two tasks for each package, ``build NAME`` and ``test NAME``, the second if there are tests to run.
+
+        What is compiled against a package does not wait for that package's tests.
+        """
+        tasks = []
+        for name, recipe in self._recipes.items():
+            needs = tuple(f"build {need}" for need in required_recipes(recipe, self._recipes))
+            latest = self.latest(name, options.profile) or {}
+            seconds = latest.get("output", {}).get("seconds", _UNKNOWN_SECONDS)
+            memory = latest.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
+            tasks.append(Task(name=f"build {name}", needs=needs, seconds=seconds, memory=memory))
+            if options.test and recipe.tests and recipe.build.type != "static_library":
+                closure = tuple(f"build {need}" for need in _run_closure(name, self._recipes))
+                tasks.append(Task(name=f"test {name}", needs=closure, seconds=_TEST_SECONDS, memory=_TEST_MEMORY))
+        return tasks
+
+    def step(self, task: str, given: Mapping[str, Outcome], options: Options) -> Outcome:
+        """Do one task of a run: ``build NAME`` or ``test NAME``, given what the tasks before it came out as.
+
+        What goes in and comes out can be sent to another process. A failure is in the outcome; of what is not a
+        user's to mend, the exception is raised.
+        """
+        what, _, name = task.partition(" ")
+        recipe = self._recipes[name]
+        outputs = {outcome.name: outcome.output for outcome in given.values() if outcome.output is not None}
+        if what == "test":
+            before = given[f"build {name}"]
+            outcome = replace(before, phases=dict(before.phases), engines=dict(before.engines))
+        else:
+            outcome = Outcome(name=name, state="failed")
+        try:
+            if what == "test":
+                self.test(recipe, outputs, options, outcome)
+            else:
+                self._build_or_reuse(recipe, options, outputs, outcome)
+        except (EmwheelsError, OSError) as error:
+            outcome.state, outcome.error = "failed", of_os_error(error) if isinstance(error, OSError) else error
+            if not self._stopping.is_set():
+                hint = f"\n  {outcome.error.hint}" if outcome.error.hint else ""
+                self.board.say(name, f"failed: {outcome.error.message}{hint}")
+        return outcome
+
+    def _build_or_reuse(
+        self, recipe: Recipe, options: Options, outputs: Mapping[str, Output], outcome: Outcome
+    ) -> None:
         key = self.key(recipe, options.profile, outputs)
         found = None if options.rebuild else self.existing(key)
-        if found is not None:
-            output, where = found
-            outcome.state, outcome.why = "reused", _REUSED[where]
-        else:
-            why = "asked to build it again" if options.rebuild else self.why(recipe, key, options.profile)
-            self.board.say(recipe.name, f"to build: {why}")
-            output = self.build(recipe, key, options, outputs, outcome)
-            outcome.state = "built"
-        outputs[recipe.name] = outcome.output = output
-        if output.kind != "wheels":
-            return
-        if options.test and recipe.tests:
-            self.test(recipe, outputs, options, outcome)
-        self.store.add_root(self.dist(options.profile).resolve() / "wheels")
-        wheel = self.store.get(output.kind, output.sha256)
-        index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+        if found is None:
+            with self._alone(recipe.name, key):
+                # Another run may have built it while this one waited.
+                found = None if options.rebuild else self.existing(key)
+                if found is None:
+                    latest = self.latest(recipe.name, options.profile)
+                    why = explain(key, latest["inputs"] if latest else None)
+                    why = ["asked to build it again"] if options.rebuild else why
+                    self.board.say(recipe.name, f"to build: {'; '.join(why)}")
+                    outcome.output = self.build(recipe, key, options, outputs, outcome)
+                    outcome.state = "built"
+                    return
+        outcome.output, where = found
+        outcome.state, outcome.why = "reused", _REUSED[where]
+
+    def _ended(self, task: str, result: Result[Outcome], options: Options, outcomes: dict[str, Outcome]) -> None:
+        """Note what came of a task; publish a package whose last task it was."""
+        what, _, name = task.partition(" ")
+        if result.error is not None:
+            raise result.error
+        if result.value is not None:
+            outcomes[name] = result.value
+        elif result.state is State.BLOCKED and what == "build":
+            at_fault = sorted({cause.partition(" ")[2] for cause in result.blocked_by})
+            outcomes[name] = Outcome(name=name, state="blocked", why=f"needs {', '.join(at_fault)}")
+        recipe, output = self._recipes[name], outcomes[name].output
+        tested = what == "test" or not (options.test and recipe.tests)
+        if result.state is State.DONE and tested and output is not None and output.kind == "wheels":
+            self.store.add_root(self.dist(options.profile).resolve() / "wheels")
+            wheel = self.store.get(output.kind, output.sha256)
+            index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+
+    @contextmanager
+    def _alone(self, name: str, key: BuildKey) -> Iterator[None]:
+        """Let no other thread or process build the same key until the block ends."""
+        folder = self.project.cache / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"build-{key.digest[:32]}.lock")
+        said = False
+        while True:
+            if self._stopping.is_set():
+                raise StoppedError
+            try:
+                lock.acquire(timeout=0.5)
+                break
+            except Timeout:
+                if not said:
+                    self.board.say(name, "another run is building this; waiting for it")
+                    said = True
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def _timed(self, outcome: Outcome, phase: str) -> Iterator[None]:
+        if self._stopping.is_set():
+            raise StoppedError
         started = time.monotonic()
         with self.board.phase(outcome.name, phase):
             yield
@@ -467,6 +599,11 @@ _REUSED = {"store": "nothing that can change the output has changed", "remote": 
 _CHANGES_EVERY_OBJECT = ("format", "recipe/", "extras/", "target/", "profile/", "image", "toolchain", "cross-build")
 """Inputs of a key after whose change ccache may rightly have no object."""
 
+_UNKNOWN_SECONDS = 60.0
+_UNKNOWN_PEAK_KIB = 1 << 20
+"""What is assumed of a package that was never built: the memory of one compiler that works hard."""
+_TEST_SECONDS = 30.0
+_TEST_MEMORY = 1 << 30
 _NOT_TESTS = {"meta.yaml", "requirements.build.txt"}
 
 

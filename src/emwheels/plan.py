@@ -1,11 +1,18 @@
-"""Recipes + target -> build keys. A build key is the hash of everything that can change the output."""
+"""Recipes + target -> build keys, and what is to be built and why.
+
+A build key is the hash of everything that can change the output.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from packaging.utils import canonicalize_name
+
+from emwheels.recipe import dependency_order, required_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +85,159 @@ def build_key(
             "dependencies": dict(dependencies),
         }
     )
+
+
+# -- what is to be done, and why --------------------------------------------------------------------------------------
+
+UP_TO_DATE = "up to date"
+REMOTE = "remote"
+TO_BUILD = "to build"
+BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What a run would do with one package."""
+
+    name: str
+    state: str
+    """`UP_TO_DATE`, `REMOTE` (it would come from the remote store), `TO_BUILD` or `BLOCKED`."""
+    why: tuple[str, ...] = ()
+    """E.g. ``patch 0002-x changed``."""
+    needs: tuple[str, ...] = ()
+    """The recipes that come before."""
+    key: str = ""
+    """Empty where it is not known yet: a host requirement is to be built, and what it comes out as is part of it."""
+    certain: bool = True
+    """False if it turns out to be up to date should what it needs come out with the bytes of last time."""
+    seconds: float | None = None
+    """How long the last build of it took."""
+
+
+class Known(Protocol):
+    """What was built before; `emwheels.pipeline.Pipeline` knows it."""
+
+    def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
+        """Return the key, given the sha256 of the output of each host requirement."""
+        ...
+
+    def found(self, key: BuildKey) -> tuple[str, str] | None:
+        """Return the sha256 of the output and where it is: ``store`` or ``remote``."""
+        ...
+
+    def latest(self, name: str, profile: str) -> Mapping[str, Any] | None:
+        """Return the record of the last build, whatever its key was."""
+        ...
+
+    def fault(self, recipe: Recipe) -> str:
+        """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
+        ...
+
+
+def host_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names of those ``recipes`` that ``recipe`` is compiled against, in its own order."""
+    known = {canonicalize_name(name): name for name in recipes}
+    return [known[name] for name in map(canonicalize_name, recipe.requirements.host) if name in known]
+
+
+def make_plan(recipes: Mapping[str, Recipe], profile: str, known: Known) -> list[Planned]:
+    """Return what a run would do with ``recipes``, each after those that it needs. Builds and downloads nothing.
+
+    Raises `RecipeError` for recipes that need each other.
+    """
+    return _Planner(recipes, profile, known).plan()
+
+
+class _Planner:
+    """One call of `make_plan`."""
+
+    def __init__(self, recipes: Mapping[str, Recipe], profile: str, known: Known) -> None:
+        self.recipes = recipes
+        self.profile = profile
+        self.known = known
+        self.planned: dict[str, Planned] = {}
+        self.outputs: dict[str, str] = {}
+        """Name -> sha256 of what it is, or was when it was last built."""
+
+    def plan(self) -> list[Planned]:
+        for name in dependency_order(self.recipes):
+            recipe = self.recipes[name]
+            needs = tuple(required_recipes(recipe, self.recipes))
+            latest = self.known.latest(name, self.profile)
+            seconds = float(latest["output"]["seconds"]) if latest else None
+            blocked = [need for need in needs if self.planned[need].state == BLOCKED]
+            if blocked:
+                found = Planned(name=name, state=BLOCKED, why=(f"needs {', '.join(blocked)}",))
+            else:
+                found = self._one(recipe, latest)
+            self.planned[name] = replace(found, needs=needs, seconds=seconds)
+        return list(self.planned.values())
+
+    def _one(self, recipe: Recipe, latest: Mapping[str, Any] | None) -> Planned:
+        name, host = recipe.name, host_recipes(recipe, self.recipes)
+        first = [need for need in host if self.planned[need].state == TO_BUILD]
+        after = f"{', '.join(first)} {'is' if len(first) == 1 else 'are'} to be built first"
+        digest = ""
+        why: list[str] = ["never built"] if latest is None else []
+        if all(need in self.outputs for need in host):
+            key = self.known.key_for(recipe, self.profile, {need: self.outputs[need] for need in host})
+            found = self.known.found(key)
+            if found:
+                self.outputs[name] = found[0]
+                if not first:
+                    return Planned(name=name, state=UP_TO_DATE if found[1] == "store" else REMOTE, key=key.digest)
+                perhaps = (f"{after}; up to date if that gives the same bytes as before",)
+                return Planned(name=name, state=TO_BUILD, why=perhaps, certain=False)
+            digest = "" if first else key.digest
+            why = explain(key, latest["inputs"] if latest else None)
+        if fault := self.known.fault(recipe):
+            return Planned(name=name, state=BLOCKED, why=(fault,))
+        if latest:
+            self.outputs[name] = latest["output"]["sha256"]
+        return Planned(name=name, state=TO_BUILD, why=(*why, after) if first else tuple(why), key=digest)
+
+
+_WORDS = {
+    "format": "this version of emwheels builds differently",
+    "build requirements": "requirements.build.txt changed",
+    "image": "the build image changed",
+    "toolchain": "the toolchain changed",
+}
+
+
+def explain(key: BuildKey, earlier: Mapping[str, Any] | None) -> list[str]:
+    """Return in words what changed since ``earlier``, the inputs of the last build (None: there was none)."""
+    if earlier is None:
+        return ["never built"]
+    now, then = _flat(key.inputs), _flat(earlier)
+    changed = key.changed(earlier)
+    if not changed:
+        return ["its output is not in the store any more"]
+    said: list[str] = []
+    for name in changed:
+        section, _, rest = name.partition("/")
+        how = "added" if name not in then else "removed" if name not in now else "changed"
+        match section:
+            case "patches":
+                said.append(f"patch {rest.removesuffix('.patch')} {how}")
+            case "extras":
+                said.append(f"file {rest} {how}")
+            case "dependencies":
+                said.append(f"{rest}'s output changed" if how == "changed" else f"requirement {rest} {how}")
+            case "recipe" if rest == "package/version":
+                said.append(f"version {then.get(name)} -> {now.get(name)}")
+            case "recipe":
+                said.append(f"{rest.replace('/', '.')} {how}")
+            case "target":
+                said.append(f"target: {rest} {how}")
+            case "profile":
+                said.append(f"flags of profile {rest} {how}")
+            case "cross-build environment":
+                if "image" not in changed and not any(other.startswith("target/") for other in changed):
+                    said.append("the cross-build environment changed")
+            case _:
+                said.append(_WORDS.get(section, f"{section} {how}"))
+    return said
 
 
 def _sha256(data: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,14 +15,21 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import TaskID
+
 
 class Board:
-    """Shows phases of packages as they run, and lines that stay. Everything goes to standard error."""
+    """Shows phases of packages as they run, and lines that stay. Everything goes to standard error.
+
+    Packages run in threads of their own; each has at most one phase at a time.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live = self._console.is_terminal
+        self._lock = threading.Lock()
         self._progress: Progress | None = None
+        self._thread = threading.local()
 
     @contextmanager
     def phase(self, package: str, phase: str) -> Iterator[None]:
@@ -30,14 +38,34 @@ class Board:
             self.say(package, phase)
             yield
             return
-        columns = (SpinnerColumn(), TextColumn("[bold]{task.fields[package]}"), TextColumn("{task.description}"))
-        with Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True) as progress:
-            progress.add_task(escape(phase), package=escape(package), total=None)
-            self._progress = progress
-            try:
-                yield
-            finally:
-                self._progress = None
+        row = self._add(package, phase)
+        outer, self._thread.row = getattr(self._thread, "row", None), row
+        try:
+            yield
+        finally:
+            self._thread.row = outer
+            self._remove(row)
+
+    def _add(self, package: str, phase: str) -> TaskID:
+        with self._lock:
+            if self._progress is None:
+                columns = (
+                    SpinnerColumn(),
+                    TextColumn("[bold]{task.fields[package]}"),
+                    TextColumn("{task.description}"),
+                    TimeElapsedColumn(),
+                )
+                self._progress = Progress(*columns, console=self._console, transient=True)
+                self._progress.start()
+            return self._progress.add_task(escape(phase), package=escape(package), total=None)
+
+    def _remove(self, row: TaskID) -> None:
+        with self._lock:
+            if self._progress is not None:
+                self._progress.remove_task(row)
+                if not self._progress.tasks:
+                    self._progress.stop()
+                    self._progress = None
 
     def say(self, package: str, text: str) -> None:
         """Print a line that stays."""
@@ -45,7 +73,8 @@ class Board:
         self._console.print(f"{stamp}[bold]{escape(package)}[/bold]: {escape(text)}")
 
     def download(self, name: str, done: int, total: int | None) -> None:
-        """Show the bytes of a download, on a terminal only."""
-        if self._progress is not None and sys.stderr.isatty():
+        """Show the bytes of a download of this thread, on a terminal only."""
+        progress, row = self._progress, getattr(self._thread, "row", None)
+        if progress is not None and row is not None and sys.stderr.isatty():
             of = f" of {total / 1e6:.1f}" if total else ""
-            self._progress.update(self._progress.task_ids[0], description=escape(f"{name}: {done / 1e6:.1f}{of} MB"))
+            progress.update(row, description=escape(f"{name}: {done / 1e6:.1f}{of} MB"))

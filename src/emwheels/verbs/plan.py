@@ -1,0 +1,72 @@
+"""``emwheels plan``: what a build would do, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.plan import PROFILES, REMOTE, TO_BUILD
+from emwheels.verbs.opening import open_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.plan import Planned
+    from emwheels.project import Project
+    from emwheels.target import Targets
+
+_EXAMPLES = """examples:
+  emwheels plan                       every recipe: up to date, from the remote store, to build or blocked, and why
+  emwheels plan opencv-python         that one and what it needs
+  emwheels plan --json | jq -r '.[] | select(.state == "to build").name'
+
+Nothing is built or downloaded. What a package is compiled against is part of its key by its bytes: as long as such a
+package is to be built itself, nobody can know whether its dependents change, and the plan says so.
+"""
+
+
+def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = verbs.add_parser(
+        "plan",
+        parents=parents,
+        help="say what a build would do, and why",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these recipes and what they need (default: all)")
+    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+
+
+def run_plan(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Print the plan and return the exit status: 0 also if there is something to do."""
+    planned = open_pipeline(arguments, project, targets).plan(arguments.names, arguments.profile)
+    if arguments.json:
+        print(json.dumps([asdict(package) for package in planned], indent=1))
+    else:
+        _print_plan(planned)
+    return 0
+
+
+def _print_plan(planned: Sequence[Planned]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "plan", "why"):
+        table.add_column(heading, overflow="fold")
+    for package in planned:
+        table.add_row(package.name, _STATES.get(package.state, package.state), "; ".join(package.why))
+    width = shutil.get_terminal_size((160, 24)).columns
+    Console(highlight=False, markup=False, width=width).print(table)
+    counts = Counter(_STATES.get(package.state, package.state) for package in planned)
+    said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no recipes"
+    seconds = sum(package.seconds or 0 for package in planned if package.state == TO_BUILD)
+    print(said + (f"; the builds took {seconds:,.0f} s last time" if seconds else ""))
+
+
+_STATES = {REMOTE: "from the remote store"}
