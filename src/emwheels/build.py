@@ -10,21 +10,22 @@ import shutil
 import tarfile
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emwheels import members
 from emwheels.archive import unpack
 from emwheels.ccache import CompilerCache, Hits, read_hits
 from emwheels.diagnosis import diagnose
 from emwheels.errors import BuildError, RecipeError
-from emwheels.host import add_cross_packages, files_below, unpack_libraries
+from emwheels.host import LICENCES, add_cross_packages, files_below, licences_of, unpack_libraries
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
 from emwheels.plan import PROFILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.fetch import Fetched
     from emwheels.host import CrossPackage
@@ -39,7 +40,7 @@ WORK = "/mnt/work"
 BUILD_PATHS = (WORK, CROSSENV)
 """What must not be found in a wheel."""
 
-_EPOCH = "1704067200"
+EPOCH = 1704067200
 """2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
 
 _CCACHE_LOG = "ccache.log"
@@ -90,6 +91,8 @@ class BuildInputs:
     """None: every object is compiled. The bytes that come out are the same."""
     jobserver: JobServer | None = None
     """Shares the cores with other builds; without one, a build takes what it wants."""
+    documents: Mapping[str, bytes] = field(default_factory=dict)
+    """What a wheel is to carry in its .dist-info: name -> content."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +168,9 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source"), indent=1))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
-    given = unpack_libraries(inputs.libraries, work / "build" / ".libs")
+    libs = work / "build" / ".libs"
+    given = unpack_libraries(inputs.libraries, libs)
+    documents = dict(inputs.documents) | licences_of(libs)
 
     mounts = [Mount(host=work, inside=WORK, writable=True), Mount(host=toolchain.crossenv, inside=CROSSENV)]
     if inputs.cross_packages:
@@ -201,9 +206,10 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         )
     if done.status:
         raise _failure(recipe, log)
-    file = (
-        _library_archive(work, recipe, given) if recipe.build.type == "static_library" else _wheel(folder, recipe, log)
-    )
+    if recipe.build.type == "static_library":
+        file = _library_archive(work, recipe, given)
+    else:
+        file = _complete(_wheel(folder, recipe, log), documents, work, image)
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
 
 
@@ -239,7 +245,7 @@ _ENVIRONMENT = {
     "PIP_NO_INDEX": "1",
     "PIP_FIND_LINKS": f"{WORK}/wheels",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    "SOURCE_DATE_EPOCH": _EPOCH,
+    "SOURCE_DATE_EPOCH": str(EPOCH),
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONPATH": f"{WORK}/python",
@@ -265,9 +271,48 @@ def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
     return wheels[0]
 
 
+def _complete(wheel: Path, documents: Mapping[str, bytes], work: Path, image: Image) -> Path:
+    """Return the wheel with ``documents`` in its .dist-info. In the image, whose zlib is the same everywhere."""
+    for name, data in documents.items():
+        path = work / "members" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    out = work / "complete" / wheel.name
+    out.parent.mkdir()
+    with tempfile.TemporaryFile() as said:
+        done = image.run(
+            ["/usr/bin/python3", "-I", "/mnt/members.py"]
+            + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)],
+            mounts=[
+                Mount(host=work, inside=WORK, writable=True),
+                Mount(host=Path(members.__file__), inside="/mnt/members.py"),
+            ],
+            output=said,
+        )
+        if done.status:
+            said.seek(0)
+            text = said.read()[-2000:].decode(errors="replace").strip()
+            raise BuildError(f"{wheel.name}: its build report could not be added:\n{text}")
+    return out
+
+
+_LICENCES = re.compile(r"(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
+
+
+def _add_licences(source: Path, folder: Path) -> None:
+    """Have a library carry the licence files of its source, unless its own build has installed some."""
+    if folder.is_dir():
+        return
+    found = [path for path in source.iterdir() if path.is_file() and _LICENCES.match(path.name)]
+    for path in found:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / path.name)
+
+
 def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
     """Pack what the recipe installed into ${WASM_LIBRARY_DIR}: same files, same bytes."""
     libs = work / "build" / ".libs"
+    _add_licences(work / "source", libs / LICENCES / recipe.name)
     made = [name for name in files_below(libs) if name not in given]
     if not made:
         raise BuildError(f"{recipe.name} installed nothing into ${{WASM_LIBRARY_DIR}}", hint="check its build script")
@@ -276,7 +321,7 @@ def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0
         info.uname = info.gname = ""
-        info.mtime = int(_EPOCH)
+        info.mtime = EPOCH
         info.mode = 0o755 if info.mode & 0o100 else 0o644
         return info
 

@@ -44,6 +44,13 @@ class Output:
     seconds: float
     """Wall time of the compile phase when it was built."""
     key: str
+    content: str = ""
+    """Of a wheel: the hash of what it holds less the report of its own build, which nothing that uses it sees."""
+
+    @property
+    def identity(self) -> str:
+        """The hash that stands for this output in the keys of what is compiled against it."""
+        return self.content or self.sha256
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Output:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from emwheels.fetch import Fetched
     from emwheels.recipe import Recipe
 
+LICENCES = "share/licenses"
+"""Where a library keeps its licence files, in a folder of its name: they go into every wheel that links it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CrossPackage:
@@ -109,6 +112,15 @@ def unpack_libraries(archives: Sequence[Path], libs: Path) -> frozenset[str]:
             tree = unpack(archive, Path(folder) / "tree")
             shutil.copytree(tree, libs, dirs_exist_ok=True, symlinks=True)
     return frozenset(files_below(libs))
+
+
+def licences_of(libs: Path) -> dict[str, bytes]:
+    """Return the licence files of the libraries in ``libs`` by their names in a wheel's .dist-info (PEP 639)."""
+    root = libs / LICENCES
+    if not root.is_dir():
+        return {}
+    names = [name for name in files_below(root) if "/" in name and not (root / name).is_symlink()]
+    return {f"licenses/{name}": (root / name).read_bytes() for name in names}
 
 
 def files_below(tree: Path) -> list[str]:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from emwheels import index
 from emwheels.audit import Runtime, audit_wheel
-from emwheels.build import BUILD_PATHS, BuildInputs, build
+from emwheels.build import BUILD_PATHS, EPOCH, BuildInputs, build
 from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError, StoppedError, of_os_error
@@ -30,6 +30,7 @@ from emwheels.host import CrossPackage, check_native_packages, cross_requirement
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, Planned, build_key, explain, host_recipes, make_plan
+from emwheels.provenance import REPORT, SBOM, Linked, build_report, content_of, sbom
 from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes
 from emwheels.schedule import (
     JobServer,
@@ -209,10 +210,10 @@ class Pipeline:
 
     def key(self, recipe: Recipe, profile: str, outputs: Mapping[str, Output]) -> BuildKey:
         """Return the build key of ``recipe``, given what its host requirements came out as."""
-        return self.key_for(recipe, profile, {name: output.sha256 for name, output in outputs.items()})
+        return self.key_for(recipe, profile, {name: output.identity for name, output in outputs.items()})
 
     def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
-        """Return the build key of ``recipe``, given the sha256 of what its host requirements came out as."""
+        """Return the build key of ``recipe``, given the hash of what its host requirements came out as."""
         return build_key(
             recipe,
             self.target,
@@ -229,9 +230,9 @@ class Pipeline:
         return (Output.of(found[0]), found[1]) if found else None
 
     def found(self, key: BuildKey) -> tuple[str, str] | None:
-        """Return the sha256 of what was built for ``key`` and where it is, without bringing it here."""
+        """Return the hash of what was built for ``key`` and where it is, without bringing it here."""
         found = self.builds.peek(key.digest)
-        return (Output.of(found[0]).sha256, found[1]) if found else None
+        return (Output.of(found[0]).identity, found[1]) if found else None
 
     def latest(self, name: str, profile: str) -> dict[str, Any] | None:
         """Return the record of the last build of ``name`` for this target."""
@@ -274,6 +275,7 @@ class Pipeline:
                 if options.ccache
                 else None,
                 jobserver=self._jobserver,
+                documents=self._documents(recipe, key, outputs, requirements),
             )
             image, toolchain = self.image, self.toolchain
             with self._timed(to, "compile"):
@@ -293,6 +295,7 @@ class Pipeline:
                 size=built.file.stat().st_size,
                 seconds=round(built.seconds, 3),
                 key=key.digest,
+                content=content_of(built.file) if kind == "wheels" else "",
             )
         record = {
             "output": asdict(output),
@@ -305,6 +308,29 @@ class Pipeline:
         self.builds.add(key.digest, record)
         self.store.add_record("latest", _latest_key(recipe.name, self.target.name, profile), record)
         return output
+
+    def _documents(
+        self, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output], requirements: Sequence[Fetched]
+    ) -> dict[str, bytes]:
+        """Return what the wheel is to carry of its own making."""
+        pins = self.targets.image
+        own = self.toolchain_name == "debian"
+        tools = {
+            "emscripten": pins.emscripten if own else self.target.emscripten,
+            "llvm": pins.llvm if own else "of Emscripten",
+            "pyodide-build": pins.pyodide_build,
+            "python": self.target.python,
+        }
+        linked = [
+            Linked(recipe=self._recipes[name], sha256=outputs[name].sha256)
+            for name in host_recipes(recipe, self._recipes)
+            if outputs[name].kind == "libraries"
+        ]
+        wheels = [wheel.filename for wheel in requirements]
+        return {
+            REPORT: build_report(recipe, key, tools=tools, requirements=wheels),
+            SBOM: sbom(recipe, key, linked, epoch=EPOCH),
+        }
 
     def _report_ccache(self, recipe: Recipe, key: BuildKey, profile: str, hits: Hits, to: Outcome) -> None:
         to.ccache = hits

@@ -28,7 +28,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
 
 _BUILD_SECTIONS = ("package", "source", "build")
 _BUILD_REQUIREMENTS = ("host", "build-extras", "executable", "constraint")
-FORMAT = 1
+FORMAT = 2
 """Raised when this program builds differently from the same inputs."""
 
 
@@ -61,9 +61,9 @@ def build_key(
 ) -> BuildKey:
     """Return the key of one build.
 
-    ``dependencies`` maps each host requirement to the sha256 of its *output*: one that was rebuilt to the same
-    bytes changes nothing. Tests, run requirements and descriptions are not part of it: they do not reach the
-    compiler. Reads the recipe's files; raises OSError if one vanished.
+    ``dependencies`` maps each host requirement to the hash of its *output*, its build report left aside: one that was
+    rebuilt to the same bytes changes nothing. Tests, run requirements and descriptions are not part of it: they do not
+    reach the compiler. Reads the recipe's files; raises OSError if one vanished.
     """
     document = recipe.document
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
@@ -118,11 +118,11 @@ class Known(Protocol):
     """What was built before; `emwheels.pipeline.Pipeline` knows it."""
 
     def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
-        """Return the key, given the sha256 of the output of each host requirement."""
+        """Return the key, given the hash of the output of each host requirement."""
         ...
 
     def found(self, key: BuildKey) -> tuple[str, str] | None:
-        """Return the sha256 of the output and where it is: ``store`` or ``remote``."""
+        """Return the hash of the output, as it counts in keys, and where it is: ``store`` or ``remote``."""
         ...
 
     def latest(self, name: str, profile: str) -> Mapping[str, Any] | None:
@@ -193,7 +193,7 @@ class _Planner:
         if fault := self.known.fault(recipe):
             return Planned(name=name, state=BLOCKED, why=(fault,))
         if latest:
-            self.outputs[name] = latest["output"]["sha256"]
+            self.outputs[name] = latest["output"].get("content") or latest["output"]["sha256"]
         return Planned(name=name, state=TO_BUILD, why=(*why, after) if first else tuple(why), key=digest)
 
 

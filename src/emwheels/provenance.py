@@ -1,0 +1,112 @@
+"""What a wheel carries of its own making: a build report, and an SBOM (PEP 770) of what is linked into it.
+
+Both are functions of the build key alone: the same key gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.model import HashAlgorithm, HashType
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output import make_outputter
+from cyclonedx.schema import OutputFormat, SchemaVersion
+from packageurl import PackageURL
+from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from emwheels.plan import BuildKey
+    from emwheels.recipe import Recipe
+
+REPORT = "build-report.json"
+SBOM = "sboms/emwheels.cdx.json"
+"""Names below ``.dist-info``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linked:
+    """A library that is linked into a wheel."""
+
+    recipe: Recipe
+    sha256: str
+    """Of the archive that was linked."""
+
+
+def build_report(recipe: Recipe, key: BuildKey, *, tools: Mapping[str, str], requirements: Sequence[str]) -> bytes:
+    """Return the build report as JSON: the key, all that went into it, tool versions, wheels of build requirements.
+
+    The inputs name the image by digest, the flags, and the sha256 of the source, of each patch and of what each host
+    requirement came out as. There is no time and no machine in it.
+    """
+    document = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "key": key.digest,
+        "inputs": key.inputs,
+        "tools": dict(tools),
+        "build requirements": sorted(requirements),
+    }
+    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int) -> bytes:
+    """Return a CycloneDX 1.6 document: the wheel, and each library that is linked into it, with its licence.
+
+    ``epoch``, in seconds, stands for the time, as in SOURCE_DATE_EPOCH.
+    """
+    root = _component(
+        recipe, ComponentType.LIBRARY, PackageURL("pypi", None, canonicalize_name(recipe.name), recipe.version)
+    )
+    libraries = []
+    for library in sorted(linked, key=lambda one: one.recipe.name):
+        component = _component(library.recipe, ComponentType.LIBRARY, library.recipe.source.purl)
+        component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=library.sha256))
+        libraries.append(component)
+    bom = Bom(
+        components=libraries,
+        serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"emwheels:{key.digest}"),
+    )
+    bom.metadata.timestamp = datetime.fromtimestamp(epoch, tz=UTC)
+    bom.metadata.component = root
+    bom.register_dependency(root, libraries)
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
+    document: dict[str, Any] = json.loads(text)
+    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> Component:
+    licences = [LicenseFactory().make_from_string(recipe.about.license)] if recipe.about.license else []
+    return Component(
+        name=recipe.name,
+        version=recipe.version,
+        type=kind,
+        purl=purl,
+        bom_ref=f"{recipe.name}@{recipe.version}",
+        description=recipe.about.summary,
+        licenses=licences,
+    )
+
+
+def content_of(wheel: Path) -> str:
+    """Return the hash of what a wheel holds, less its build report, SBOM and RECORD.
+
+    Those name the build key: they differ between builds that made the same thing of different inputs.
+    """
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in sorted(archive.namelist()):
+            folder, _, rest = name.partition("/")
+            if not (folder.endswith(".dist-info") and rest in (REPORT, SBOM, "RECORD")):
+                digest.update(f"{name}\n{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
+    return digest.hexdigest()
