@@ -209,7 +209,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     if recipe.build.type == "static_library":
         file = _library_archive(work, recipe, given)
     else:
-        file = _complete(_wheel(folder, recipe, log), documents, work, image)
+        file = _wheel(folder, recipe, log)
+        file = _complete(file, documents, work, image) if documents else file
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
 
 

@@ -1,0 +1,102 @@
+"""What a wheel carries of its own making, and how it gets into the wheel."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import zipfile
+
+import pytest
+
+from emwheels.members import add_members
+from emwheels.plan import BuildKey
+from emwheels.provenance import REPORT, SBOM, Linked, build_report, content_of, sbom
+from emwheels.recipe import load_recipe
+
+INFO = "demo-1.0.dist-info"
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    found = {}
+    for name, licence in (("demo", "BSD-3-Clause"), ("zlib", "Zlib"), ("odd", "Somebody's own terms")):
+        folder = tmp_path / "recipes" / name
+        folder.mkdir(parents=True)
+        (folder / "meta.yaml").write_text(
+            f'package:\n  name: {name}\n  version: "1.0"\nsource:\n  url: pkg:deb/debian/{name}@1.0\n'
+            f"  sha256: {'ab' * 32}\nabout:\n  license: {licence}\n"
+        )
+        found[name] = load_recipe(folder, patches=tmp_path / "patches")
+    return found
+
+
+def wheel(path, **members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in {"demo.py": "x = 1\n", f"{INFO}/METADATA": "Name: demo\n", **members}.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{INFO}/RECORD", f"demo.py,sha256=abc,6\n{INFO}/METADATA,,\n{INFO}/RECORD,,\n")
+    return path
+
+
+def test_the_sbom_lists_what_is_linked_with_its_licence(recipes):
+    linked = [Linked(recipe=recipes[name], sha256="cd" * 32) for name in ("zlib", "odd")]
+    data = sbom(recipes["demo"], BuildKey(inputs={"a": 1}), linked, epoch=0)
+    document = json.loads(data)
+    assert document["bomFormat"] == "CycloneDX"
+    assert document["metadata"]["component"]["purl"] == "pkg:pypi/demo@1.0"
+    assert document["metadata"]["timestamp"] == "1970-01-01T00:00:00+00:00"
+    assert {part["name"]: part["licenses"] for part in document["components"]} == {
+        "zlib": [{"license": {"id": "Zlib"}}],
+        "odd": [{"license": {"name": "Somebody's own terms"}}],
+    }
+    assert {part["name"]: part["hashes"][0]["content"] for part in document["components"]}["zlib"] == "cd" * 32
+    depends = {part["ref"]: part.get("dependsOn") for part in document["dependencies"]}
+    assert depends["demo@1.0"] == ["odd@1.0", "zlib@1.0"]
+    assert data == sbom(recipes["demo"], BuildKey(inputs={"a": 1}), linked[::-1], epoch=0), "order changes nothing"
+
+
+def test_the_report_holds_the_key_and_its_inputs(recipes):
+    key = BuildKey(inputs={"image": "sha256:1", "profile": {"speed": ["-O3"]}})
+    report = json.loads(build_report(recipes["demo"], key, tools={"llvm": "21"}, requirements=["b.whl", "a.whl"]))
+    assert (report["key"], report["inputs"], report["tools"]) == (key.digest, key.inputs, {"llvm": "21"})
+    assert report["build requirements"] == ["a.whl", "b.whl"]
+
+
+def test_members_are_added_and_recorded(tmp_path):
+    folder = tmp_path / "members"
+    (folder / "sboms").mkdir(parents=True)
+    (folder / REPORT).write_text("{}")
+    (folder / SBOM).write_text("[]")
+    old = wheel(tmp_path / "demo-1.0-py3-none-any.whl")
+    for out in (tmp_path / "new.whl", tmp_path / "again.whl"):
+        add_members(old, folder, out)
+    assert (tmp_path / "new.whl").read_bytes() == (tmp_path / "again.whl").read_bytes()
+    with zipfile.ZipFile(tmp_path / "new.whl") as archive:
+        names = archive.namelist()
+        assert names == ["demo.py", f"{INFO}/METADATA", f"{INFO}/{REPORT}", f"{INFO}/{SBOM}", f"{INFO}/RECORD"]
+        assert archive.read("demo.py") == b"x = 1\n"
+        rows = {row[0]: row[1:] for row in csv.reader(archive.read(f"{INFO}/RECORD").decode().splitlines())}
+        assert sorted(rows) == sorted(names)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(b"{}").digest()).decode().rstrip("=")
+        assert rows[f"{INFO}/{REPORT}"] == [f"sha256={digest}", "2"]
+        assert rows[f"{INFO}/RECORD"] == ["", ""]
+        assert {info.date_time for info in archive.infolist()} == {(2024, 1, 1, 0, 0, 0)}
+
+
+def test_a_member_that_is_there_already_is_not_replaced(tmp_path):
+    folder = tmp_path / "members"
+    folder.mkdir()
+    (folder / REPORT).write_text("{}")
+    old = wheel(tmp_path / "demo-1.0-py3-none-any.whl", **{f"{INFO}/{REPORT}": "another's"})
+    with pytest.raises(ValueError, match="already"):
+        add_members(old, folder, tmp_path / "new.whl")
+
+
+def test_the_content_of_a_wheel_is_what_it_holds_less_its_report(tmp_path):
+    one = content_of(wheel(tmp_path / "a.whl", **{f"{INFO}/{REPORT}": "1", f"{INFO}/{SBOM}": "1"}))
+    assert one == content_of(wheel(tmp_path / "b.whl", **{f"{INFO}/{REPORT}": "2", f"{INFO}/{SBOM}": "2"}))
+    assert one == content_of(wheel(tmp_path / "c.whl"))
+    assert one != content_of(wheel(tmp_path / "d.whl", **{"other.py": ""}))
+    assert one != content_of(wheel(tmp_path / "e.whl", **{f"{INFO}/licenses/zlib/LICENSE": ""}))
