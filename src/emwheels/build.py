@@ -93,6 +93,8 @@ class BuildInputs:
     """Shares the cores with other builds; without one, a build takes what it wants."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """What a wheel is to carry in its .dist-info: name -> content."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that must not change the bytes that come out: the user, the time zone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +202,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
             mounts=mounts,
-            env=env | shared,
+            env=dict(inputs.environment) | env | shared,
             cwd=f"{WORK}/packages",
             output=output,
         )

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,31 +18,20 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels import __version__
-from emwheels.archive import unpack
-from emwheels.audit import Runtime, audit_wheel
-from emwheels.build import BUILD_PATHS
 from emwheels.ccache import Hits
 from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.harness import ENGINES
-from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.image import debian
-from emwheels.image.emsdk import propose_pins
 from emwheels.image.toolchain import TOOLCHAINS, npm_package
-from emwheels.lock import lock_build_requirements, read_build_requirements
 from emwheels.pipeline import Options, Outcome, Pipeline
 from emwheels.plan import PROFILES
 from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
-from emwheels.registry import pip_configuration
 from emwheels.target import Targets, load_targets
-from emwheels.verbs.explain import add_explain, run_explain
-from emwheels.verbs.index import add_index, run_index, run_publish
 from emwheels.verbs.opening import open_pipeline
-from emwheels.verbs.plan import add_plan, run_plan
-from emwheels.verbs.serve import add_serve, run_serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each
@@ -61,7 +51,8 @@ exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image,
 """
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all verbs, or of those that are here and ``asked``, whose module alone is loaded."""
     parser = argparse.ArgumentParser(
         prog="emwheels",
         description="Turns source packages into tested WebAssembly wheels for Pyodide.",
@@ -124,10 +115,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
-    add_plan(verbs, [common, shared])
-    add_serve(verbs, common)
-    add_index(verbs, common)
-    add_explain(verbs, common)
+    for module, (adder, several, runners) in _MODULES.items():
+        if asked in runners or not asked:
+            add = getattr(import_module(f"emwheels.verbs.{module}"), adder)
+            add(verbs, [common, shared] if several else common)
     return parser
 
 
@@ -135,9 +126,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        arguments = _parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else argv
+        arguments = _parser(next((word for word in given if word in _verb_names()), "")).parse_args(argv)
         project = find_project(arguments.project)
-        return _VERBS[arguments.verb](arguments, project, load_targets(project.targets_file))
+        return _runner(arguments.verb)(arguments, project, load_targets(project.targets_file))
     except EmwheelsError as error:
         _complain(error)
         return error.exit_code
@@ -277,6 +269,8 @@ def _image(arguments: argparse.Namespace, project: Project, targets: Targets) ->
 
 def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
     """Print the lines of targets.toml that pin the emsdk toolchain; nothing is used before they are there."""
+    from emwheels.image.emsdk import propose_pins
+
     target = pipeline.target
     pins = propose_pins(target, pipeline.fetcher)
     if arguments.json:
@@ -289,6 +283,11 @@ def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
 
 
 def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    from emwheels.archive import unpack
+    from emwheels.host import cross_requirements, pinned_to_recipes
+    from emwheels.lock import lock_build_requirements, read_build_requirements
+    from emwheels.registry import pip_configuration
+
     pipeline = open_pipeline(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
     pythons = sorted({target.python_minor for target in targets.targets.values()})
@@ -310,6 +309,9 @@ def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> 
 
 
 def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    from emwheels.audit import Runtime, audit_wheel
+    from emwheels.build import BUILD_PATHS
+
     pipeline = open_pipeline(arguments, project, targets)
     target = pipeline.target
     runtime = Runtime.read(npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
@@ -328,17 +330,27 @@ def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return status
 
 
-_VERBS = {
-    "list": _list,
-    "build": _run,
-    "test": _run,
-    "image": _image,
-    "lock": _lock,
-    "audit": _audit,
-    "plan": run_plan,
-} | {
-    "serve": run_serve,
-    "index": run_index,
-    "publish": run_publish,
-    "explain": run_explain,
+_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit}
+
+_MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
+    "plan": ("add_plan", True, {"plan": "run_plan"}),
+    "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),
+    "serve": ("add_serve", False, {"serve": "run_serve"}),
+    "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
+    "explain": ("add_explain", False, {"explain": "run_explain"}),
 }
+"""Module of `emwheels.verbs` -> what adds its parsers, whether with both groups of options, and what runs each verb."""
+
+
+def _verb_names() -> set[str]:
+    return {*_VERBS, *(verb for *_, runners in _MODULES.values() for verb in runners)}
+
+
+def _runner(verb: str) -> Callable[[argparse.Namespace, Project, Targets], int]:
+    if verb in _VERBS:
+        return _VERBS[verb]
+    module, runner = next((module, runners[verb]) for module, (*_, runners) in _MODULES.items() if verb in runners)
+    found: Callable[[argparse.Namespace, Project, Targets], int] = getattr(
+        import_module(f"emwheels.verbs.{module}"), runner
+    )
+    return found

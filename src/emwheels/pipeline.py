@@ -1,4 +1,8 @@
-"""The whole path for some packages: plan, fetch, build, audit, test, index. Joins the rooms; does no work itself."""
+"""The whole path for some packages: plan, fetch, build, audit, test, index. Joins the rooms; does no work itself.
+
+The rooms that only a build needs are imported by the functions that build: a run with nothing to do is over before
+they would be loaded.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from packaging.utils import canonicalize_name
 
 from emwheels import index
-from emwheels.audit import Runtime, audit_wheel
-from emwheels.build import BUILD_PATHS, EPOCH, BuildInputs, build
 from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError, StoppedError, of_os_error
-from emwheels.fetch import Fetcher
 from emwheels.harness import ENGINES, Event, run_tests
 from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, Planned, build_key, explain, host_recipes, make_plan
-from emwheels.provenance import REPORT, SBOM, Linked, build_report, content_of, sbom
 from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes
 from emwheels.schedule import (
     JobServer,
@@ -47,7 +48,8 @@ from emwheels.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from emwheels.fetch import Fetched
+    from emwheels.build import BuildInputs
+    from emwheels.fetch import Fetched, Fetcher
     from emwheels.image.model import Image
     from emwheels.progress import Board
     from emwheels.project import Project
@@ -111,16 +113,23 @@ class Pipeline:
         self.targets = targets
         self.target = target
         self.board = board
+        self.offline = offline
         self.toolchain_name = toolchain_name
         self.store = Store(project.cache / "store")
         self.builds = Builds(self.store, remote, push=push, say=lambda text: board.say("store", text))
         self._recipes: dict[str, Recipe] = {}
         self._stopping = threading.Event()
         self._jobserver: JobServer | None = None
-        self.fetcher = Fetcher(
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """What is fetched goes through this."""
+        from emwheels.fetch import Fetcher
+
+        return Fetcher(
             self.store,
-            offline=offline,
-            progress=board.download,
+            offline=self.offline,
+            progress=self.board.download,
             npm_registry=lambda: registries.npm_registry(self.image),
             debian_mirror=lambda: registries.debian_mirror(self.image),
         )
@@ -250,33 +259,14 @@ class Pipeline:
         self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output], to: Outcome
     ) -> Output:
         """Build ``recipe``, audit it and keep it in the store."""
+        from emwheels.build import build
+        from emwheels.provenance import content_of
+
         profile = options.profile
         with self._timed(to, "fetch"):
-            source, requirements = self._fetch(recipe)
-        cross = cross_requirements(recipe, self._recipes)
-        check_native_packages(recipe, cross, requirements)
+            inputs = self.inputs(recipe, key, options, outputs)
         log = self.logs / recipe.name / f"{self.target.name}-{profile}.log"
         with self._work(recipe.name) as work:
-            inputs = BuildInputs(
-                recipe=recipe,
-                target=self.target,
-                profile=profile,
-                source=source,
-                requirements=requirements,
-                libraries=[
-                    self.store.get(outputs[name].kind, outputs[name].sha256)
-                    for name in host_recipes(recipe, self._recipes)
-                    if outputs[name].kind == "libraries"
-                ],
-                cross_packages=[
-                    CrossPackage(recipe=host, wheel=self._wheel_path(outputs[host.name])) for host in cross
-                ],
-                compiler_cache=CompilerCache(folder=self.project.cache / "ccache" / recipe.name)
-                if options.ccache
-                else None,
-                jobserver=self._jobserver,
-                documents=self._documents(recipe, key, outputs, requirements),
-            )
             image, toolchain = self.image, self.toolchain
             with self._timed(to, "compile"):
                 built = build(inputs, image=image, toolchain=toolchain, work=work, log=log)
@@ -309,10 +299,39 @@ class Pipeline:
         self.store.add_record("latest", _latest_key(recipe.name, self.target.name, profile), record)
         return output
 
+    def inputs(self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output]) -> BuildInputs:
+        """Return all that a build of ``recipe`` reads, fetched if need be."""
+        from emwheels.build import BuildInputs
+
+        source, requirements = self._fetch(recipe)
+        cross = cross_requirements(recipe, self._recipes)
+        check_native_packages(recipe, cross, requirements)
+        return BuildInputs(
+            recipe=recipe,
+            target=self.target,
+            profile=options.profile,
+            source=source,
+            requirements=requirements,
+            libraries=[
+                self.store.get(outputs[name].kind, outputs[name].sha256)
+                for name in host_recipes(recipe, self._recipes)
+                if outputs[name].kind == "libraries"
+            ],
+            cross_packages=[CrossPackage(recipe=host, wheel=self._wheel_path(outputs[host.name])) for host in cross],
+            compiler_cache=CompilerCache(folder=self.project.cache / "ccache" / recipe.name)
+            if options.ccache
+            else None,
+            jobserver=self._jobserver,
+            documents=self._documents(recipe, key, outputs, requirements),
+        )
+
     def _documents(
         self, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output], requirements: Sequence[Fetched]
     ) -> dict[str, bytes]:
         """Return what the wheel is to carry of its own making."""
+        from emwheels.build import EPOCH
+        from emwheels.provenance import REPORT, SBOM, Linked, build_report, sbom
+
         pins = self.targets.image
         own = self.toolchain_name == "debian"
         tools = {
@@ -359,6 +378,9 @@ class Pipeline:
         return source, wheels
 
     def _audit(self, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], profile: str) -> dict[str, Any]:
+        from emwheels.audit import Runtime, audit_wheel
+        from emwheels.build import BUILD_PATHS
+
         report = audit_wheel(
             wheel,
             target=self.target,
@@ -461,6 +483,12 @@ class Pipeline:
         return digest.hexdigest()
 
     # -- many packages ---------------------------------------------------------------------------------------------
+
+    def recipe(self, name: str) -> Recipe:
+        """Return the recipe called ``name`` of those that the last run was about, in any spelling of PEP 503."""
+        return next(
+            recipe for own, recipe in self._recipes.items() if canonicalize_name(own) == canonicalize_name(name)
+        )
 
     def plan(self, names: Sequence[str], profile: str) -> list[Planned]:
         """Return what `run` would do with ``names`` (all if empty) and what they need, and why. Builds nothing."""
@@ -575,7 +603,8 @@ class Pipeline:
         tested = what == "test" or not (options.test and recipe.tests)
         if result.state is State.DONE and tested and output is not None and output.kind == "wheels":
             self.store.add_root(self.dist(options.profile).resolve() / "wheels")
-            wheel = self.store.get(output.kind, output.sha256)
+            # Its bytes were verified, or written, a moment ago; the index hashes them again.
+            wheel = self.store.get(output.kind, output.sha256, verify=False)
             index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
 
     @contextmanager

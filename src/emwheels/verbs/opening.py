@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from emwheels.errors import UsageError
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.remote.open import open_remote
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +21,11 @@ def open_pipeline(arguments: argparse.Namespace, project: Project, targets: Targ
     push = bool(address) and arguments.push
     if arguments.offline and address:
         board.say("store", "offline: the remote store is not asked")
-    remote = open_remote(address) if address and not arguments.offline else None
+    remote = None
+    if address and not arguments.offline:
+        from emwheels.remote.open import open_remote  # noqa: PLC0415  an HTTP client, for those who have a remote store
+
+        remote = open_remote(address)
     if remote and push and not remote.writable:
         raise UsageError(f"{remote.url} is read-only", hint="leave --push away, or give a registry: oci://HOST/NAME")
     target = targets.get(arguments.target)

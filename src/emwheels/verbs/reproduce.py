@@ -1,0 +1,91 @@
+"""``emwheels reproduce``: the same inputs give the same bytes, or where they do not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.errors import EmwheelsError, UsageError
+from emwheels.plan import PROFILES
+from emwheels.recipe import load_recipes
+from emwheels.reproduce import NotReproducedError, Reproduction, reproduce
+from emwheels.verbs.opening import open_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.project import Project
+    from emwheels.target import Targets
+
+_EXAMPLES = """examples:
+  emwheels reproduce msgpack            build it twice, in other folders, with other jobs, and compare
+  emwheels reproduce --all --json       every recipe, for a script
+
+exit status: 0 every byte is equal, 6 something differs or did not build
+"""
+
+
+def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = verbs.add_parser(
+        "reproduce",
+        parents=parents,
+        help="build packages twice and compare the bytes",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--all", action="store_true", help="every recipe")
+    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+
+
+def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Build and compare, print a table, and return the exit status."""
+    if bool(arguments.names) == arguments.all:
+        raise UsageError("give names, or --all")
+    names = arguments.names or list(load_recipes(project.recipes, patches=project.patches))
+    pipeline = open_pipeline(arguments, project, targets)
+    found: list[Reproduction] = []
+    failed: dict[str, EmwheelsError] = {}
+    for name in names:
+        try:
+            found.append(reproduce(pipeline, name, arguments.profile))
+        except EmwheelsError as error:
+            failed[name] = error
+            print(f"emwheels: {name}: {error.message}", file=sys.stderr)
+            continue
+        said = "the same bytes" if found[-1].same else f"differs: {found[-1].difference}"
+        pipeline.board.say(found[-1].name, said)
+    if arguments.json:
+        rows = [asdict(one) | {"same": one.same} for one in found]
+        print(json.dumps(rows + [{"name": name, "error": str(error)} for name, error in failed.items()], indent=1))
+    else:
+        _print(found, failed)
+    if failed:
+        return next(iter(failed.values())).exit_code
+    return 0 if all(one.same for one in found) else NotReproducedError.exit_code
+
+
+def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "same bytes", "seconds", "first difference"):
+        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
+    for one in found:
+        table.add_row(
+            one.name,
+            "yes" if one.same else "no",
+            " ".join(f"{seconds:.1f}" for seconds in one.seconds),
+            "; ".join([one.difference, *one.files]) if one.difference else "",
+        )
+    for name, error in failed.items():
+        table.add_row(name, "?", "", f"failed: {error.message.splitlines()[0]}")
+    width = shutil.get_terminal_size((160, 24)).columns
+    Console(highlight=False, markup=False, width=width).print(table)
+    print(f"{sum(one.same for one in found)} of {len(found) + len(failed)} reproduce")
