@@ -21,11 +21,13 @@ def wheel(path, members, *, date=(2024, 1, 1, 0, 0, 0), mode=0o644, level=6):
 
 
 def library(path, members):
-    with gzip.GzipFile("", "wb", 6, path.open("wb"), 0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
+    path.write_bytes(gzip.compress(raw.getvalue(), mtime=0))
     return path
 
 
