@@ -1,0 +1,147 @@
+"""meta.yaml -> `Recipe`, with every problem of a file reported at once by file, line and key.
+
+The format is that of pyodide-build 0.39.2 (its ``recipe/spec.py``), unchanged, but for one addition: ``source.url`` may
+be a package URL (purl, ECMA-427), which pyodide-build never sees.
+"""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, TypeVar
+
+from packaging.utils import canonicalize_name
+
+from emwheels.errors import RecipeError, UsageError
+from emwheels.recipe.document import Findings, Problem, did_you_mean, shown
+from emwheels.recipe.examine import PURL_FORMS, examine
+from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = [
+    "BUILD_TYPES",
+    "EXPORTS",
+    "PURL_FORMS",
+    "About",
+    "Build",
+    "Package",
+    "Problem",
+    "Recipe",
+    "RecipeProblems",
+    "Requirements",
+    "Source",
+    "Test",
+    "dependency_order",
+    "load_recipe",
+    "load_recipes",
+    "required_recipes",
+]
+
+_T = TypeVar("_T")
+
+
+class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds several
+    """All that is wrong with one or more recipes."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            "\n".join(map(str, self.problems)),
+            hint="each line names the file, the line and the key to mend; docs/ has a page on adding a recipe",
+        )
+
+
+def load_recipe(folder: Path, *, patches: Path) -> Recipe:
+    """Return the recipe in ``folder`` with its patches from ``patches/NAME``. Raises `RecipeProblems`."""
+    recipe, findings = examine(folder, patches)
+    if recipe is None or findings.problems:
+        raise RecipeProblems(findings.problems)
+    return recipe
+
+
+def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = None) -> dict[str, Recipe]:
+    """Return the recipes called ``names`` and all recipes that those need, or every recipe; sorted by name.
+
+    Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
+    """
+    folders = _recipe_folders(recipes)
+    waiting = list(folders.values()) if names is None else [_asked(name, folders, recipes) for name in names]
+    seen: set[Path] = set()
+    loaded: dict[str, Recipe] = {}
+    problems: list[Problem] = []
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        recipe, findings = examine(folder, patches)
+        if recipe is not None:
+            loaded[folder.name] = recipe
+            _check_host_recipes(recipe, folders, findings)
+            waiting.extend(_matches(recipe.requirements, folders))
+        problems += findings.problems
+    if problems:
+        raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
+    return dict(sorted(loaded.items()))
+
+
+def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names of those ``recipes`` that ``recipe`` needs, at build (host) or at run time; sorted."""
+    return sorted(set(_matches(recipe.requirements, {canonicalize_name(name): name for name in recipes})))
+
+
+def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names so that each comes after all that it needs, the same for the same recipes.
+
+    Raises `RecipeError` if some recipes need each other.
+    """
+    graph = {name: required_recipes(recipes[name], recipes) for name in sorted(recipes)}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        ring: list[str] = error.args[1][:0:-1]  # graphlib repeats the first and points from the needed to the needing
+        start = ring.index(min(ring))
+        ring = [*ring[start:], *ring[:start], ring[start]]
+        raise RecipeError(
+            f"these recipes need each other: {' -> '.join(ring)}",
+            hint="take one of them out of another's requirements.host or requirements.run",
+        ) from None
+
+
+def _recipe_folders(recipes: Path) -> dict[str, Path]:
+    try:
+        found = sorted(
+            entry for entry in recipes.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{recipes} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
+        ) from None
+    folders: dict[str, Path] = {}
+    for folder in found:
+        other = folders.setdefault(canonicalize_name(folder.name), folder)
+        if other is not folder:
+            raise RecipeError(f"{other} and {folder} are the same name (PEP 503)", hint="remove one of the two folders")
+    return folders
+
+
+def _asked(name: str, folders: Mapping[str, Path], recipes: Path) -> Path:
+    folder = folders.get(canonicalize_name(name))
+    if folder is None:
+        near = did_you_mean(name, [folder.name for folder in folders.values()])
+        raise UsageError(f"there is no recipe {shown(name)}{near}", hint=f"{recipes} has one folder per recipe")
+    return folder
+
+
+def _matches(requirements: Requirements, known: Mapping[str, _T]) -> list[_T]:
+    names = (canonicalize_name(name) for name in (*requirements.host, *requirements.run))
+    return [known[name] for name in names if name in known]
+
+
+def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: Findings) -> None:
+    for i, name in enumerate(recipe.requirements.host):
+        if canonicalize_name(name) not in folders:
+            near = did_you_mean(name, [folder.name for folder in folders.values()])
+            findings.report(f"requirements.host[{i}]", f"there is no recipe {shown(name)}{near}")

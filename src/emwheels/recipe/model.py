@@ -1,0 +1,135 @@
+"""What a recipe says, as immutable values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from packageurl import PackageURL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+BUILD_TYPES = ("package", "static_library", "shared_library", "cpython_module")
+EXPORTS = ("pyinit", "requested", "whole_archive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """The ``package`` section."""
+
+    name: str
+    version: str
+    top_level: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    disabled: bool = False
+    pinned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The ``source`` section: either ``url`` with ``sha256``, or ``path``."""
+
+    url: str | None = None
+    extract_dir: str | None = None
+    path: str | None = None
+    """Relative to the recipe's folder and inside it."""
+    sha256: str | None = None
+    patches: tuple[str, ...] = ()
+    """As written, relative to the recipe's folder; `Recipe.patches` has all that are to be applied."""
+    extras: tuple[tuple[str, str], ...] = ()
+    """Pairs of a file in the recipe's folder and where it goes in the source tree."""
+
+    @property
+    def purl(self) -> PackageURL | None:
+        """``url`` parsed, if it is a package URL."""
+        return PackageURL.from_string(self.url) if self.url and self.url.startswith("pkg:") else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """The ``build`` section."""
+
+    exports: str | tuple[str, ...] = "pyinit"
+    """One of `EXPORTS`, or the names of the symbols."""
+    backend_flags: str = ""
+    cflags: str = ""
+    cxxflags: str = ""
+    ldflags: str = ""
+    type: str = "package"
+    """One of `BUILD_TYPES`."""
+    cross_script: str | None = None
+    script: str | None = None
+    post: str | None = None
+    unvendor_tests: bool = True
+    retain_test_patterns: tuple[str, ...] = ()
+    vendor_sharedlib: bool = True
+    cross_build_env: bool = False
+    cross_build_env_skip_install: bool = False
+    cross_build_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirements:
+    """The ``requirements`` section.
+
+    ``host`` names other recipes; ``run`` names other recipes or pure-Python packages; ``build_extras`` and
+    ``constraint`` are requirements in the sense of PEP 508.
+    """
+
+    run: tuple[str, ...] = ()
+    host: tuple[str, ...] = ()
+    build_extras: tuple[str, ...] = ()
+    executable: tuple[str, ...] = ()
+    constraint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """The ``test`` section."""
+
+    __test__: ClassVar[bool] = False  # or pytest takes it for a test class
+
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """The ``about`` section."""
+
+    home: str | None = None
+    pypi: str | None = None
+    summary: str | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One package: its meta.yaml, and the files that go with it."""
+
+    folder: Path
+    package: Package
+    source: Source
+    build: Build = Build()
+    requirements: Requirements = Requirements()
+    test: Test = Test()
+    about: About = About()
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    patches: tuple[Path, ...] = ()
+    """In the order in which they are applied: those of the patches folder, then those of ``source.patches``."""
+    tests: tuple[Path, ...] = ()
+    build_lock: Path | None = None
+    """requirements.build.txt, the hash-pinned build requirements."""
+    document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
+    """meta.yaml as plain dicts, lists and scalars without sharing. To change it, copy it deeply first."""
+
+    @property
+    def name(self) -> str:
+        """The package's name, which is also the folder's."""
+        return self.package.name
+
+    @property
+    def version(self) -> str:
+        """The package's version as written."""
+        return self.package.version
