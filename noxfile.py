@@ -41,6 +41,12 @@ def test_package(session: nox.Session) -> None:
     emwheels(session, "test", *session.posargs)
 
 
+@nox.session(name="upstream-tests")
+def upstream_tests(session: nox.Session) -> None:
+    """Run packages' own test suites inside Pyodide: nox -s upstream-tests -- [NAME...]."""
+    emwheels(session, "upstream-tests", *session.posargs)
+
+
 @nox.session
 def serve(session: nox.Session) -> None:
     """Serve dist/ with the headers that micropip needs, or write a server's configuration: nox -s serve -- --help."""
@@ -51,6 +57,12 @@ def serve(session: nox.Session) -> None:
 def verify(session: nox.Session) -> None:
     """Prove a published index with micropip, pip and uv: nox -s verify -- URL."""
     emwheels(session, "index", "verify", *session.posargs)
+
+
+@nox.session
+def tables(session: nox.Session) -> None:
+    """Write docs/packages.md and docs/upstream-tests.md from what was built and tested."""
+    emwheels(session, "tables", *session.posargs)
 
 
 @nox.session

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -110,8 +109,6 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
     image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
     image.add_argument("action", nargs="?", choices=["show", "save", "load"], default="show")
     image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
-    lock = verbs.add_parser("lock", parents=[common], help="pin build requirements by hash")
-    lock.add_argument("names", nargs="+", metavar="NAME")
     audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
     audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
@@ -282,32 +279,6 @@ def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
     return ImageError.exit_code
 
 
-def _lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
-    from emwheels.archive import unpack
-    from emwheels.host import cross_requirements, pinned_to_recipes
-    from emwheels.lock import lock_build_requirements, read_build_requirements
-    from emwheels.registry import pip_configuration
-
-    pipeline = open_pipeline(arguments, project, targets)
-    recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
-    pythons = sorted({target.python_minor for target in targets.targets.values()})
-    for name in arguments.names:
-        recipe = recipes[name]
-        if recipe.source.url is None or recipe.build.type != "package":
-            raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
-        with pipeline.board.phase(name, "lock"), tempfile.TemporaryDirectory() as folder:
-            fetched = pipeline.fetcher.fetch(recipe.source.url, recipe.source.sha256)
-            named = Path(folder) / fetched.filename
-            named.symlink_to(fetched.path)
-            tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
-            wanted = [*read_build_requirements(tree), *recipe.requirements.build_extras]
-        wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
-        destination = recipe.folder / "requirements.build.txt"
-        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration())
-        print(destination.relative_to(project.root))
-    return 0
-
-
 def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     from emwheels.audit import Runtime, audit_wheel
     from emwheels.build import BUILD_PATHS
@@ -330,9 +301,12 @@ def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return status
 
 
-_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "lock": _lock, "audit": _audit}
+_VERBS = {"list": _list, "build": _run, "test": _run, "image": _image, "audit": _audit}
 
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
+    "lock": ("add_lock", False, {"lock": "run_lock"}),
+    "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
+    "tables": ("add_tables", False, {"tables": "run_tables"}),
     "plan": ("add_plan", True, {"plan": "run_plan"}),
     "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),
     "serve": ("add_serve", False, {"serve": "run_serve"}),

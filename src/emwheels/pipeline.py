@@ -21,18 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from emwheels import index
 from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
 from emwheels.errors import AuditError, EmwheelsError, HarnessError, RecipeError, StoppedError, of_os_error
-from emwheels.harness import ENGINES, Event, run_tests
+from emwheels.harness import ENGINES, EngineResult, Event, Suite, run_tests
 from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
 from emwheels.plan import BuildKey, Planned, build_key, explain, host_recipes, make_plan
-from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes
+from emwheels.recipe import Recipe, dependency_order, foreign_requirements, load_recipes, required_recipes
 from emwheels.schedule import (
     JobServer,
     LocalExecutor,
@@ -46,7 +46,7 @@ from emwheels.schedule import (
 from emwheels.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from emwheels.build import BuildInputs
     from emwheels.fetch import Fetched, Fetcher
@@ -82,7 +82,7 @@ class Outcome:
 
     name: str
     state: str
-    """``built``, ``reused``, ``failed``, ``blocked`` or ``not started``."""
+    """``built``, ``reused``, ``failed``, ``blocked`` or ``not started``; in a survey ``reused`` or ``missing``."""
     why: str = ""
     output: Output | None = None
     phases: dict[str, float] = field(default_factory=dict)
@@ -197,9 +197,12 @@ class Pipeline:
     def harness_wheels(self) -> tuple[Path, ...]:
         """What the harness installs beside the wheels, under the files' own names."""
         with as_file(files("emwheels.harness") / "requirements.txt") as lock:
-            fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=())
-            key = hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
-        folder = self.project.cache / "harness" / key
+            return self.pure_wheels(lock)
+
+    def pure_wheels(self, lock: Path) -> tuple[Path, ...]:
+        """Return the pure-Python wheels of a hash-pinned requirements file, under the files' own names."""
+        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=())
+        folder = self.project.cache / "harness" / hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
         folder.mkdir(parents=True, exist_ok=True)
         for wheel in fetched:
             index.write_atomically(folder / wheel.filename, wheel.path.read_bytes())
@@ -210,6 +213,24 @@ class Pipeline:
         """What the target's own lock says, for the one that the index has."""
         runtime = npm_package(self.target.runtime, self.target.runtime_sha256, self.fetcher, self.project.cache)
         return index.read_release(self.target, runtime)
+
+    def served_wheels(self, names: Iterable[str]) -> tuple[Path, ...]:
+        """Return what is served beside the wheels of recipes ``names``: the harness's, and what the recipes need.
+
+        The harness's come first, then those of the first recipe that has a version.
+        """
+        served = {_project_name(wheel): wheel for wheel in self.harness_wheels}
+        for name in names:
+            recipe = self._recipes[name]
+            if recipe.run_lock is not None:
+                for wheel in self.pure_wheels(recipe.run_lock):
+                    served.setdefault(_project_name(wheel), wheel)
+            elif missing := foreign_requirements(recipe, self._recipes):
+                raise RecipeError(
+                    f"{recipe.folder}: requirements.run has {', '.join(missing)}, but there is no requirements.run.txt",
+                    hint=f"make it: nox -s lock -- {name}",
+                )
+        return tuple(served.values())
 
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
@@ -418,33 +439,34 @@ class Pipeline:
             index.write_atomically(path, self.store.get(output.kind, output.sha256).read_bytes())
         return path
 
+    def tested(self, recipe: Recipe, outputs: Mapping[str, Output], engines: Iterable[str]) -> dict[str, str]:
+        """Return a summary for each engine in which the recipe's tests have passed on exactly these outputs."""
+        wheels = self._run_wheels(recipe, outputs)
+        records = {engine: self.store.get_record("tests", self._test_key(recipe, wheels, engine)) for engine in engines}
+        return {engine: record["summary"] for engine, record in records.items() if record}
+
+    def _run_wheels(self, recipe: Recipe, outputs: Mapping[str, Output]) -> list[Output]:
+        found = [outputs[name] for name in _run_closure(recipe.name, self._recipes) if name in outputs]
+        return [output for output in found if output.kind == "wheels"]
+
     def test(self, recipe: Recipe, outputs: Mapping[str, Output], options: Options, to: Outcome) -> None:
         """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
-        wheels = [outputs[name] for name in _run_closure(recipe.name, self._recipes) if name in outputs]
-        wheels = [output for output in wheels if output.kind == "wheels"]
-        waiting = []
-        for engine in options.engines:
-            record = self.store.get_record("tests", self._test_key(recipe, wheels, engine))
-            if record and not options.retest:
-                to.engines[engine] = record["summary"]
-            else:
-                waiting.append(engine)
+        if not options.retest:
+            to.engines |= self.tested(recipe, outputs, options.engines)
+        waiting = [engine for engine in options.engines if engine not in to.engines]
         if not waiting:
             return
         with self._timed(to, "test"):
-            results = run_tests(
-                image=self.image,
-                runtime=self.toolchain.runtime,
-                playwright_core=self.playwright_core,
-                harness_wheels=self.harness_wheels,
-                wheels=[self._wheel_path(output) for output in wheels],
-                requirements=[f"{recipe.name}=={recipe.version}"],
+            results = self.run_in_engines(
+                recipe,
+                outputs,
                 tests=recipe.folder,
                 engines=waiting,
                 output=self.dist(options.profile) / "reports" / recipe.name / self.target.name,
                 test_seconds=options.test_seconds,
                 on_event=lambda event: self._show(recipe.name, event),
             )
+        wheels = self._run_wheels(recipe, outputs)
         failed = []
         for engine, result in results.items():
             summary = f"{result.passed} passed"
@@ -466,6 +488,37 @@ class Pipeline:
             more = f"\n  and {len(failed) - 20} more" if len(failed) > 20 else ""
             raise HarnessError(f"tests of {recipe.name} failed:\n{shown}{more}", hint=f"logs and JUnit XML: {reports}")
 
+    def run_in_engines(
+        self,
+        recipe: Recipe,
+        outputs: Mapping[str, Output],
+        *,
+        tests: Path,
+        engines: Sequence[str],
+        output: Path,
+        suite: Suite = Suite(),  # noqa: B008  (it is immutable)
+        beside: Sequence[Path] = (),
+        test_seconds: float,
+        on_event: Callable[[Event], None],
+    ) -> dict[str, EngineResult]:
+        """Run tests with the wheels of ``recipe`` and of what it needs; the wheels ``beside`` are served as well."""
+        closure = _run_closure(recipe.name, self._recipes)
+        served = {_project_name(wheel): wheel for wheel in (*beside, *self.served_wheels(closure))}
+        return run_tests(
+            image=self.image,
+            runtime=self.toolchain.runtime,
+            playwright_core=self.playwright_core,
+            harness_wheels=list(served.values()),
+            wheels=[self._wheel_path(output) for output in self._run_wheels(recipe, outputs)],
+            requirements=[f"{recipe.name}=={recipe.version}"],
+            tests=tests,
+            engines=engines,
+            output=output,
+            suite=suite,
+            test_seconds=test_seconds,
+            on_event=on_event,
+        )
+
     def _show(self, name: str, event: Event) -> None:
         if event.kind == "boot":
             self.board.say(name, f"tests in {event.engine}")
@@ -476,6 +529,9 @@ class Pipeline:
         lock = (files("emwheels.harness") / "requirements.txt").read_text()
         for part in (engine, self.target.name, self.image_digest, lock, *(output.sha256 for output in wheels)):
             digest.update(f"{part}\n".encode())
+        for name in _run_closure(recipe.name, self._recipes):
+            if (run_lock := self._recipes[name].run_lock) is not None:
+                digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
         for path in sorted(recipe.folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts and path.name not in _NOT_TESTS:
                 digest.update(f"{path.relative_to(recipe.folder)}\n".encode())
@@ -525,6 +581,25 @@ class Pipeline:
             self._jobserver = None
             server.close()
         return list(outcomes.values())
+
+    def survey(self, names: Sequence[str], options: Options) -> list[Outcome]:
+        """Return what is there of ``names`` (or of every recipe) and what they need; builds and tests nothing.
+
+        The state is ``reused`` with the output and the engines that passed, or ``missing``.
+        """
+        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+        outputs: dict[str, Output] = {}
+        outcomes = []
+        for name in dependency_order(self._recipes):
+            recipe = self._recipes[name]
+            outcomes.append(outcome := Outcome(name=name, state="missing"))
+            if any(need not in outputs for need in recipe.requirements.host):
+                continue
+            if found := self.existing(self.key(recipe, options.profile, outputs)):
+                outcome.state, outputs[name] = "reused", found[0]
+                outcome.output = found[0]
+                outcome.engines = self.tested(recipe, outputs, options.engines)
+        return outcomes
 
     def _tasks(self, options: Options, cores: int) -> list[Task]:
         """Return two tasks for each package, ``build NAME`` and ``test NAME``, the second if there are tests to run.
@@ -659,7 +734,7 @@ _UNKNOWN_PEAK_KIB = 1 << 20
 """What is assumed of a package that was never built: the memory of one compiler that works hard."""
 _TEST_SECONDS = 30.0
 _TEST_MEMORY = 1 << 30
-_NOT_TESTS = {"meta.yaml", "requirements.build.txt"}
+_NOT_TESTS = {"meta.yaml", "requirements.build.txt", "requirements.upstream.txt", "upstream.yaml"}
 
 
 def remove_stale_work(folder: Path) -> None:
@@ -668,6 +743,10 @@ def remove_stale_work(folder: Path) -> None:
         match = re.fullmatch(r".*-(\d+)", path.name)
         if match and not Path(f"/proc/{match[1]}").exists():
             debian.remove_tree(path)
+
+
+def _project_name(wheel: Path) -> str:
+    return parse_wheel_filename(wheel.name)[0]
 
 
 def _latest_key(name: str, target: str, profile: str) -> str:

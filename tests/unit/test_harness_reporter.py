@@ -18,8 +18,7 @@ RUN = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import reporter
-reporter.TESTS = sys.argv[2]
-reporter.run(sys.argv[3], lambda text: print("EVENT", text, file=sys.__stderr__))
+reporter.run(sys.argv[2], lambda text: print("EVENT", text, file=sys.__stderr__))
 """
 
 TESTS = """
@@ -37,9 +36,9 @@ def test_w(): warnings.warn("careful")
 """
 
 
-def run(folder: Path, *, finished: tuple[str, ...] = (), ignored: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    job = json.dumps({"finished": finished, "ignored": ignored})
-    argv = [sys.executable, "-c", RUN, str(Path(reporter.__file__).parent), str(folder), job]
+def run(folder: Path, **given: tuple[str, ...]) -> list[dict[str, Any]]:
+    job = {"root": str(folder), "paths": (), "options": (), "finished": (), "ignored": ()} | given
+    argv = [sys.executable, "-c", RUN, str(Path(reporter.__file__).parent), json.dumps(job)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stderr
     return [json.loads(line.removeprefix("EVENT ")) for line in said.splitlines() if line.startswith("EVENT ")]
 
@@ -68,6 +67,14 @@ def test_every_step_is_told(tmp_path: Path) -> None:
     assert any(event["event"] == "warning" and "careful" in event["text"] for event in events)
     assert [event["event"] for event in events if event["event"] in ("start", "case")] == ["start", "case"] * 6
     assert events[-1] == {"event": "finish", "status": 1}
+
+
+def test_paths_and_options_of_a_suite(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"test_{name}.py").write_text("def test_fast(): pass\ndef test_slow(): pass\n")
+    events = run(tmp_path, paths=("b",), options=("-k", "fast"))
+    assert list(cases(events)) == ["b/test_b.py::test_fast"]
 
 
 def test_finished_tests_are_left_out_by_exact_name(tmp_path: Path) -> None:

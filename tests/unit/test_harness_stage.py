@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.errors import HarnessError
-from emwheels.harness import stage
+from emwheels.harness import Suite, stage
 
 
 def make_wheel(folder: Path, name: str, version: str = "1.0") -> Path:
@@ -33,6 +33,7 @@ def do_stage(
         requirements=requirements,
         tests=tests,
         engines=["node"],
+        suite=Suite(root="/lib/site", paths=("a",), options=("-x",), requirements=("hypothesis",)),
         limits=stage.Limits(boot=1, test=2),
     )
     return folder, json.loads((folder / "job.json").read_text())
@@ -49,6 +50,8 @@ def test_index_has_every_wheel_with_its_hash(tmp_path: Path) -> None:
     assert job["names"] == ["demo-pkg"]
     assert job["records"] == {"demo-pkg": hashlib.sha256(b"demo_pkg\n").hexdigest()}
     assert job["files"] == ["test_a.py"]
+    assert (job["root"], job["paths"], job["options"]) == ("/lib/site", ["a"], ["-x"])
+    assert job["requirements"] == ["Demo.pkg==1.0", "hypothesis"]
 
 
 def test_wheel_under_test_replaces_the_one_of_the_harness(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from emwheels.errors import RecipeError
 from emwheels.fetch import Fetcher
-from emwheels.lock import lock_build_requirements, read_build_requirements
+from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.registry import PipConfiguration, pip_configuration
 from emwheels.store import Store
 
@@ -44,7 +44,7 @@ def test_no_solution_leaves_the_old_file(tmp_path: Path) -> None:
     destination = tmp_path / "spam" / "requirements.build.txt"
     destination.parent.mkdir()
     destination.write_text("old")
-    with pytest.raises(RecipeError, match="requirements of spam cannot be locked") as caught:
+    with pytest.raises(RecipeError, match=r"spam for requirements\.build\.txt cannot be locked") as caught:
         lock_build_requirements(["cython"], destination, pythons=["3.14"], index=PipConfiguration(index_urls=()))
     assert "cython" in caught.value.message
     assert [p.name for p in destination.parent.iterdir()] == ["requirements.build.txt"]
@@ -63,3 +63,31 @@ def test_lock_and_fetch(tmp_path: Path) -> None:
         f.filename.split("-")[0] for f in Fetcher(Store(tmp_path / "s")).fetch_requirements(destination, python="3.14")
     ]
     assert names == ["cython", "setuptools"]
+
+
+@pytest.mark.network
+def test_what_a_recipe_provides_is_resolved_and_not_written(tmp_path: Path) -> None:
+    destination = tmp_path / "spam" / "requirements.run.txt"
+    lock_pure_requirements(
+        ["pytest"],
+        destination,
+        recipes={"packaging": "25.0", "nobody-asks-for-this": "1.0"},
+        pythons=["3.14"],
+        index=pip_configuration(),
+    )
+    names = {line.partition("==")[0] for line in destination.read_text().splitlines() if "==" in line}
+    assert {"pytest", "pluggy", "iniconfig"} <= names
+    assert not names & {"packaging", "nobody-asks-for-this"}
+
+
+@pytest.mark.network
+def test_a_recipe_version_that_does_not_fit_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"requirements\.run\.txt cannot be locked") as caught:
+        lock_pure_requirements(
+            ["pytest>=9"],
+            tmp_path / "spam" / "requirements.run.txt",
+            recipes={"packaging": "20.0"},
+            pythons=["3.14"],
+            index=pip_configuration(),
+        )
+    assert "packaging" in caught.value.message

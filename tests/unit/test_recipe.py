@@ -20,6 +20,7 @@ from emwheels.recipe import (
     Requirements,
     Source,
     dependency_order,
+    foreign_requirements,
     load_recipe,
     load_recipes,
     required_recipes,
@@ -513,6 +514,15 @@ def test_asked_recipes_with_what_they_need(tmp_path):
     assert list(recipes) == ["app", "blas", "lib-z", "numpy"]
     assert required_recipes(recipes["app"], recipes) == ["lib-z", "numpy"]
     assert dependency_order(recipes).index("app") == 3
+
+
+def test_run_requirements_that_no_recipe_is(tmp_path):
+    recipe = load_recipe(write_recipe(tmp_path, "app", run=["NumPy", "tzdata", "python-dateutil"]), patches=tmp_path)
+    assert foreign_requirements(recipe, ["numpy", "app"]) == ["tzdata", "python-dateutil"]
+    assert recipe.run_lock is None
+    lock = recipe.folder / "requirements.run.txt"
+    lock.touch()
+    assert load_recipe(recipe.folder, patches=tmp_path).run_lock == lock
 
 
 def test_recipes_that_need_each_other_are_loaded_once(tmp_path):

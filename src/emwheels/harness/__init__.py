@@ -15,7 +15,7 @@ from emwheels.errors import UsageError
 from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.harness.install import Install, Installed, try_installs
-from emwheels.harness.model import ENGINES, Case, EngineResult, Event
+from emwheels.harness.model import ENGINES, Case, EngineResult, Event, Suite
 from emwheels.image.model import Mount
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from emwheels.image.model import Image
 
-__all__ = ["ENGINES", "Case", "EngineResult", "Event", "Install", "Installed", "run_tests", "try_installs"]
+__all__ = ["ENGINES", "Case", "EngineResult", "Event", "Install", "Installed", "Suite", "run_tests", "try_installs"]
 
 
 def run_tests(
@@ -37,6 +37,7 @@ def run_tests(
     tests: Path,
     engines: Sequence[str],
     output: Path,
+    suite: Suite = Suite(),  # noqa: B008  (it is immutable)
     test_seconds: float = 120,
     boot_seconds: float = 120,
     on_event: Callable[[Event], None] | None = None,
@@ -59,6 +60,7 @@ def run_tests(
             requirements=requirements,
             tests=tests,
             engines=engines,
+            suite=suite,
             limits=_stage.Limits(boot=boot_seconds, test=test_seconds),
         )
         mounts = (

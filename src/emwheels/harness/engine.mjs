@@ -20,9 +20,9 @@ function parent(file) {
   return file.slice(0, file.lastIndexOf("/"));
 }
 
-async function writeTests(pyodide, base, files) {
+async function writeTests(pyodide, base, { root, files }) {
   for (const file of files) {
-    const target = `/tests/${file}`;
+    const target = `${root}/${file}`;
     pyodide.FS.mkdirTree(parent(target));
     pyodide.FS.writeFile(target, await bytes(`${base}/tests/${file.split("/").map(encodeURIComponent).join("/")}`));
   }
@@ -57,9 +57,9 @@ export async function runJob({ loadPyodide, indexURL, base, emit }) {
       await installer.run(JSON.stringify(job), emit);
       return;
     }
-    await writeTests(pyodide, base, job.files);
     const reporter = await importModule(pyodide, base, "reporter");
     await reporter.install(JSON.stringify(job), `${base}/simple`);
+    await writeTests(pyodide, base, job); // after the wheels, as a suite may go into an installed package
     boot();
     reporter.run(JSON.stringify(job), emit);
   } catch (error) {

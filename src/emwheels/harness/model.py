@@ -14,6 +14,24 @@ ENGINES = ("node", "chromium-page", "chromium-worker")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What pytest is to run, beside the folder of tests.
+
+    The defaults are those of a recipe's own tests; an upstream suite has others.
+    """
+
+    root: str = "/tests"
+    """Where the folder's files are put inside Pyodide, and pytest's root: ``/lib/…/site-packages`` for tests that
+    belong into the installed package."""
+    paths: tuple[str, ...] = ()
+    """What pytest collects, relative to ``root``; everything if empty."""
+    options: tuple[str, ...] = ()
+    """Further options of pytest."""
+    requirements: tuple[str, ...] = ()
+    """What the tests need beside the package and pytest (PEP 508); the wheels are among the harness's."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One test, or one thing that went wrong outside a test.
 

@@ -68,12 +68,12 @@ def _add_case(suite: ET.Element, case: Case) -> None:
     tag = {"failed": "failure", "error": "error", "skipped": "skipped"}.get(case.outcome)
     if tag:
         message = clean(case.message)
-        ET.SubElement(element, tag, message=_headline(message)).text = message
+        ET.SubElement(element, tag, message=headline(message)).text = message
     if case.output:
         ET.SubElement(element, "system-out").text = clean(case.output)
 
 
-def _headline(message: str) -> str:
+def headline(message: str) -> str:
     """Return the line that names the error, in what pytest, a Python traceback or a JavaScript stack say."""
     lines = message.strip().splitlines() or [""]
     otherwise = lines[-1] if lines[0].startswith("Traceback ") else lines[0]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-TESTS = "/tests"
 LIMIT = 200_000
 """Characters of a message or of a test's captured output that are kept, from the end."""
 
@@ -52,17 +51,19 @@ def run(job_json: str, emit: Callable[[str], None]) -> None:
     import pytest  # noqa: PLC0415  (there only after `install`)
 
     job = json.loads(job_json)
-    reporter = Reporter(emit, finished=job["finished"], ignored=job["ignored"])
+    root = job["root"]
+    reporter = Reporter(emit, root=root, finished=job["finished"], ignored=job["ignored"])
     arguments = [
-        TESTS,
-        f"--rootdir={TESTS}",
+        *([f"{root}/{path}" for path in job["paths"]] or [root]),
+        f"--rootdir={root}",
         "--continue-on-collection-errors",
         "--disable-warnings",  # they are reported one by one, and so survive a hang
         "--color=no",
         "-p",
         "no:cacheprovider",
+        *job["options"],
     ]
-    os.chdir(TESTS)
+    os.chdir(root)
     status = pytest.main(arguments, plugins=[reporter])
     reporter.send("finish", status=int(status))
 
@@ -70,8 +71,11 @@ def run(job_json: str, emit: Callable[[str], None]) -> None:
 class Reporter:
     """A pytest plugin that tells each step as it happens, and leaves out what an earlier start of the engine did."""
 
-    def __init__(self, emit: Callable[[str], None], *, finished: Sequence[str], ignored: Sequence[str]) -> None:
+    def __init__(
+        self, emit: Callable[[str], None], *, root: str, finished: Sequence[str], ignored: Sequence[str]
+    ) -> None:
         self._emit = emit
+        self._root = root
         self._finished = frozenset(finished)
         self._ignored = frozenset(ignored)
         self._reports: list[pytest.TestReport] = []
@@ -82,7 +86,7 @@ class Reporter:
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave out a file that failed to be collected before."""
-        return True if str(collection_path).removeprefix(f"{TESTS}/") in self._ignored else None
+        return True if str(collection_path).removeprefix(f"{self._root}/") in self._ignored else None
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Name the file that is about to be imported."""

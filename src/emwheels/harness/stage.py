@@ -20,6 +20,8 @@ from emwheels.errors import HarnessError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from emwheels.harness.model import Suite
+
 RUNTIME = "/mnt/pyodide"
 PLAYWRIGHT = "/mnt/playwright-core"
 HARNESS = "/mnt/harness"
@@ -44,6 +46,7 @@ def stage(
     requirements: Sequence[str],
     tests: Path,
     engines: Sequence[str],
+    suite: Suite,
     limits: Limits,
 ) -> None:
     """Fill ``folder``, to be seen at `STAGE` inside the image. Raises `HarnessError` for what cannot be tested."""
@@ -54,10 +57,13 @@ def stage(
     write_index(folder, served)
     content = {
         **job(engines, served, limits),
-        "requirements": list(requirements),
+        "requirements": [*requirements, *suite.requirements],
         "names": required,
         "records": {name: record_sha256(wheel) for name, wheel in under_test.items()},
         "files": list_files(tests),
+        "root": suite.root,
+        "paths": list(suite.paths),
+        "options": list(suite.options),
     }
     (folder / "job.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 

@@ -34,6 +34,7 @@ __all__ = [
     "Source",
     "Test",
     "dependency_order",
+    "foreign_requirements",
     "load_recipe",
     "load_recipes",
     "required_recipes",
@@ -90,6 +91,12 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
 def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return the names of those ``recipes`` that ``recipe`` needs, at build (host) or at run time; sorted."""
     return sorted(set(_matches(recipe.requirements, {canonicalize_name(name): name for name in recipes})))
+
+
+def foreign_requirements(recipe: Recipe, recipes: Iterable[str]) -> list[str]:
+    """Return what ``recipe`` needs at run time that none of ``recipes`` (names) is: packages from the index."""
+    known = {canonicalize_name(name) for name in recipes}
+    return [name for name in recipe.requirements.run if canonicalize_name(name) not in known]
 
 
 def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:

@@ -75,7 +75,7 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
     all_patches = _patches(patches / folder.name, findings) + _source_patches(source, folder, findings)
     _check_kind_of_source(sections, source, requirements, all_patches)
     findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
-    lock = folder / "requirements.build.txt"
+    build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
     recipe = Recipe(
         folder=folder,
         package=package,
@@ -87,7 +87,8 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
         extra=extra.given,
         patches=all_patches,
         tests=tuple(sorted(folder.glob("test_*.py"))),
-        build_lock=lock if lock.is_file() else None,
+        build_lock=build_lock if build_lock.is_file() else None,
+        run_lock=run_lock if run_lock.is_file() else None,
         document=document,
     )
     return recipe, findings

@@ -1,0 +1,95 @@
+"""Run one package's suite on the wheel that is in the store."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emwheels.archive import unpack
+from emwheels.errors import RecipeError
+from emwheels.harness import Event, Suite
+from emwheels.upstream.result import SuiteResult, judge
+from emwheels.upstream.suite import LOCK_FILE, UpstreamSuite, lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emwheels.builds import Output
+    from emwheels.pipeline import Pipeline
+    from emwheels.recipe import Recipe
+
+_SAID_EVERY = 1000
+
+
+def run_suite(
+    pipeline: Pipeline,
+    recipe: Recipe,
+    suite: UpstreamSuite,
+    outputs: Mapping[str, Output],
+    *,
+    profile: str = "speed",
+    engine: str = "node",
+    test_seconds: float = 120,
+) -> SuiteResult:
+    """Run ``suite`` on the outputs of ``recipe`` and what it needs. The JUnit XML and the log go to dist/reports.
+
+    A test that hangs or kills its engine is a failure with its name; the rest goes on. Raises `RecipeError` where the
+    suite is not what upstream.yaml says, `FetchError` and `HarnessError`.
+    """
+    lock = recipe.folder / LOCK_FILE
+    if suite.requirements and not lock.is_file():
+        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
+    if recipe.source.url is None:
+        raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
+    fetched = pipeline.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
+        named = Path(folder) / fetched.filename
+        named.symlink_to(fetched.path)
+        tree = unpack(named, Path(folder) / "source", strip_single_top=True)
+        tests = Path(folder) / "tests"
+        files = lay_out(suite, tree, tests)
+        pipeline.board.say(recipe.name, f"upstream tests: {files} files")
+        results = pipeline.run_in_engines(
+            recipe,
+            outputs,
+            tests=tests,
+            engines=[engine],
+            output=pipeline.dist(profile) / "reports" / recipe.name / pipeline.target.name / "upstream",
+            suite=Suite(
+                root=f"/lib/python{pipeline.target.python_minor}/site-packages"
+                if suite.into == "site-packages"
+                else "/tests",
+                paths=suite.paths,
+                options=suite.options,
+                requirements=suite.requirements,
+            ),
+            beside=pipeline.pure_wheels(lock) if suite.requirements else (),
+            test_seconds=test_seconds,
+            on_event=_progress(pipeline, recipe.name),
+        )
+    return judge(
+        results[engine],
+        suite,
+        package=recipe.name,
+        version=recipe.version,
+        target=pipeline.target.name,
+        date=datetime.now(UTC).date().isoformat(),
+    )
+
+
+def _progress(pipeline: Pipeline, name: str) -> Callable[[Event], None]:
+    counts = {"done": 0, "bad": 0}
+
+    def show(event: Event) -> None:
+        if event.kind == "boot":
+            pipeline.board.say(name, f"upstream tests in {event.engine}")
+        if event.kind != "case":
+            return
+        counts["done"] += 1
+        counts["bad"] += event.outcome in ("failed", "error")
+        if counts["done"] % _SAID_EVERY == 0:
+            pipeline.board.say(name, f"{counts['done']:,} tests, {counts['bad']:,} failed; at {event.nodeid[:100]}")
+
+    return show

@@ -1,0 +1,151 @@
+"""upstream.yaml -> which of a source's tests are run, and how."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from emwheels.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUITE_FILE = "upstream.yaml"
+"""In a recipe's folder."""
+LOCK_FILE = "requirements.upstream.txt"
+"""The hash-pinned requirements of the tests, in the recipe's folder."""
+_PLACES = ("tests", "site-packages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why some tests fail or are left out."""
+
+    tests: str
+    """A pattern (fnmatch) of pytest's names of tests: ``numpy/core/tests/test_mem*.py::*``."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpstreamSuite:
+    """A recipe's upstream.yaml."""
+
+    files: tuple[str, ...]
+    """Patterns (as `Path.glob`) of the files that the tests consist of, relative to `base`."""
+    base: str = "."
+    """A folder of the source distribution."""
+    into: str = "tests"
+    """``site-packages`` for tests that belong into the installed package, else ``tests``: a folder of their own."""
+    paths: tuple[str, ...] = ()
+    """What pytest collects, relative to `base`; everything if empty."""
+    options: tuple[str, ...] = ()
+    """Further options of pytest."""
+    requirements: tuple[str, ...] = ()
+    """What the tests need beside the package (PEP 508), locked in requirements.upstream.txt."""
+    left_out: tuple[Reason, ...] = ()
+    """Files that are not run at all: what cannot work, and would only take time."""
+    reasons: tuple[Reason, ...] = ()
+    """For tests that fail. The first that fits counts."""
+
+
+def read_suite(folder: Path) -> UpstreamSuite | None:
+    """Return what upstream.yaml in a recipe's folder says, or None without one. Raises `RecipeError`."""
+    path = folder / SUITE_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: {error}") from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: {error}") from error
+    problems: list[str] = []
+    if not isinstance(document, dict):
+        raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
+    known = {"files", "base", "into", "paths", "options", "requirements", "left-out", "reasons"}
+    problems += [f"{key}: unknown key" for key in document if key not in known]
+    suite = UpstreamSuite(
+        files=_texts(document, "files", problems),
+        base=_text(document, "base", ".", problems),
+        into=_text(document, "into", "tests", problems),
+        paths=_texts(document, "paths", problems),
+        options=_texts(document, "options", problems),
+        requirements=_texts(document, "requirements", problems),
+        left_out=_reasons(document, "left-out", problems),
+        reasons=_reasons(document, "reasons", problems),
+    )
+    if not suite.files:
+        problems.append("files: is missing or empty; it names the files that the tests consist of")
+    if suite.into not in _PLACES:
+        problems.append(f"into: must be one of {', '.join(_PLACES)}")
+    inside = [*suite.files, suite.base, *suite.paths]
+    problems += [f"{name!r} leads out of the source" for name in inside if ".." in Path(name).parts or name[:1] == "/"]
+    if problems:
+        raise RecipeError("\n".join(f"{path}: {problem}" for problem in problems))
+    return suite
+
+
+def _text(document: dict[str, Any], key: str, default: str, problems: list[str]) -> str:
+    value = document.get(key, default)
+    if isinstance(value, str):
+        return value
+    problems.append(f"{key}: must be text")
+    return default
+
+
+def _texts(document: dict[str, Any], key: str, problems: list[str]) -> tuple[str, ...]:
+    value = document.get(key, [])
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    problems.append(f"{key}: must be a list of texts")
+    return ()
+
+
+def _reasons(document: dict[str, Any], key: str, problems: list[str]) -> tuple[Reason, ...]:
+    value = document.get(key, [])
+    found = []
+    for item in value if isinstance(value, list) else [value]:
+        match item:
+            case {"tests": str(tests), "reason": str(reason), **rest} if not rest and reason.strip():
+                found.append(Reason(tests=tests, reason=" ".join(reason.split())))
+            case _:
+                problems.append(f"{key}: each entry has the keys tests (a pattern) and reason (text)")
+    return tuple(found)
+
+
+def lay_out(suite: UpstreamSuite, source: Path, destination: Path) -> int:
+    """Copy the files of the tests from the unpacked ``source`` to ``destination``; return how many.
+
+    Raises `RecipeError` if a pattern finds nothing, as after a new version that has moved its tests.
+    """
+    base = source / suite.base
+    copied = 0
+    for pattern in suite.files:
+        found = list(_found(base, pattern))
+        if not found:
+            raise RecipeError(f"{SUITE_FILE}: files: nothing in the source is called {pattern!r} (below {suite.base})")
+        for path in found:
+            name = path.relative_to(base)
+            if any(fnmatchcase(name.as_posix(), each.tests) for each in suite.left_out):
+                continue
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, destination / name)
+            copied += 1
+    return copied
+
+
+def _found(base: Path, pattern: str) -> Iterator[Path]:
+    for path in sorted(base.glob(pattern)):
+        if path.is_symlink():
+            continue
+        if path.is_file():
+            yield path
+        else:
+            yield from (below for below in sorted(path.rglob("*")) if below.is_file() and not below.is_symlink())

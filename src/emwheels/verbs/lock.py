@@ -1,0 +1,77 @@
+"""``emwheels lock``: what a recipe's build, wheel and upstream tests require, pinned by hash."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels.archive import unpack
+from emwheels.errors import UsageError
+from emwheels.host import cross_requirements, pinned_to_recipes
+from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
+from emwheels.recipe import foreign_requirements, load_recipes
+from emwheels.registry import pip_configuration
+from emwheels.upstream import LOCK_FILE, read_suite
+from emwheels.verbs.opening import open_pipeline
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from emwheels.pipeline import Pipeline
+    from emwheels.project import Project
+    from emwheels.recipe import Recipe
+    from emwheels.target import Targets
+
+
+def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb's parser."""
+    lock = verbs.add_parser("lock", parents=[common], help="pin build, run and upstream-test requirements by hash")
+    lock.add_argument("names", nargs="+", metavar="NAME")
+
+
+def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Lock, print the names of the files that were written, and return the exit status."""
+    pipeline = open_pipeline(arguments, project, targets)
+    recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
+    everything = load_recipes(project.recipes, patches=project.patches)
+    versions = {recipe.name: recipe.version for recipe in everything.values() if recipe.build.type == "package"}
+    pythons = sorted({target.python_minor for target in targets.targets.values()})
+    for name in arguments.names:
+        recipe = recipes[name]
+        if recipe.source.url is None or recipe.build.type != "package":
+            raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
+        with pipeline.board.phase(name, "lock"):
+            wanted = _build_requirements(pipeline, recipe, recipe.source.url)
+        wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
+        destination = recipe.folder / "requirements.build.txt"
+        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration())
+        print(destination.relative_to(project.root))
+        suite = read_suite(recipe.folder)
+        for file, requirements in (
+            ("requirements.run.txt", foreign_requirements(recipe, versions)),
+            (LOCK_FILE, list(suite.requirements) if suite else []),
+        ):
+            _lock_pure(pipeline, recipe.folder / file, requirements, versions, pythons)
+    return 0
+
+
+def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        fetched = pipeline.fetcher.fetch(url, recipe.source.sha256)
+        named = Path(folder) / fetched.filename
+        named.symlink_to(fetched.path)
+        tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
+        return [*read_build_requirements(tree), *recipe.requirements.build_extras]
+
+
+def _lock_pure(
+    pipeline: Pipeline, file: Path, requirements: list[str], recipes: Mapping[str, str], pythons: list[str]
+) -> None:
+    if not requirements:
+        file.unlink(missing_ok=True)
+        return
+    lock_pure_requirements(requirements, file, recipes=recipes, pythons=pythons, index=pip_configuration())
+    pipeline.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
+    print(file.relative_to(pipeline.project.root))

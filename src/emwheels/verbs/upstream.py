@@ -1,0 +1,84 @@
+"""``emwheels upstream-tests``: packages' own test suites, and what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from emwheels.errors import HarnessError, UsageError
+from emwheels.pipeline import Options
+from emwheels.recipe import load_recipes
+from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, write_result
+from emwheels.upstream.run import run_suite
+from emwheels.verbs.opening import open_pipeline
+
+if TYPE_CHECKING:
+    from emwheels.project import Project
+    from emwheels.target import Targets
+
+_EXAMPLES = """examples:
+  emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
+  emwheels upstream-tests            every recipe that has an upstream.yaml
+
+exit status: 0 every failure has a reason in upstream.yaml, 8 there are failures without
+"""
+
+
+def add_upstream_tests(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb's parser."""
+    parser = verbs.add_parser(
+        "upstream-tests",
+        parents=[common],
+        help="run packages' own test suites in Pyodide; note what came of it",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: every recipe that has an upstream.yaml")
+    parser.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
+
+
+def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Run the suites, write and print what came of them, and return the exit status."""
+    pipeline = open_pipeline(arguments, project, targets)
+    recipes = load_recipes(project.recipes, patches=project.patches)
+    for name in arguments.names:
+        if name not in recipes:
+            raise UsageError(f"there is no recipe {name!r}")
+    suites = {name: read_suite(recipes[name].folder) for name in arguments.names or recipes}
+    if missing := [name for name in arguments.names if suites[name] is None]:
+        raise UsageError(
+            f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
+        )
+    results = []
+    for name, suite in suites.items():
+        if suite is None:
+            continue
+        outcomes = pipeline.run([name], Options(test=False))
+        if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
+            raise errors[0]
+        outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+        result = run_suite(pipeline, recipes[name], suite, outputs, test_seconds=arguments.test_seconds)
+        write_result(result, project.root / "docs" / "upstream-tests" / f"{name}.json")
+        results.append(result)
+        _print_suite(result)
+    if arguments.json:
+        print(json.dumps([asdict(result) for result in results], indent=1))
+    return HarnessError.exit_code if any(result.unexplained for result in results) else 0
+
+
+def _print_suite(result: SuiteResult) -> None:
+    share = 100 * result.passed / result.ran if result.ran else 0
+    say = sys.stderr
+    print(
+        f"{result.package}: {result.ran:,} ran, {result.passed:,} passed ({share:.2f} %), {result.failed:,} failed, "
+        f"{result.skipped:,} skipped in {result.seconds:.0f} s",
+        file=say,
+    )
+    for group in result.failures:
+        print(f"  {group.count:5} {group.reason or 'no reason known'}: {group.tests[0]}: {group.message}", file=say)
+        if not group.reason:
+            for test in group.tests[1:]:
+                print(f"        {test}", file=say)

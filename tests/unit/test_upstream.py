@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emwheels.errors import EmwheelsError, RecipeError
+from emwheels.harness import Case, EngineResult
+from emwheels.upstream import Reason, UpstreamSuite, judge, lay_out, read_result, read_suite, write_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+files: [pkg/**/tests, conftest.py]
+base: src
+into: site-packages
+paths: [pkg]
+options: [-m, not slow]
+requirements: [hypothesis>=6]
+left-out:
+  - {tests: "pkg/b/*", reason: needs a compiler}
+reasons:
+  - tests: "*::test_thread*"
+    reason: >
+      no
+      threads
+  - {tests: "*", reason: 32-bit}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "upstream.yaml").write_text(text)
+    return folder
+
+
+def test_everything_that_can_be_said(tmp_path: Path) -> None:
+    assert read_suite(tmp_path) is None
+    assert read_suite(write(tmp_path, GOOD)) == UpstreamSuite(
+        files=("pkg/**/tests", "conftest.py"),
+        base="src",
+        into="site-packages",
+        paths=("pkg",),
+        options=("-m", "not slow"),
+        requirements=("hypothesis>=6",),
+        left_out=(Reason(tests="pkg/b/*", reason="needs a compiler"),),
+        reasons=(Reason(tests="*::test_thread*", reason="no threads"), Reason(tests="*", reason="32-bit")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "upstream.yaml"),
+        ("3", "must be a mapping"),
+        ("paths: [a]", "files: is missing"),
+        ("files: tests", "files: must be a list of texts"),
+        ("files: [tests]\nfile: x", "file: unknown key"),
+        ("files: [../x]", "leads out of the source"),
+        ("files: [x]\nbase: /etc", "leads out of the source"),
+        ("files: [x]\ninto: somewhere", "into: must be one of tests, site-packages"),
+        ("files: [x]\nreasons: [{tests: x}]", "each entry has the keys"),
+        ("files: [x]\nleft-out: [{tests: x, reason: ' '}]", "each entry has the keys"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=r"upstream\.yaml") as caught:
+        read_suite(write(tmp_path, text))
+    assert said in caught.value.message
+
+
+def test_files_are_laid_out_without_those_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "source" / "src"
+    for name in (
+        "pkg/a/tests/test_a.py",
+        "pkg/a/tests/data/x.bin",
+        "pkg/b/tests/test_b.py",
+        "pkg/code.py",
+        "conftest.py",
+    ):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(name)
+    (source / "pkg/a/tests/link").symlink_to("/etc/passwd")
+    suite = read_suite(write(tmp_path, GOOD))
+    assert suite is not None
+    assert lay_out(suite, tmp_path / "source", tmp_path / "out") == 3
+    found = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    assert found == ["conftest.py", "pkg/a/tests/data/x.bin", "pkg/a/tests/test_a.py"]
+    with pytest.raises(RecipeError, match=r"nothing in the source is called 'gone'"):
+        lay_out(UpstreamSuite(files=("gone",)), tmp_path / "source", tmp_path / "out")
+
+
+def case(nodeid: str, outcome: str, message: str = "") -> Case:
+    return Case(nodeid=nodeid, outcome=outcome, seconds=0.1, message=message)  # type: ignore[arg-type]
+
+
+def test_each_failure_gets_the_first_reason_that_fits(tmp_path: Path) -> None:
+    cases = (
+        case("a.py::test_ok", "passed"),
+        case("a.py::test_thread_1", "failed", "E   RuntimeError: can't start new thread"),
+        case("a.py::test_thread_2", "failed", "timeout: still running after 120 s"),
+        case("b.py", "error", "E   ModuleNotFoundError: No module named 'x'"),
+        case("a.py::test_other", "failed", "E   assert 0"),
+        case("a.py::test_s", "skipped"),
+    )
+    engine = EngineResult(engine="node", cases=cases, seconds=12.34, boot_seconds=1, console=tmp_path / "log")
+    suite = UpstreamSuite(
+        files=("a.py",),
+        left_out=(Reason(tests="c.py", reason="slow"),),
+        reasons=(Reason(tests="*thread*", reason="no threads"), Reason(tests="b.py", reason="no module x")),
+    )
+    result = judge(engine, suite, package="p", version="1", target="t", date="2026-01-02")
+    assert (result.passed, result.failed, result.skipped, result.ran, result.unexplained) == (1, 4, 1, 5, 1)
+    assert [(group.reason, group.count, group.tests) for group in result.failures] == [
+        ("", 1, ("a.py::test_other",)),
+        ("no threads", 2, ("a.py::test_thread_1", "a.py::test_thread_2")),
+        ("no module x", 1, ("b.py",)),
+    ]
+    assert result.failures[1].message == "RuntimeError: can't start new thread"
+    assert result.left_out == (("c.py", "slow"),)
+    write_result(result, tmp_path / "deep" / "p.json")
+    assert read_result(tmp_path / "deep" / "p.json") == result
+
+
+def test_file_that_is_no_result(tmp_path: Path) -> None:
+    for text in ("{", "[]", "{}", '{"failures": [], "left_out": [], "colour": 1}'):
+        (tmp_path / "x.json").write_text(text)
+        with pytest.raises(EmwheelsError, match="not the result of a suite"):
+            read_result(tmp_path / "x.json")
