@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -62,6 +63,6 @@ class JobServer:
         os.write(self._descriptor, b"+" * self.cores)
 
     def close(self) -> None:
-        """Remove the pipe."""
+        """Remove the folder with the pipe."""
         os.close(self._descriptor)
-        (self.folder / _PIPE).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
