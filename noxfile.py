@@ -35,6 +35,12 @@ def plan(session: nox.Session) -> None:
     emwheels(session, "plan", *session.posargs)
 
 
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Build packages twice and compare the bytes: nox -s reproduce -- NAME... [--all]."""
+    emwheels(session, "reproduce", *session.posargs)
+
+
 @nox.session(name="test-package")
 def test_package(session: nox.Session) -> None:
     """Run the tests of built packages again: nox -s test-package -- NAME... [--engine node]."""

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from emwheels.progress import Board
     from emwheels.project import Project
     from emwheels.remote.model import Remote
+    from emwheels.schedule import Executor
     from emwheels.target import Target, Targets
 
 
@@ -548,31 +549,38 @@ class Pipeline:
 
     def plan(self, names: Sequence[str], profile: str) -> list[Planned]:
         """Return what `run` would do with ``names`` (all if empty) and what they need, and why. Builds nothing."""
-        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+        self.load(names)
         return make_plan(self._recipes, profile, self)
 
-    def run(self, names: Sequence[str], options: Options) -> list[Outcome]:
+    def load(self, names: Sequence[str]) -> None:
+        """Read the recipes of ``names`` (all if empty) and of what they need: `step` works on them."""
+        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+
+    def run(
+        self, names: Sequence[str], options: Options, *, executor: Executor[Outcome] | None = None
+    ) -> list[Outcome]:
         """Build ``names`` and what they need and return what came of each, in the order of their needs.
+
+        ``executor`` does the tasks somewhere else, with `step` of a pipeline that has loaded the same names; what it
+        built has to be in the remote store when a task ends. Without it, this machine does them.
 
         Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
         nothing else. A signal ends everything that runs before its exception goes on.
         """
-        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
+        self.load(names)
         remove_stale_work(self.project.cache / "work")
         _ = self.image_digest  # making the image is nothing to be done beside builds
         outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(self._recipes)}
         cores = options.jobs or available_cores()
-        executor = LocalExecutor(
-            lambda task, given: self.step(task, given, options), jobs=cores, memory=available_memory()
-        )
-        self._stopping = executor.stopping
+        here = LocalExecutor(lambda task, given: self.step(task, given, options), jobs=cores, memory=available_memory())
+        self._stopping = here.stopping
         self._jobserver = server = JobServer(
             self.project.cache / "work" / f"jobserver-{os.getpid()}", cores=cores, inside="/mnt/jobserver"
         )
         try:
             run_tasks(
                 self._tasks(options, cores),
-                executor,
+                executor or here,
                 ok=lambda outcome: outcome.error is None,
                 fail_fast=options.fail_fast,
                 on_end=lambda task, result: self._ended(task, result, options, outcomes),
@@ -678,6 +686,8 @@ class Pipeline:
         tested = what == "test" or not (options.test and recipe.tests)
         if result.state is State.DONE and tested and output is not None and output.kind == "wheels":
             self.store.add_root(self.dist(options.profile).resolve() / "wheels")
+            if not self.store.has(output.kind, output.sha256):  # built on another machine
+                self.builds.get(output.key)
             # Its bytes were verified, or written, a moment ago; the index hashes them again.
             wheel = self.store.get(output.kind, output.sha256, verify=False)
             index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)

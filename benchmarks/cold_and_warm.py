@@ -1,0 +1,108 @@
+"""How long a package takes cold, with a warm compiler cache, and with a warm store.
+
+Cold: built without ccache. Warm ccache: built again after a build that filled it. Warm store: a command of its own that
+finds the wheel there. What the package needs is built beforehand and not counted; nothing is tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.errors import EmwheelsError
+from emwheels.pipeline import Options, Outcome, Pipeline
+from emwheels.progress import Board
+from emwheels.project import find_project
+from emwheels.recipe import load_recipes
+from emwheels.target import load_targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Wall seconds of one package."""
+
+    package: str
+    cold: float
+    warm_ccache: float
+    warm_store: float
+    hits: str
+    """Objects that came out of ccache in the warm build."""
+    ratio: float
+    """Warm ccache over cold."""
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", nargs="*", help="recipes (default: all)")
+    parser.add_argument("--profile", default="speed")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    arguments = parser.parse_args()
+    project = find_project(Path(__file__).parent)
+    targets = load_targets(project.targets_file)
+    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
+    found = []
+    for name in names:
+        try:
+            found.append(measure(pipeline, name, arguments.profile))
+        except EmwheelsError as error:
+            print(f"{name}: {error.message}\n  {error.hint}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps([asdict(times) for times in found], indent=1))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "cold", "warm ccache", "/ cold", "objects from ccache", "warm store"):
+        table.add_column(heading, justify="left" if heading == "package" else "right")
+    for times in found:
+        table.add_row(
+            times.package,
+            f"{times.cold:.1f}",
+            f"{times.warm_ccache:.1f}",
+            f"{times.ratio:.2f}",
+            times.hits,
+            f"{times.warm_store:.1f}",
+        )
+    Console(highlight=False, width=120).print(table)
+    return 0 if len(found) == len(names) else 1
+
+
+def measure(pipeline: Pipeline, name: str, profile: str) -> Times:
+    """Build ``name`` cold, filling and warm, and look it up in a process of its own."""
+    outcomes = pipeline.run([name], Options(profile=profile, test=False))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+    recipe = pipeline.recipe(name)
+    key = pipeline.key(recipe, profile, outputs)
+    seconds = {}
+    last = Outcome(name=recipe.name, state="failed")
+    for what, ccache in (("cold", False), ("filling", True), ("warm", True)):
+        last = Outcome(name=recipe.name, state="failed")
+        started = time.monotonic()
+        pipeline.build(recipe, key, Options(profile=profile, test=False, ccache=ccache), outputs, last)
+        seconds[what] = time.monotonic() - started
+    command = [sys.executable, "-m", "emwheels", "--project", str(pipeline.project.root), "build", name, "--no-test"]
+    started = time.monotonic()
+    subprocess.run([*command, "--profile", profile], check=True, stdout=subprocess.DEVNULL)
+    return Times(
+        package=recipe.name,
+        cold=round(seconds["cold"], 2),
+        warm_ccache=round(seconds["warm"], 2),
+        warm_store=round(time.monotonic() - started, 2),
+        hits=str(last.ccache),
+        ratio=round(seconds["warm"] / seconds["cold"], 3),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
