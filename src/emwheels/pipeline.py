@@ -569,8 +569,8 @@ class Pipeline:
         """
         self.load(names)
         remove_stale_work(self.project.cache / "work")
-        _ = self.image_digest  # making the image is nothing to be done beside builds
         outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(self._recipes)}
+        _ = self.image_digest  # making the image is nothing to be done beside builds
         cores = options.jobs or available_cores()
         here = LocalExecutor(lambda task, given: self.step(task, given, options), jobs=cores, memory=available_memory())
         self._stopping = here.stopping
