@@ -43,6 +43,7 @@ _EXAMPLES = """examples:
   emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
+  emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lock numpy                    pin numpy's build requirements by hash
 
 exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 10 index,
@@ -312,6 +313,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "serve": ("add_serve", False, {"serve": "run_serve"}),
     "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
     "explain": ("add_explain", False, {"explain": "run_explain"}),
+    "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),
 }
 """Module of `emwheels.verbs` -> what adds its parsers, whether with both groups of options, and what runs each verb."""
 

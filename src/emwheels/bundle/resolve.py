@@ -1,0 +1,184 @@
+"""Requirements -> the wheels that they and all they need come down to, for one Pyodide release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
+
+from emwheels.errors import IndexingError
+from emwheels.index.model import now
+from emwheels.index.wheelfile import read_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from packaging.utils import NormalizedName
+
+    from emwheels.index.lockfile import Release
+    from emwheels.index.model import Catalogue
+    from emwheels.registry import Offer
+
+_ROUNDS = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A wheel that was chosen."""
+
+    name: NormalizedName
+    version: Version
+    filename: str
+    path: Path
+    requires: tuple[str, ...]
+    source: str
+    """``index`` for one of ours, ``pypi``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    name: NormalizedName
+    extras: frozenset[str]
+    wheel: Wheel
+
+
+@dataclass(kw_only=True)
+class Finder:
+    """Finds wheels: ours first, and what we have none of on PyPI.
+
+    ``dist`` is the folder of the index ``catalogue``; ``offers`` asks PyPI for a name, ``fetch`` fetches what it offers
+    and returns where it is.
+    """
+
+    release: Release
+    catalogue: Catalogue
+    dist: Path
+    offers: Callable[[str], Sequence[Offer]]
+    fetch: Callable[[Offer], Path]
+    _known: dict[str, Wheel] = field(default_factory=dict)
+    _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
+
+    def find(self, name: NormalizedName, wanted: Callable[[Version], bool]) -> Iterator[Wheel]:
+        """Yield the wheels that ``wanted`` accepts, the best first: those of our index, or else PyPI's."""
+        ours = [wheel for wheel in self._ours(name) if wanted(wheel.version)]
+        if ours:
+            yield from ours
+            return
+        for version, offer in self._theirs(name):
+            if wanted(version):
+                yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
+
+    def _ours(self, name: NormalizedName) -> list[Wheel]:
+        project = self.catalogue.projects.get(name)
+        fitting = [
+            Wheel(
+                name=name,
+                version=file.version,
+                filename=file.filename,
+                path=self.dist / "wheels" / file.filename,
+                requires=file.requires,
+                source="index",
+            )
+            for file in (project.files if project else ())
+            if file.yanked is None and any(map(self.release.accepts, file.tags))
+        ]
+        return sorted(fitting, key=attrgetter("version"), reverse=True)
+
+    def _theirs(self, name: NormalizedName) -> list[tuple[Version, Offer]]:
+        if name not in self._offers:
+            found = []
+            for offer in self.offers(name):
+                try:
+                    _, version, _, tags = parse_wheel_filename(offer.resource.filename)
+                except (InvalidWheelFilename, InvalidVersion):
+                    continue
+                if offer.yanked is None and any(map(self.release.accepts, tags)):
+                    found.append((version, offer))
+            found.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
+            self._offers[name] = found
+        return self._offers[name]
+
+    def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> Wheel:
+        if filename not in self._known:
+            requires = read_wheel(path, filename, uploaded=now()).file.requires
+            self._known[filename] = Wheel(
+                name=name, version=version, filename=filename, path=path, requires=requires, source=source
+            )
+        return self._known[filename]
+
+
+class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._environment = finder.release.environment()
+
+    def identify(self, requirement_or_candidate: Requirement | _Candidate) -> Any:
+        given = requirement_or_candidate
+        return canonicalize_name(given.name), frozenset(given.extras)
+
+    def get_preference(self, identifier: Any, *_: Any, **__: Any) -> Any:
+        return str(identifier)
+
+    def find_matches(
+        self,
+        identifier: Any,
+        requirements: Mapping[Any, Iterator[Requirement]],
+        incompatibilities: Mapping[Any, Iterator[_Candidate]],
+    ) -> Callable[[], Iterator[_Candidate]]:
+        name, extras = identifier
+        wanted = list(requirements[identifier])
+        refused = {candidate.wheel.filename for candidate in incompatibilities[identifier]}
+
+        def accepts(version: Version) -> bool:
+            return all(requirement.specifier.contains(version, prereleases=True) for requirement in wanted)
+
+        def matches() -> Iterator[_Candidate]:
+            for wheel in self._finder.find(name, accepts):
+                if wheel.filename not in refused:
+                    yield _Candidate(name=name, extras=extras, wheel=wheel)
+
+        return matches
+
+    def is_satisfied_by(self, requirement: Requirement, candidate: _Candidate) -> bool:
+        return requirement.specifier.contains(candidate.wheel.version, prereleases=True)
+
+    def get_dependencies(self, candidate: _Candidate) -> Iterable[Requirement]:
+        if candidate.extras:  # the extras of a package need the package itself, in the same version
+            yield Requirement(f"{candidate.name}=={candidate.wheel.version}")
+        for text in candidate.wheel.requires:
+            requirement = Requirement(text)
+            marker = requirement.marker
+            extras = candidate.extras or {""}
+            if marker is None or any(marker.evaluate({**self._environment, "extra": extra}) for extra in extras):
+                yield requirement
+
+
+def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[Wheel]:
+    """Return one wheel for each project that ``requirements`` need, by name.
+
+    Raises `IndexingError` that says what needs what when there is no such set, and `FetchError`.
+    """
+    resolver: Resolver[Requirement, _Candidate, Any] = Resolver(_Provider(finder), BaseReporter())
+    try:
+        result = resolver.resolve(requirements, max_rounds=_ROUNDS)
+    except ResolutionImpossible as error:
+        lines = dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes)
+        name = next(iter(error.causes)).requirement.name
+        raise IndexingError(
+            f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n" + "\n".join(lines),
+            hint=f"see which wheels there are: emwheels explain {name}",
+        ) from error
+    except ResolutionTooDeep as error:
+        raise IndexingError("the requirements were not resolved in time", hint="pin the versions of some") from error
+    chosen = {candidate.wheel.filename: candidate.wheel for candidate in result.mapping.values()}
+    return sorted(chosen.values(), key=lambda wheel: wheel.name)
+
+
+def _cause(requirement: Requirement, parent: _Candidate | None) -> str:
+    return f"  {requirement} (of {parent.name} {parent.wheel.version})" if parent else f"  {requirement} (asked for)"

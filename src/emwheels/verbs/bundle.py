@@ -1,0 +1,106 @@
+"""``emwheels bundle``: packages, the runtime and a page in one folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from emwheels.bundle import make_bundle
+from emwheels.bundle.resolve import Finder
+from emwheels.download import Downloader
+from emwheels.errors import FetchError, UsageError
+from emwheels.image.toolchain import npm_package
+from emwheels.index import read_release
+from emwheels.index.folder import Folder
+from emwheels.index.update import read_catalogue
+from emwheels.pipeline import Pipeline
+from emwheels.plan import PROFILES
+from emwheels.progress import Board
+from emwheels.registry import Registries
+from emwheels.verbs.index import dist_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emwheels.project import Project
+    from emwheels.registry import Offer
+    from emwheels.target import Targets
+
+_EXAMPLES = """examples:
+  emwheels bundle -o app numpy contourpy
+  emwheels bundle -o app "numpy>=2" my-tool --target 315.0.0-alpha.2
+  cd app && python3 -m http.server --bind 127.0.0.1
+
+Wheels come from dist/; pure Python ones, and those for Pyodide, that are not there come from PyPI.
+"""
+
+
+def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb's parser."""
+    parser = verbs.add_parser(
+        "bundle",
+        parents=[common],
+        help="a folder with Pyodide, packages, all they need and a page: runs from any web server, without network",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder, which is made")
+    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+
+
+def run_bundle(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Make the bundle, say what is in it, and return the exit status."""
+    target = targets.get(arguments.target)
+    pipeline = Pipeline(project, targets, target, board=Board(), offline=arguments.offline)
+    runtime = npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache)
+    release = read_release(target, runtime)
+    dist = dist_of(project, arguments.profile)
+    finder = Finder(
+        release=release,
+        catalogue=read_catalogue(Folder(dist)),
+        dist=dist,
+        offers=_nothing if arguments.offline else Registries(Downloader()).offers,
+        fetch=_fetch(pipeline),
+    )
+    bundle = make_bundle(
+        arguments.output,
+        [_requirement(text) for text in arguments.requirements],
+        runtime=runtime,
+        release=release,
+        finder=finder,
+        extra=[path for path in pipeline.harness_wheels if path.name.startswith(("micropip-", "packaging-"))],
+    )
+    if arguments.json:
+        rows = [{"name": w.name, "version": str(w.version), "source": w.source} for w in bundle.wheels]
+        print(json.dumps({"folder": str(bundle.folder), "bytes": bundle.size, "wheels": rows}, indent=1))
+        return 0
+    for wheel in bundle.wheels:
+        print(f"{wheel.source:6} {wheel.filename}")
+    print(f"{bundle.folder}: {bundle.size:,} bytes. To see it: cd {bundle.folder} && python3 -m http.server")
+    return 0
+
+
+def _nothing(_name: str) -> Sequence[Offer]:
+    return ()
+
+
+def _fetch(pipeline: Pipeline) -> Callable[[Offer], Path]:
+    def fetch(offer: Offer) -> Path:
+        if offer.resource.sha256 is None:
+            raise FetchError(f"{offer.resource.filename}: the package index gives no sha256 for it")
+        purl = f"pkg:pypi/{offer.resource.filename.split('-')[0]}@{offer.version}?file_name={offer.resource.filename}"
+        return pipeline.fetcher.fetch(purl, offer.resource.sha256).path
+
+    return fetch
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise UsageError(f"{text!r} is not a requirement: {error}", hint='such as "numpy>=2"') from error
