@@ -78,6 +78,12 @@ def image(session: nox.Session) -> None:
 
 
 @nox.session
+def publish(session: nox.Session) -> None:
+    """Send dist/ to a folder, another machine or a bucket: nox -s publish -- DEST [--base-url URL] [--dry-run]."""
+    emwheels(session, "publish", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Pin the build requirements of recipes by hash: nox -s lock -- NAME..."""
     emwheels(session, "lock", *session.posargs)

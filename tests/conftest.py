@@ -19,11 +19,16 @@ from textwrap import dedent
 
 import platformdirs
 import pytest
+from hypothesis import settings
 
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.project import Project
 from emwheels.target import load_targets
+
+# No test fails because the machine is busy: what an example may take is no property of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SETUPTOOLS = CHECKOUT / "recipes" / "msgpack" / "requirements.build.txt"
