@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from emwheels.errors import IndexingError
 from emwheels.index.place import RECORD
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3://", "s3a://", "gs://", "az://", "abfs://")
 _AT_ONCE = 16
+_OVERTAKEN = (AlreadyExistsError, PreconditionError, FileExistsError)
+"""What a conditional write raises when somebody else was faster."""
 _SHA256 = "sha256"
 """Our own attribute of each object (``x-amz-meta-sha256``): what is there is known without reading it."""
 
@@ -64,7 +66,7 @@ class Bucket:
                 if name == RECORD:
                     self._record = {"e_tag": result.meta.get("e_tag"), "version": result.meta.get("version")}
                 return bytes(result.bytes())
-        except NotFoundError:
+        except FileNotFoundError:
             return None
 
     def send(self, files: Mapping[str, Source]) -> int:
@@ -93,7 +95,7 @@ class Bucket:
     def _has(self, name: str, sha256: str) -> bool:
         try:
             result = obstore.get(self._store, name, options={"head": True})
-        except NotFoundError:
+        except FileNotFoundError:
             return False
         return dict(result.attributes).get(_SHA256) == sha256
 
@@ -101,7 +103,7 @@ class Bucket:
         mode: Any = "create" if self._record is None else self._record
         try:
             put = obstore.put(self._store, RECORD, source, attributes=dict(attributes), mode=mode, use_multipart=False)
-        except (AlreadyExistsError, PreconditionError) as error:
+        except _OVERTAKEN as error:
             raise IndexingError(
                 f"somebody else published to {self.where} at the same time", hint="run the same command again"
             ) from error
@@ -111,11 +113,11 @@ class Bucket:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except NotFoundError as error:
+        except FileNotFoundError as error:
             if "NoSuchBucket" in str(error):
                 raise IndexingError(f"{self.where}: there is no such bucket", hint="make it first") from error
             raise
-        except (AlreadyExistsError, PreconditionError):
+        except _OVERTAKEN:
             raise
         except BaseError as error:
             first = str(error).strip().splitlines()[0][:500]
