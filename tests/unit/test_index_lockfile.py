@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from packaging.tags import parse_tag
+from synthetic_wheels import OLD_WASM, WASM, make_wheel
+
+from emwheels import index
+from emwheels.errors import IndexingError
+from emwheels.index.lockfile import Release, merge, read_release
+from emwheels.index.model import File, Project
+
+CDN = "https://packages.example.org/v1/full/"
+
+
+def entry(name, version, depends=(), **more):
+    return {"name": name, "version": version, "file_name": f"{name}-{version}.whl", "depends": list(depends), **more}
+
+
+def release(*entries):
+    return Release(
+        name="314.0.7",
+        python="3.14.2",
+        platform_tag="pyemscripten_2026_0_wasm32",
+        packages_url=CDN,
+        lock={"info": {"platform": "emscripten_5_0_3"}, "packages": {e["name"]: e for e in entries}},
+    )
+
+
+def project(name, *versions, requires=(), tag=WASM, **more):
+    made = Project(name=name)
+    return made.with_files(
+        File(
+            filename=f"{name}-{version}-{tag}.whl",
+            sha256="0" * 64,
+            size=1,
+            uploaded="",
+            metadata_sha256="",
+            requires=tuple(requires),
+            imports=(name,),
+            **more,
+        )
+        for version in versions
+    )
+
+
+def packages(lock):
+    return lock.document["packages"]
+
+
+def test_ours_go_before_pyodides_of_the_same_name():
+    lock = merge(release(entry("numpy", "2.4.6"), entry("pandas", "3.0", ["numpy"])), [project("numpy", "2.5.5")])
+    assert packages(lock)["numpy"]["file_name"] == f"wheels/numpy-2.5.5-{WASM}.whl"
+    assert packages(lock)["numpy"]["imports"] == ["numpy"]
+    assert packages(lock)["pandas"]["file_name"] == f"{CDN}pandas-3.0.whl"
+    assert packages(lock)["pandas"]["depends"] == ["numpy"]
+
+
+def test_tests_that_were_taken_out_of_a_package_go_with_it():
+    base = release(entry("numpy", "2.4.6", unvendored_tests=True), entry("numpy-tests", "2.4.6", ["numpy"]))
+    assert set(packages(merge(base, [project("numpy", "2.5.5")]))) == {"numpy"}
+
+
+def test_the_newest_that_fits_and_is_not_yanked():
+    numpy = project("numpy", "1.9", "1.10", "2.0rc1").with_files(
+        [*project("numpy", "3.0", tag=OLD_WASM).files, *project("numpy", "1.11", yanked="bad").files]
+    )
+    assert packages(merge(release(), [numpy]))["numpy"]["version"] == "1.10"
+
+
+def test_a_pre_release_where_there_is_nothing_else():
+    assert packages(merge(release(), [project("numpy", "2.0rc1")]))["numpy"]["version"] == "2.0rc1"
+
+
+def test_requirements_by_marker_and_extra():
+    ours = [
+        project(
+            "app",
+            "1.0",
+            requires=[
+                "lib[fast]>=1",
+                'winonly; sys_platform == "win32"',
+                'wasm-only; sys_platform == "emscripten"',
+                'old; python_version < "3.14"',
+                'docs; extra == "docs"',
+            ],
+        ),
+        project("lib", "1.2", requires=['speed; extra == "fast"', 'slow; extra == "slow"']),
+        project("speed", "1.0"),
+        project("wasm-only", "1.0"),
+    ]
+    lock = merge(release(), ours)
+    assert packages(lock)["app"]["depends"] == ["lib", "speed", "wasm-only"]
+    assert packages(lock)["lib"]["depends"] == []
+    assert not lock.left_out
+
+
+def test_what_needs_something_missing_is_left_out_and_so_is_what_needs_that():
+    ours = [project("a", "1.0", requires=["b"]), project("b", "1.0", requires=["c>=1"]), project("d", "1.0")]
+    lock = merge(release(), ours)
+    assert set(packages(lock)) == {"d"}
+    assert lock.left_out["b"] == "needs c>=1, which is neither in this index nor in Pyodide's lock"
+    assert lock.left_out["a"] == "needs b, which is neither in this index nor in Pyodide's lock"
+
+
+def test_a_version_that_does_not_fit_is_left_out_and_pyodides_own_stays():
+    base = release(entry("contourpy", "1.3", ["numpy"]), entry("numpy", "2.4.6"))
+    lock = merge(base, [project("contourpy", "1.4", requires=["numpy>=2.5"])])
+    assert packages(lock)["contourpy"]["version"] == "1.3"
+    assert lock.left_out == {"contourpy": "needs numpy>=2.5, and 2.4.6 is what the lock has"}
+
+
+def test_a_ring_of_requirements():
+    lock = merge(release(), [project("a", "1.0", requires=["b"]), project("b", "1.0", requires=["a"])])
+    assert packages(lock)["a"]["depends"] == ["b"]
+    assert packages(lock)["b"]["depends"] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "fits"),
+    [
+        ("cp314-cp314-pyemscripten_2026_0_wasm32", True),
+        ("cp314-cp314-pyodide_2026_0_wasm32", True),
+        ("cp39-abi3-pyemscripten_2026_0_wasm32", True),
+        ("cp315-abi3-pyemscripten_2026_0_wasm32", False),
+        ("cp313-cp313-pyemscripten_2026_0_wasm32", False),
+        ("cp314-cp314-pyemscripten_2025_0_wasm32", False),
+        ("cp314-cp314-manylinux_2_28_x86_64", False),
+        ("py3-none-any", True),
+        ("py2.py3-none-any", True),
+        ("py2-none-any", False),
+        ("py315-none-any", False),
+        ("pp310-none-any", False),
+    ],
+)
+def test_tags(tag, fits):
+    assert any(release().accepts(each) for each in parse_tag(tag)) is fits
+
+
+def runtime(folder, script, lock='{"info": {}, "packages": {}}'):
+    folder.mkdir()
+    (folder / "pyodide.mjs").write_text(script)
+    (folder / "pyodide-lock.json").write_text(lock)
+    return folder
+
+
+def test_the_address_of_pyodides_packages_is_read_from_its_program(tmp_path, targets):
+    script = 'var Y="1.2.3";function k(){}var U=Y;async function S(e){e.cdnUrl=e.x??`https://cdn.example/v${U}/full/`}'
+    found = read_release(targets.get(None), runtime(tmp_path / "a", script))
+    assert found.packages_url == "https://cdn.example/v1.2.3/full/"
+
+
+@pytest.mark.parametrize("script", ["", "`https://cdn.example/v${U}/full/`", "var U=U;`https://cdn.example/v${U}/`"])
+def test_a_program_that_does_not_tell(tmp_path, targets, script):
+    with pytest.raises(IndexingError, match=r"pyodide\.mjs"):
+        read_release(targets.get(None), runtime(tmp_path / "a", script))
+
+
+def test_the_index_has_a_lock_of_each_release_and_the_first_by_the_short_name(tmp_path):
+    wheel = make_wheel(tmp_path, "demo", tag=WASM)
+    index.publish(tmp_path / "dist", wheel, wheel.name, release=release(entry("numpy", "2.4.6")))
+    lock = json.loads((tmp_path / "dist/pyodide-lock.json").read_text())
+    assert set(lock["packages"]) == {"demo", "numpy"}
+    assert (tmp_path / "dist/pyodide-lock-314.0.7.json").read_text() == (
+        tmp_path / "dist/pyodide-lock.json"
+    ).read_text()
+    (tmp_path / "dist/releases/314.0.7.json").unlink()
+    other = make_wheel(tmp_path, "other")
+    with pytest.raises(IndexingError, match=r"releases/314\.0\.7\.json is missing"):
+        index.publish(tmp_path / "dist", other, other.name)
