@@ -172,7 +172,7 @@ def tag_problem(tags: Iterable[Tag], release: Release) -> tuple[str, str] | None
 def _version_problems(version: Version, specifier: SpecifierSet) -> list[tuple[str, str]]:
     if not specifier.contains(version, prereleases=True):
         return [("version", f"{version} is not {specifier}")]
-    if version.is_prerelease and not specifier.contains(version):
+    if version.is_prerelease and not specifier.prereleases:
         return [("prerelease", f"{version} is a pre-release, and none was asked for")]
     return []
 

@@ -32,7 +32,7 @@ def project(name, *versions, requires=(), tag=WASM, **more):
     made = Project(name=name)
     return made.with_files(
         File(
-            filename=f"{name}-{version}-{tag}.whl",
+            filename=f"{name.replace('-', '_')}-{version}-{tag}.whl",
             sha256="0" * 64,
             size=1,
             uploaded="",
