@@ -311,6 +311,10 @@ def _drop_from_html(site):
     site.projects["alpha"][0].in_html = False
 
 
+def _add_gamma(site):
+    site.add("gamma", "3.0")
+
+
 def _wrong_size(site):
     _every(site, size=lambda each: each.size + 1)
 
@@ -319,6 +323,7 @@ WRONG = "0" * 64
 FAULTS: dict[str, Fault] = {
     "right": Fault(),
     "right-html": Fault(_html_only),
+    "right-with-gamma": Fault(_add_gamma),
     "no-cors": Fault(spoil=_without("Access-Control-Allow-Origin")),
     "cors-for-another": Fault(spoil=_other_origin),
     "cors-not-on-errors": Fault(spoil=_cors_on_success_only),

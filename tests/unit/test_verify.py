@@ -8,6 +8,7 @@ from emwheels.verify import CHECKS, verify
 NAMED = {
     "right": set(),
     "right-html": set(),
+    "right-with-gamma": set(),
     "no-cors": {"cors", "cors-missing"},
     "cors-for-another": {"cors", "cors-missing"},
     "cors-not-on-errors": {"cors-missing"},

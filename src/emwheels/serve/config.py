@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MADE_BY = "Made by `emwheels serve --config {name}`; make it again instead of editing it."
 _ACCEPTS_JSON = re.escape(SIMPLE_JSON) + r"(?!\s*;\s*q=0(\.0*)?\s*(,|$))"
+_ACCEPTS_BR = r"~*(^|[\s,])br(?!\s*;\s*q=0(\.0*)?\s*(,|$))\s*(;|,|$)"
 _ACCEPTS_JSON_RE2 = re.escape(SIMPLE_JSON) + r"\s*(,|$|;\s*q=(1|0\.0*[1-9]))"  # RE2 has no lookahead
 
 
@@ -52,11 +53,16 @@ def _nginx(root: str, listen: str, *, isolated: bool) -> str:
     common = _nginx_headers(COMMON_HEADERS, "        ")
     lines = [
         f"# {_MADE_BY.format(name='nginx')}",
-        "# For the http block: put it into conf.d or include it. `gzip_static` and, for .br files, `brotli_static`",
-        "# (Debian: libnginx-mod-http-brotli-static) send the compressed files that lie beside the plain ones.",
+        "# For the http block: put it into conf.d or include it. Compressed files that lie beside the plain",
+        "# ones are sent to whoever accepts them. brotli_static is not used for that: it finds nothing under disable_symlinks.",
         "map $http_accept $emwheels_index {",
         "    default index.html;",
         f'    "~*{_ACCEPTS_JSON}" {SIMPLE_JSON_FILE};',
+        "}",
+        "",
+        "map $http_accept_encoding $emwheels_coding {",
+        "    default none;",
+        f'    "{_ACCEPTS_BR}" br;',
         "}",
         "",
         "server {",
@@ -67,7 +73,6 @@ def _nginx(root: str, listen: str, *, isolated: bool) -> str:
         "    etag on;",
         "    disable_symlinks on from=$document_root;",
         "    gzip_static on;",
-        "    #brotli_static on;",
         "    server_tokens off;",
         "    # Every answer that no location below gives: redirects and errors.",
         *_nginx_headers(COMMON_HEADERS, "    "),
@@ -93,14 +98,27 @@ def _nginx(root: str, listen: str, *, isolated: bool) -> str:
         "    }",
     ]
     for rule in RULES:
-        lines += [
-            f'    location ~ "{rule.pattern}" {{',
+        own = [
             "        types { }",
             f'        default_type "{rule.media_type}";',
             *common,
             *_nginx_headers(headers_of(rule, isolated=isolated), "        ", always=False),
             "    }",
         ]
+        coded = [
+            f'    location ~ "{rule.pattern_of(".br")}" {{',
+            "        internal;",
+            "        gzip_static off;",
+            '        add_header Content-Encoding "br";',
+            *own,
+        ]
+        switch = [
+            "        if (-f $request_filename.$emwheels_coding) {",
+            "            rewrite ^ $uri.$emwheels_coding last;",
+            "        }",
+        ]
+        lines += coded if rule.precompressed else []
+        lines += [f'    location ~ "{rule.pattern}" {{', *(switch if rule.precompressed else []), *own]
     return "\n".join([*lines, "}", ""])
 
 
@@ -140,6 +158,9 @@ def _caddy(root: str, listen: str, *, isolated: bool) -> str:
         lines += _caddy_headers({"Content-Type": rule.media_type}, "        ")
         lines += _caddy_headers(headers_of(rule, isolated=isolated), "        ")
         lines += ["        import emwheels_files", "    }"]
+    # What a rule said of the file must not be said of its absence.
+    lines += ["    handle_errors {", f'        header Cache-Control "{REVALIDATE}"']
+    lines += ['        header Content-Type "text/plain; charset=utf-8"', "        respond {err.status_code}", "    }"]
     files = [
         "(emwheels_files) {",
         "    file_server {",

@@ -32,27 +32,36 @@ class Rule:
     cache: str = REVALIDATE
     negotiated: bool = False
     """The answer depends on the request's Accept header."""
+    precompressed: bool = False
+    """nginx looks for a ``.br`` file beside it; the built-in server and Caddy do so for every file."""
 
     @property
     def pattern(self) -> str:
-        """A regular expression for the whole path, in the syntax that Python, PCRE (nginx) and RE2 (Caddy) share."""
+        """Return `pattern_of` the plain file."""
+        return self.pattern_of("")
+
+    def pattern_of(self, coding: str) -> str:
+        """Return a regular expression for the whole path with the suffix ``coding`` after it.
+
+        In the syntax that Python, PCRE (nginx) and RE2 (Caddy) share.
+        """
         between = "[^/]+" if self.direct else ".*"
         folder = f"(/.*)?/{re.escape(self.folder)}/" if self.folder else "/"
-        return f"^{folder}{between}{re.escape(self.suffix)}$"
+        return f"^{folder}{between}{re.escape(self.suffix + coding)}$"
 
 
 RULES = (
     # RFC 6713 gives gzip's type; a wheel is a zip file (PEP 427), and must never be taken for an encoding of one.
-    Rule(folder="wheels", suffix=".whl", direct=True, media_type="application/zip", cache=FOREVER),
+    Rule(folder="wheels", suffix=".whl", direct=True, media_type="application/zip", cache=FOREVER, precompressed=True),
     Rule(folder="wheels", suffix=".metadata", direct=True, media_type="text/plain; charset=utf-8", cache=FOREVER),
     Rule(folder="simple", suffix=".json", media_type=SIMPLE_JSON, negotiated=True),
     Rule(folder="simple", suffix=".html", media_type="text/html; charset=utf-8", negotiated=True),
     # WebAssembly.instantiateStreaming takes no other type than this one.
-    Rule(suffix=".wasm", media_type="application/wasm"),
+    Rule(suffix=".wasm", media_type="application/wasm", precompressed=True),
     Rule(suffix=".html", media_type="text/html; charset=utf-8"),
-    Rule(suffix=".js", media_type="text/javascript; charset=utf-8"),
-    Rule(suffix=".mjs", media_type="text/javascript; charset=utf-8"),
-    Rule(suffix=".json", media_type="application/json"),
+    Rule(suffix=".js", media_type="text/javascript; charset=utf-8", precompressed=True),
+    Rule(suffix=".mjs", media_type="text/javascript; charset=utf-8", precompressed=True),
+    Rule(suffix=".json", media_type="application/json", precompressed=True),
     Rule(suffix=".map", media_type="application/json"),
     Rule(suffix=".css", media_type="text/css; charset=utf-8"),
     Rule(suffix=".svg", media_type="image/svg+xml"),
