@@ -311,6 +311,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "plan": ("add_plan", True, {"plan": "run_plan"}),
     "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),
     "serve": ("add_serve", False, {"serve": "run_serve"}),
+    "status": ("add_status", False, {"status": "run_status"}),
     "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
     "explain": ("add_explain", False, {"explain": "run_explain"}),
     "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),

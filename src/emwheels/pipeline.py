@@ -763,6 +763,11 @@ def _latest_key(name: str, target: str, profile: str) -> str:
     return hashlib.sha256(f"{name}\n{target}\n{profile}".encode()).hexdigest()
 
 
+def latest_build(store: Store, name: str, target: str, profile: str) -> dict[str, Any] | None:
+    """Return the record of the last build of ``name``: ``output``, ``inputs``, ``log``, ``audit``, ``peak_kib``."""
+    return store.get_record("latest", _latest_key(name, target, profile))
+
+
 def _run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return ``name`` and every recipe it needs at run time."""
     found: list[str] = []

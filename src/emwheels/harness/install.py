@@ -64,7 +64,7 @@ def try_installs(
     engines: Sequence[str],
     lock_url: str = "",
     seconds: float = 120,
-    boot_seconds: float = 120,
+    boot_seconds: float = 300,
 ) -> list[Installed]:
     """Try each of ``installs`` in each of ``engines``, with this machine's network; the page has an origin of its own.
 

@@ -54,7 +54,7 @@ def _nginx(root: str, listen: str, *, isolated: bool) -> str:
     lines = [
         f"# {_MADE_BY.format(name='nginx')}",
         "# For the http block: put it into conf.d or include it. Compressed files that lie beside the plain",
-        "# ones are sent to whoever accepts them. brotli_static is not used for that: it finds nothing under disable_symlinks.",
+        "# ones are sent to whoever accepts them; not by brotli_static, which fails under disable_symlinks.",
         "map $http_accept $emwheels_index {",
         "    default index.html;",
         f'    "~*{_ACCEPTS_JSON}" {SIMPLE_JSON_FILE};',
