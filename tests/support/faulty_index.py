@@ -360,6 +360,45 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+NAMED = {
+    "right": set(),
+    "right-html": set(),
+    "right-with-gamma": set(),
+    "no-cors": {"cors", "cors-missing"},
+    "cors-for-another": {"cors", "cors-missing"},
+    "cors-not-on-errors": {"cors-missing"},
+    "json-as-application-json": {"json-type"},
+    "json-relative": {"json-relative"},
+    "json-garbled": {"page-content"},
+    "html-as-download": {"page-type"},
+    "wrong-hash": {"hash-wrong"},
+    "no-hash": {"hash-missing"},
+    "wrong-size": {"size-wrong"},
+    "page-for-missing-project": {"missing-project"},
+    "page-missing": {"page-status"},
+    "wasm-as-download": {"wasm-type"},
+    "wheel-says-gzip": {"wheel-encoding"},
+    "wheel-truncated": {"wheel-truncated"},
+    "wheel-missing": {"wheel-status"},
+    "wheel-as-text": {"wheel-type"},
+    "redirect-without-cors": {"redirect-cors"},
+    "no-double-slash": {"double-slash"},
+    "only-yanked": {"only-yanked"},
+    "metadata-hash": {"metadata-hash"},
+    "metadata-missing": {"metadata-status"},
+    "metadata-lies": {"metadata-differs"},
+    "name-not-normalised": {"name-normalisation"},
+    "page-immutable": {"cache-page"},
+    "page-without-caching": {"cache-page"},
+    "wheel-not-cached": {"cache-wheel"},
+    "etag-changes": {"etag"},
+    "range-wrong": {"range"},
+    "other-abi": {"abi"},
+    "forms-differ": {"forms-differ"},
+}
+"""Fault -> the checks that have to name it, and no others."""
+
+
 class FaultyIndex:
     """The server. Use as a context manager."""
 

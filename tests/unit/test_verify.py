@@ -1,46 +1,17 @@
 from __future__ import annotations
 
-import pytest
-from faulty_index import FAULTS, FaultyIndex
+import json
+import socket
+from pathlib import Path
 
+import pytest
+from faulty_index import FAULTS, NAMED, FaultyIndex
+
+from emwheels import cli
+from emwheels.errors import UsageError
 from emwheels.verify import CHECKS, verify
 
-NAMED = {
-    "right": set(),
-    "right-html": set(),
-    "right-with-gamma": set(),
-    "no-cors": {"cors", "cors-missing"},
-    "cors-for-another": {"cors", "cors-missing"},
-    "cors-not-on-errors": {"cors-missing"},
-    "json-as-application-json": {"json-type"},
-    "json-relative": {"json-relative"},
-    "json-garbled": {"page-content"},
-    "html-as-download": {"page-type"},
-    "wrong-hash": {"hash-wrong"},
-    "no-hash": {"hash-missing"},
-    "wrong-size": {"size-wrong"},
-    "page-for-missing-project": {"missing-project"},
-    "page-missing": {"page-status"},
-    "wasm-as-download": {"wasm-type"},
-    "wheel-says-gzip": {"wheel-encoding"},
-    "wheel-truncated": {"wheel-truncated"},
-    "wheel-missing": {"wheel-status"},
-    "wheel-as-text": {"wheel-type"},
-    "redirect-without-cors": {"redirect-cors"},
-    "no-double-slash": {"double-slash"},
-    "only-yanked": {"only-yanked"},
-    "metadata-hash": {"metadata-hash"},
-    "metadata-missing": {"metadata-status"},
-    "metadata-lies": {"metadata-differs"},
-    "name-not-normalised": {"name-normalisation"},
-    "page-immutable": {"cache-page"},
-    "page-without-caching": {"cache-page"},
-    "wheel-not-cached": {"cache-wheel"},
-    "etag-changes": {"etag"},
-    "range-wrong": {"range"},
-    "other-abi": {"abi"},
-    "forms-differ": {"forms-differ"},
-}
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +26,40 @@ def test_every_fault_is_named_and_nothing_else(index, targets, fault):
     assert report.checks() == NAMED[fault], report.findings
     for finding in report.findings:
         assert finding.to_dict()["fix"] == CHECKS[finding.check].fix
+
+
+def test_no_url(targets):
+    with pytest.raises(UsageError, match="is not the URL of an index"):
+        verify(["wheels.example.org/simple"], target=targets.get(None))
+
+
+def test_nobody_there(targets):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (report,) = verify([f"http://127.0.0.1:{port}/simple"], target=targets.get(None), clients=())
+    assert report.checks() == {"unreachable"}
+
+
+def test_another_target_is_a_warning(index, targets):
+    other = targets.get("315.0.0-alpha.2")
+    (report,) = verify([index.url("right")], target=other, others=[targets.get("314.0.7")], clients=())
+    assert report.checks() == {"abi-other-target"}
+    assert not report.errors
+
+
+@pytest.mark.parametrize(("fault", "status"), [("right", 0), ("wheel-not-cached", 0), ("no-hash", 10)])
+def test_the_command(index, fault, status, capsys):
+    command = ["--project", str(CHECKOUT), "index", "verify", index.url(fault), "--client", "none"]
+    assert cli.main([*command, "--json"]) == status
+    (report,) = json.loads(capsys.readouterr().out)
+    assert {finding["check"] for finding in report["findings"]} == NAMED[fault]
+    assert all(finding["fix"] and finding["means"] for finding in report["findings"])
+    assert cli.main(command) == status
+    shown = capsys.readouterr().out
+    assert all(check in shown for check in NAMED[fault])
+    assert NAMED[fault] or "no findings" in shown
+
+
+def test_only_some_projects(index, targets):
+    (report,) = verify([index.url("json-garbled")], target=targets.get(None), clients=(), only=["beta_two"])
+    assert report.findings == []

@@ -32,10 +32,17 @@ async def run(job_json: str, emit: Callable[[str], None]) -> None:
             output = await _install(install)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is what a user would have met)
             case["outcome"] = "failed"
-            case["message"] = f"{type(error).__name__}: {error}"[-LIMIT:]
+            case["message"] = _said(error)[-LIMIT:]
             output = {"traceback": traceback.format_exc()[-LIMIT:]}
         emit(json.dumps({**case, "seconds": time.perf_counter() - began, "output": json.dumps(output)}))
     emit(json.dumps({"event": "finish", "status": 0}))
+
+
+def _said(error: BaseException) -> str:
+    """Name the error, and those that a task group has gathered."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_said(each) for each in error.exceptions)
+    return f"{type(error).__name__}: {error}"
 
 
 async def _install(install: dict[str, Any]) -> dict[str, Any]:
