@@ -10,7 +10,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-SOURCES = ("src", "tests", "recipes", "benchmarks", "noxfile.py")
+SOURCES = ("src", "tests", "recipes", "benchmarks", "ci", "noxfile.py")
 
 
 def emwheels(session: nox.Session, *arguments: str) -> None:
@@ -103,6 +103,10 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy")
+    session.run("zizmor", "--offline", "--quiet", "--no-progress", "ci/github/wheels.yml")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "ci/github/wheels.yml")
+    gitlab = ("ci/gitlab/build.yml", "ci/gitlab/wheels.gitlab-ci.yml")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *gitlab)
 
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
