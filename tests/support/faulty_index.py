@@ -420,7 +420,7 @@ class FaultyIndex:
                 if fault not in sites:
                     sites[fault] = index.site(fault)
                 index.requests.append((fault, path, dict(self.headers)))
-                asked = dict(self.headers)
+                asked = {name.title(): value for name, value in self.headers.items()}  # Node sends them in lower case
                 if fault == "no-ranges":
                     asked.pop("Range", None)
                 reply = right_reply(sites[fault], path, asked)
