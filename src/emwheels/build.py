@@ -22,7 +22,7 @@ from emwheels.errors import BuildError, RecipeError
 from emwheels.host import LICENCES, add_cross_packages, files_below, licences_of, unpack_libraries
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
-from emwheels.plan import PROFILES
+from emwheels.plan import PROFILES, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -143,14 +143,19 @@ def _apply(patch: Path, tree: Path, image: Image) -> None:
             )
 
 
-def plain_recipe(recipe: Recipe, source: str) -> dict[str, Any]:
-    """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies."""
+def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict[str, Any]:
+    """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies.
+
+    ``cross`` names the host requirements that are packages: pyodide-build installs those before the build script runs.
+    """
     document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
     document["source"] = {"path": source}
     document["package"]["version"] = str(document["package"]["version"])
     requirements = document.get("requirements", {})
     requirements.pop("run", None)
     requirements.pop("host", None)
+    if cross:
+        document["requirements"] = requirements | {"host": list(cross)}
     document.pop("extra", None)
     return document
 
@@ -167,7 +172,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     prepare_source(recipe, inputs.source, work / "source", image)
     folder = work / "packages" / recipe.name
     folder.mkdir()
-    (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source"), indent=1))
+    cross = [package.recipe.name for package in inputs.cross_packages]
+    (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source", cross), indent=1))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
     libs = work / "build" / ".libs"
@@ -185,7 +191,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     (work / "python").mkdir()
     (work / "python" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
     env = (
-        _ENVIRONMENT
+        profile_environment(recipe, inputs.profile)
+        | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, inputs.profile)
     )

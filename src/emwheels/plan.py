@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from packaging.utils import canonicalize_name
 
+from emwheels.errors import RecipeError
 from emwheels.recipe import dependency_order, required_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from emwheels.recipe import Recipe
     from emwheels.target import Target
 
@@ -26,10 +27,42 @@ PROFILES: dict[str, tuple[str, ...]] = {
 }
 """Name -> optimisation flags, at compile and link. ``size`` is what pyodide-build uses by itself."""
 
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BUILD_SECTIONS = ("package", "source", "build")
 _BUILD_REQUIREMENTS = ("host", "build-extras", "executable", "constraint")
 FORMAT = 2
 """Raised when this program builds differently from the same inputs."""
+
+
+def profile_environment(recipe: Recipe, profile: str) -> dict[str, str]:
+    """Return the variables that a recipe's build script gets in one profile only.
+
+    They are ``extra.emwheels.profiles.PROFILE.environment`` of meta.yaml; pyodide-build does not read ``extra``.
+    Raises `RecipeError` for anything there that is not a mapping of names to text.
+    """
+    where = "extra"
+    found: Any = recipe.extra
+    for key in ("emwheels", "profiles", profile, "environment"):
+        if not isinstance(found, Mapping):
+            break
+        if key == profile and (unknown := set(found) - PROFILES.keys()):
+            raise _profile_error(recipe, where, f"there is no profile {min(unknown)}")
+        where, found = f"{where}.{key}", found.get(key)
+        if found is None:
+            return {}
+    if not isinstance(found, Mapping):
+        raise _profile_error(recipe, where, "must be a mapping")
+    for name, value in found.items():
+        if not _ENVIRONMENT_NAME.fullmatch(str(name)) or not isinstance(value, str):
+            raise _profile_error(recipe, f"{where}.{name}", "must be a variable's name with text in quotes")
+    return dict(found)
+
+
+def _profile_error(recipe: Recipe, where: str, message: str) -> RecipeError:
+    return RecipeError(
+        f"{recipe.folder / 'meta.yaml'}: {where}: {message}",
+        hint='write extra: {emwheels: {profiles: {size: {environment: {NAME: "text"}}}}}',
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +102,7 @@ def build_key(
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
     requirements = document.get("requirements") or {}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
+    environment = profile_environment(recipe, profile)
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
     return BuildKey(
         inputs={
@@ -79,6 +113,7 @@ def build_key(
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(PROFILES[profile])},
+            **({"profile environment": environment} if environment else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,

@@ -175,9 +175,25 @@ def test_packages_to_compile_against_are_added_to_an_environment_of_the_build_ow
     assert (mount.inside, mount.writable) == ("/mnt/xbuildenv/xbuildenv", True)
     assert (mount.host / "site-packages-extras" / "host" / "config.h").read_text() == "wasm"
     assert (mount.host / "pyodide-root" / "Makefile.envs").is_file(), "with all that is shared"
+    plain = json.loads((image.runs[0]["mounts"][0].host / "packages" / "demo" / "meta.yaml").read_text())
+    assert plain["requirements"]["host"] == ["host"], "there when the build script starts"
     assert not (tmp_path / "shared" / "xbuildenv" / "requirements.txt").exists(), (
         "nothing is written into what is shared"
     )
+
+
+def test_environment_of_a_profile(given, start):
+    extra = """
+        extra:
+          emwheels:
+            profiles:
+              speed:
+                environment: {SIMD: "yes", SOURCE_DATE_EPOCH: "1"}
+    """
+    image = Pretended(act=wheels("demo-1.0.whl"))
+    start(given(extra), image)
+    env = image.runs[0]["env"]
+    assert (env["SIMD"], env["SOURCE_DATE_EPOCH"]) == ("yes", "1704067200")
 
 
 @pytest.mark.parametrize("made", [(), ("a.whl", "b.whl")])

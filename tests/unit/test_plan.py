@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from emwheels.plan import PROFILES, BuildKey, build_key
+from emwheels.errors import RecipeError
+from emwheels.plan import PROFILES, BuildKey, build_key, profile_environment
 from emwheels.recipe import load_recipe
 from emwheels.target import Target
 
@@ -157,6 +158,42 @@ def test_profile_flags_change_the_key(folder, monkeypatch):
     before = folder.key()
     monkeypatch.setitem(PROFILES, "speed", ("-O1",))
     assert folder.key().changed(before.inputs) == ["profile/speed"]
+
+
+EXTRA = """extra:
+  emwheels:
+    profiles:
+      size:
+        environment:
+          SIMD: "OFF"
+"""
+
+
+def test_environment_of_a_profile_is_part_of_that_profile_only(folder):
+    before = {profile: folder.key(profile=profile) for profile in PROFILES}
+    folder.meta.write_text(META + EXTRA)
+    after = {profile: folder.key(profile=profile) for profile in PROFILES}
+    assert after["speed"].digest == before["speed"].digest
+    assert after["size"].changed(before["size"].inputs) == ["profile environment/SIMD"]
+    recipe = load_recipe(folder.recipe, patches=folder.patches)
+    assert profile_environment(recipe, "size") == {"SIMD": "OFF"}
+    assert profile_environment(recipe, "speed") == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('SIMD: "OFF"', "SIMD: 1", r"environment\.SIMD: must be"),
+        ('SIMD: "OFF"', '"A B": x', r"environment\.A B: must be"),
+        ('SIMD: "OFF"', "- SIMD", r"size\.environment: must be a mapping"),
+        ("      size:", "      tiny:", r"profiles: there is no profile tiny"),
+    ],
+)
+def test_environment_of_a_profile_that_makes_no_sense(folder, old, new, said):
+    folder.meta.write_text(META + EXTRA.replace(old, new))
+    with pytest.raises(RecipeError, match=said) as caught:
+        folder.key(profile="size")
+    assert str(folder.meta) in caught.value.message
 
 
 def test_the_place_of_the_recipe_does_not_matter(tmp_path):

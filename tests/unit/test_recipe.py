@@ -504,6 +504,20 @@ def test_all_recipes_sorted(tmp_path):
     assert list(load_recipes(tmp_path, patches=tmp_path)) == ["a", "b"]
 
 
+def disable(folder):
+    meta = folder / "meta.yaml"
+    meta.write_text(meta.read_text().replace("package:\n", "package:\n  _disabled: true\n", 1))
+
+
+def test_disabled_recipe_is_loaded_only_if_named_or_needed(tmp_path):
+    write_recipe(tmp_path, "app", run=["lib"])
+    disable(write_recipe(tmp_path, "lib", host=["base"]))
+    disable(write_recipe(tmp_path, "base"))
+    disable(write_recipe(tmp_path, "alone", run=["app"]))
+    assert list(load_recipes(tmp_path, patches=tmp_path)) == ["app", "base", "lib"]
+    assert list(load_recipes(tmp_path, patches=tmp_path, names=["alone"])) == ["alone", "app", "base", "lib"]
+
+
 def test_asked_recipes_with_what_they_need(tmp_path):
     write_recipe(tmp_path, "app", run=["NumPy", "purepython"], host=["lib_z"])
     write_recipe(tmp_path, "numpy", host=["blas"])

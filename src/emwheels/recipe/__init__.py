@@ -65,6 +65,8 @@ def load_recipe(folder: Path, *, patches: Path) -> Recipe:
 def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = None) -> dict[str, Recipe]:
     """Return the recipes called ``names`` and all recipes that those need, or every recipe; sorted by name.
 
+    A recipe that says ``package._disabled`` is there only if it is named or needed.
+
     Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
     """
     folders = _recipe_folders(recipes)
@@ -85,7 +87,20 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
         problems += findings.problems
     if problems:
         raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
+    if names is None:
+        loaded = {name: loaded[name] for name in _enabled(loaded)}
     return dict(sorted(loaded.items()))
+
+
+def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name for name, recipe in recipes.items() if not recipe.package.disabled]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += required_recipes(recipes[name], recipes)
+    return found
 
 
 def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
