@@ -90,6 +90,13 @@ def lock(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the speed of a package against upstream's flags, native CPython and JavaScript: nox -s bench -- NAME."""
+    session.install("--quiet", "--editable", ".")
+    session.run("python", "benchmarks/speed.py", *session.posargs)
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run the project's own tests: unit, integration with the real toolchain, end to end in real engines."""
     session.install("--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, "dev"))
