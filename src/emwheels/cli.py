@@ -45,9 +45,10 @@ _EXAMPLES = """examples:
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lock numpy                    pin numpy's build requirements by hash
+  emwheels cache info                    what the cache holds; gc, verify and export: see emwheels cache --help
 
-exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests, 10 index,
-  130 stopped
+exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests,
+  9 store damaged, 10 index, 130 stopped
 """
 
 
@@ -315,6 +316,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
     "explain": ("add_explain", False, {"explain": "run_explain"}),
     "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),
+    "cache": ("add_cache", False, {"cache": "run_cache"}),
 }
 """Module of `emwheels.verbs` -> what adds its parsers, whether with both groups of options, and what runs each verb."""
 

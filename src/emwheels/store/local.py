@@ -182,8 +182,11 @@ class Store:
 def read_record(path: Path) -> dict[str, Any]:
     """Return the record in the file at ``path``. Raises `ValueError` when it is not what was written there."""
     record = json.loads(path.read_bytes())
-    if not isinstance(record, dict) or record.pop(_CHECKSUM, None) != _checksum(record):
-        raise ValueError(f"{path} is damaged")
+    if not isinstance(record, dict):
+        raise ValueError(f"{path} does not hold an object")  # noqa: TRY004
+    # One without a checksum is of an earlier version, or the damage is in that word and nowhere else.
+    if (checksum := record.pop(_CHECKSUM, None)) is not None and checksum != _checksum(record):
+        raise ValueError(f"{path} does not match its checksum")
     return record
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ROOTS = "roots"
 """The kind of the records that `Store.add_root` makes."""
+_COPY_DIGITS = 24
 
 
 @dataclass(kw_only=True)
@@ -121,13 +123,16 @@ def collect(
     *,
     older_than: float | None = None,
     max_bytes: int | None = None,
+    copies: Path | None = None,
     dry_run: bool = False,
 ) -> Collected:
     """Remove what was not used for ``older_than`` seconds, then the least recently used down to ``max_bytes``.
 
     What a living process uses stays, and so do the copies of files below the folders named by `Store.add_root`,
     with the records that name them. Unfinished files of processes that ended go in any case; so do records that
-    name a file which is not there. While this works, other processes wait before they touch another entry.
+    name a file which is not there. ``copies`` has a folder, named by the first 24 digits of its sha256, for each
+    file that is wanted under a name of its own: those of files that are gone go as well. While this works, other
+    processes wait before they touch another entry.
     """
     published = _published(store)
     result = Collected()
@@ -151,14 +156,22 @@ def collect(
         result.in_use = _total(entry for entry in entries if id(entry) in pinned)
         left = sum(entry.size for entry in entries)
         oldest = time.time() - older_than if older_than is not None else 0
+        wanted = {path.name[:_COPY_DIGITS] for path in used}
         # A record sorts before the files it names, so that none is left without its file.
         for entry in sorted(entries, key=lambda item: item.used):
             useless = entry.used == 0 or entry.used < oldest
             if id(entry) in pinned or not (useless or (max_bytes is not None and left > max_bytes)):
                 result.kept.add(entry.size)
+                wanted.add(entry.path.name[:_COPY_DIGITS])
             elif dry_run or _remove(store, entry):
                 result.removed[entry.kind].add(entry.size)
                 left -= entry.size
+        for folder in copies.glob("*") if copies else ():
+            if folder.name not in wanted:
+                for path in folder.iterdir():
+                    result.removed["copies"].add(path.stat().st_size)
+                if not dry_run:
+                    shutil.rmtree(folder, ignore_errors=True)
     return result
 
 
