@@ -199,7 +199,7 @@ class Builds:
         return None
 
     def _mark_pushed(self, remote: Remote, key: str) -> None:
-        self._store.add_record(_PUSHED, self._pushed_key(remote, key), {})
+        self._store.add_record(_PUSHED, self._pushed_key(remote, key), {"to": remote.url})
 
     def _pushed_key(self, remote: Remote, key: str) -> str:
         return hashlib.sha256(f"{remote.url}\n{key}".encode()).hexdigest()

@@ -77,21 +77,24 @@ def _pull_file(remote: Remote, file: File, store: Store) -> None:
             return
         partial = store.partial(name)
         had_some = partial.exists()
-        remote.blob(file.blob.digest, file.blob.size, partial)
-        if had_some and f"sha256:{sha256_of(partial)}" != file.blob.digest:
-            partial.unlink()  # what an earlier run left may be what is wrong
-            remote.blob(file.blob.digest, file.blob.size, partial)
         try:
-            if f"sha256:{sha256_of(partial)}" != file.blob.digest:
-                size = partial.stat().st_size
-                raise DamagedError(
-                    f"{file.kind} blob {file.blob.digest} came with {size} of {file.blob.size} bytes"
-                    if size < file.blob.size
-                    else f"{file.kind} blob {file.blob.digest} came with other bytes: sha256 {sha256_of(partial)}"
-                )
+            remote.blob(file.blob.digest, file.blob.size, partial)
+            if had_some and f"sha256:{sha256_of(partial)}" != file.blob.digest:
+                partial.unlink()  # what an earlier run left may be what is wrong
+                remote.blob(file.blob.digest, file.blob.size, partial)
+            _check(file, partial)
             _keep(file, partial, store)
-        finally:
+        except DamagedError:
             partial.unlink(missing_ok=True)
+            raise
+        partial.unlink()
+
+
+def _check(file: File, partial: Path) -> None:
+    got, size = f"sha256:{sha256_of(partial)}", partial.stat().st_size
+    if got != file.blob.digest:
+        came = f"{size} of {file.blob.size} bytes" if size < file.blob.size else f"other bytes: {got}"
+        raise DamagedError(f"{file.kind} blob {file.blob.digest} came with {came}")
 
 
 def _keep(file: File, content: Path, store: Store) -> None:
