@@ -177,7 +177,11 @@ class Builds:
 
         def upload(remote: Remote) -> None:
             anew = key in self._damaged
-            if anew or remote.manifest(key) is None:
+            try:
+                missing = remote.manifest(key) is None
+            except (RemoteError, DamagedError):  # a registry answers 500 for a manifest that it cannot read any more
+                missing = anew = True
+            if missing or anew:
                 push(remote, key, record, files_of(KIND, record), self._store, anew=anew)
             self._damaged.discard(key)
             self._mark_pushed(remote, key)

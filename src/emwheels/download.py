@@ -33,8 +33,15 @@ class NotFoundError(FetchError):
     """The server answered that there is no such file."""
 
 
+class RefusedError(FetchError):
+    """The server answered 401 or 403: it does not know who this is, or does not let them."""
+
+
 class UnreachableError(FetchError):
     """The network or the server failed, every time it was tried; another time may be better."""
+
+
+_ERRORS = {401: RefusedError, 403: RefusedError, 404: NotFoundError, 410: NotFoundError}
 
 
 class _TransientError(Exception):
@@ -200,7 +207,7 @@ def _check(response: httpx.Response, url: str) -> None:
     message = f"{_shown(url)}: the server answered {status} {response.reason_phrase}".rstrip()
     if status == 429 or status >= 500:
         raise _TransientError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
-    raise (NotFoundError if status in {404, 410} else FetchError)(message)
+    raise _ERRORS.get(status, FetchError)(message)
 
 
 def _retry_after(value: str) -> float:

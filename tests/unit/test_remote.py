@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import http.server
-import io
 import json
 import threading
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from fake_builds import WHEEL, flipped, make_build
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,28 +23,6 @@ from emwheels.remote.model import DamagedError, Manifest, RemoteError
 from emwheels.remote.open import open_remote
 from emwheels.remote.transfer import push
 from emwheels.store import Store
-
-WHEEL, LOG = b"wheel" * 20000, b"log\n" * 100
-
-
-def key_of(inputs):
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def make_build(store, name="tiny", wheel=WHEEL, **output):
-    """Put a build into the store's files and return its key and its record."""
-    inputs = {"recipe": {"package": {"name": name, "version": "1.0"}}}
-    key = key_of(inputs)
-    made = {
-        "name": name,
-        "kind": "wheels",
-        "filename": f"{name}-1.0-py3-none-any.whl",
-        "sha256": store.put_file("wheels", io.BytesIO(wheel)),
-        "size": len(wheel),
-        "seconds": 1.5,
-        "key": key,
-    }
-    return key, {"inputs": inputs, "log": store.put_file("logs", io.BytesIO(LOG)), "output": made | output}
 
 
 @dataclass
@@ -190,12 +167,6 @@ def test_a_leftover_of_something_else_does_not_spoil_the_download(builds, export
 
 def damage(folder, sha256, content):
     (folder / "blobs" / "sha256" / sha256).write_bytes(content)
-
-
-def flipped(content):
-    changed = bytearray(content)
-    changed[len(changed) // 3] ^= 1
-    return bytes(changed)
 
 
 @pytest.mark.parametrize(

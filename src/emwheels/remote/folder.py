@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.download import Downloader, NotFoundError
+from emwheels.download import Downloader, NotFoundError, RefusedError
 from emwheels.errors import FetchError
 from emwheels.remote.model import DOCUMENT_LIMIT, DamagedError, RemoteError
 
@@ -93,7 +93,7 @@ def read_manifest(downloader: Downloader, url: str, headers: dict[str, str] | No
     except NotFoundError:
         return None
     except FetchError as error:
-        raise RemoteError(error.message, hint=error.hint) from error
+        raise remote_error(error) from error
     if len(content) > DOCUMENT_LIMIT:
         raise DamagedError(f"its manifest has {len(content)} bytes")
     return content
@@ -111,7 +111,13 @@ def save_blob(downloader: Downloader, url: str, digest: str, size: int, path: Pa
     except NotFoundError as error:
         raise DamagedError(f"blob {digest} is missing") from error
     except FetchError as error:
-        raise RemoteError(error.message, hint=error.hint) from error
+        raise remote_error(error) from error
+
+
+def remote_error(error: FetchError) -> RemoteError:
+    """Return the error as that of a remote store, with what to do about one that wants to know who this is."""
+    login = "log in, or in again: podman login HOST, docker login HOST" if isinstance(error, RefusedError) else ""
+    return RemoteError(error.message, hint=error.hint or login)
 
 
 @contextmanager

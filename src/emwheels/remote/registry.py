@@ -13,7 +13,7 @@ import httpx
 
 from emwheels.download import Downloader, NotFoundError
 from emwheels.errors import FetchError
-from emwheels.remote.folder import read_manifest, save_blob
+from emwheels.remote.folder import read_manifest, remote_error, save_blob
 from emwheels.remote.model import MANIFEST, RemoteError
 
 if TYPE_CHECKING:
@@ -65,6 +65,6 @@ class Registry:
         try:
             self._downloader.retried(url, once)
         except FetchError as error:
-            raise RemoteError(error.message, hint=error.hint) from error
+            raise remote_error(error) from error
         except KeyError as error:
             raise RemoteError(f"{self.url} answered an upload without saying where to send it") from error

@@ -45,6 +45,7 @@ def pull_record(remote: Remote, key: str) -> tuple[dict[str, Any], Manifest] | N
         raise DamagedError(f"its record is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise DamagedError("its record is not an object")
+    record.pop(_NONCE, None)
     return record, manifest
 
 

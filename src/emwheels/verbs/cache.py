@@ -48,9 +48,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     actions.add_parser("info", parents=[common], help="sizes by kind")
-    gc = actions.add_parser(
-        "gc", parents=[common], help="remove what is not used; leftovers of killed runs in any case"
-    )
+    gc = actions.add_parser("gc", parents=[common], help="remove what is not used, and what killed runs left")
     gc.add_argument("--older-than", type=_seconds, metavar="AGE", help="what was last used longer ago: 30d, 12h")
     gc.add_argument(
         "--max-size", type=_bytes, metavar="SIZE", help="then the least recently used, until this is left: 5G"
