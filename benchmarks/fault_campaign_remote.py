@@ -115,7 +115,7 @@ def part_of(registry: LocalRegistry, what: str, key: str) -> Path:
     return registry.blob(parts[what]["digest"].removeprefix("sha256:"))
 
 
-def campaign(rounds: int, seed: int, folder: Path) -> Counter[str]:
+def campaign(rounds: int, seed: int, folder: Path, minutes: float) -> Counter[str]:
     """Run the rounds and return the counts."""
     randomness, counts = random.Random(seed), Counter[str]()
     project = find_project(Path(__file__).parent)
@@ -129,7 +129,10 @@ def campaign(rounds: int, seed: int, folder: Path) -> Counter[str]:
         began = time.monotonic()
         finished(start(folder / "timed", registry.url))
         usual = time.monotonic() - began
+        limit = time.monotonic() + minutes * 60
         for number in range(rounds):
+            if time.monotonic() > limit:
+                break
             fault = FAULTS[number % len(FAULTS)]
             home = folder / f"m{number}"
             at_fault: set[int] = set()
@@ -156,7 +159,7 @@ def campaign(rounds: int, seed: int, folder: Path) -> Counter[str]:
                     registry.kill()
                 if fault != "registry killed":
                     process.kill()
-            _, said = process.communicate()
+            out, said = process.communicate()
             if "collection" in fault:
                 collector.join()
             counts["killed in the midst"] += process.returncode < 0
@@ -166,6 +169,10 @@ def campaign(rounds: int, seed: int, folder: Path) -> Counter[str]:
             if ("registry" in fault and "killed" in fault) or fault == "both killed":
                 registry.start()
             already = _whole(home, known) if process.returncode == 0 else set()
+            if process.returncode == 0 and "killed" not in fault:
+                first = {int(build) for build, origin in json.loads(out).items() if origin == "made"}
+                counts["made again though whole"] += len(first - at_fault)
+                counts["made again"] += len(first)
             origins, said = finished(start(home, registry.url))
             made = {build for build, origin in origins.items() if origin == "made"}
             counts["made again though whole"] += len(made - at_fault)
@@ -199,13 +206,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60, help="start no round after this")
     parser.add_argument("--machine", nargs=2, metavar=("FOLDER", "URL"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.machine:
         machine(Path(arguments.machine[0]), arguments.machine[1])
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        counts = campaign(arguments.rounds, arguments.seed, Path(folder))
+        counts = campaign(arguments.rounds, arguments.seed, Path(folder), arguments.minutes)
     bad = (
         "wrong or lost",
         "made again though whole",

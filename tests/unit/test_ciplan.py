@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emwheels.ciplan import GITLAB_NEEDS_LIMIT, ci_levels, github, gitlab
+from emwheels.plan import Planned
+from emwheels.verbs.plan import ci_plan
 
 
 @st.composite
@@ -94,6 +96,20 @@ def test_gitlab_jobs_wait_for_what_they_need():
     }
     assert pipeline["numpy"]["needs"] == []
     assert "nothing to build" in yaml.safe_load(gitlab(()))
+
+
+def test_only_what_is_to_be_built_gets_a_job():
+    planned = [
+        Planned(name="numpy", state="to build", seconds=900.0),
+        Planned(name="zlib", state="remote", seconds=20.0),
+        Planned(name="msgpack", state="up to date"),
+        Planned(name="opencv", state="to build", needs=("numpy", "zlib")),
+        Planned(name="broken", state="blocked"),
+    ]
+    document = json.loads(ci_plan(planned, "github"))
+    packages = [[row["packages"] for row in level["include"]] for level in document["levels"]]
+    assert packages == [["numpy"], ["opencv"]]
+    assert yaml.safe_load(ci_plan(planned, "gitlab"))["opencv"]["needs"] == ["numpy"]
 
 
 def test_gitlab_leaves_more_needs_than_it_allows_to_the_stages():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.ciplan import GITHUB_LEVELS, ci_levels, github, gitlab
 from emwheels.plan import PROFILES, REMOTE, TO_BUILD
 from emwheels.verbs.opening import open_pipeline
 
@@ -26,6 +27,7 @@ _EXAMPLES = """examples:
   emwheels plan                       every recipe: up to date, from the remote store, to build or blocked, and why
   emwheels plan opencv-python         that one and what it needs
   emwheels plan --json | jq -r '.[] | select(.state == "to build").name'
+  emwheels plan --format github       jobs for a matrix of GitHub Actions; gitlab: a child pipeline
 
 Nothing is built or downloaded. What a package is compiled against is part of its key by its bytes: as long as such a
 package is to be built itself, nobody can know whether its dependents change, and the plan says so.
@@ -42,17 +44,34 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="these recipes and what they need (default: all)")
+    parser.add_argument(
+        "--format",
+        choices=["table", "github", "gitlab"],
+        default="table",
+        help="how to print it; for a CI service, what is to be built as levels of jobs (default: table)",
+    )
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
 
 
 def run_plan(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Print the plan and return the exit status: 0 also if there is something to do."""
     planned = open_pipeline(arguments, project, targets).plan(arguments.names, arguments.profile)
-    if arguments.json:
+    if arguments.format != "table":
+        print(ci_plan(planned, arguments.format))
+    elif arguments.json:
         print(json.dumps([asdict(package) for package in planned], indent=1))
     else:
         _print_plan(planned)
     return 0
+
+
+def ci_plan(planned: Sequence[Planned], service: str) -> str:
+    """Return what is to be built as jobs of ``github`` or ``gitlab``."""
+    needs = {package.name: package.needs for package in planned if package.state == TO_BUILD}
+    seconds = {package.name: package.seconds for package in planned if package.seconds}
+    if service == "github":
+        return github(ci_levels(needs, seconds, max_levels=GITHUB_LEVELS))
+    return gitlab(ci_levels(needs, seconds)).rstrip()
 
 
 def _print_plan(planned: Sequence[Planned]) -> None:
