@@ -246,12 +246,16 @@ def test_an_unfinished_download_stays_while_it_is_locked(kept):
     with kept as store:
         store.partial("x").write_bytes(b"half")
         used(store.partial("x"), OLD)
-    store = Store(kept.root)
+    store, path = Store(kept.root), kept.root / "partial" / "x"
     with store.lock("x"):
         collect(store, files_of, older_than=DAY)
-        assert store.partial("x").exists()
+        assert path.exists()
     collect(store, files_of, older_than=DAY)
-    assert not store.partial("x").exists()
+    assert not path.exists()
+    store.partial("y").write_bytes(b"half")
+    used(store.partial("y"), OLD)
+    collect(store, files_of, older_than=DAY)
+    assert store.partial("y").exists(), "this process uses it"
 
 
 def test_verify_moves_damage_aside_and_names_what_is_incomplete(store):

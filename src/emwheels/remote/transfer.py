@@ -106,7 +106,7 @@ def _keep(file: File, content: Path, store: Store) -> None:
         store.put_file(file.kind, content)
         return
     digest, size = hashlib.sha256(), 0
-    unpacked = content.with_name(f"{content.name}-unpacked")
+    unpacked = store.partial(f"{content.name}-unpacked")
     try:
         with gzip.open(content) as stream, unpacked.open("wb") as out:
             while chunk := stream.read(_CHUNK):

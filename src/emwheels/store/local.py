@@ -130,6 +130,7 @@ class Store:
             raise ValueError(f"not a name for a partial file: {name!r}")
         folder = self.root / "partial"
         folder.mkdir(parents=True, exist_ok=True)
+        self._lease.use(folder / name)
         return folder / name
 
     @contextlib.contextmanager
