@@ -175,10 +175,9 @@ def wheels_of(
         variants["b size"] = arguments.against
     else:
         key = pipeline.key(recipe, "size", outputs)
-        found = pipeline.existing(key)
-        outcome = Outcome(name=recipe.name, state="failed")
-        options = Options(profile="size", test=False)
-        size = found[0] if found else pipeline.build(recipe, key, options, outputs, outcome)
+        size = pipeline.existing(key) or pipeline.build(
+            recipe, key, Options(profile="size", test=False), outputs, Outcome(name=recipe.name, state="failed")
+        )
         variants["b size"] = named(pipeline, size, folder / "b")
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
     return variants, [named(pipeline, output, folder / "needed") for output in needed]

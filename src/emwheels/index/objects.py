@@ -64,7 +64,7 @@ class Bucket:
             with self._explained():
                 result = obstore.get(self._store, name)
                 if name == RECORD:
-                    self._record = {"e_tag": result.meta.get("e_tag"), "version": result.meta.get("version")}
+                    self._record = _written(result.meta)
                 return bytes(result.bytes())
         except FileNotFoundError:
             return None
@@ -107,7 +107,7 @@ class Bucket:
             raise IndexingError(
                 f"somebody else published to {self.where} at the same time", hint="run the same command again"
             ) from error
-        self._record = {"e_tag": put.get("e_tag"), "version": put.get("version")}
+        self._record = _written(put)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -125,3 +125,8 @@ class Bucket:
                 f"{self.where}: {first}",
                 hint="check AWS_ENDPOINT_URL, AWS_REGION and the credentials; what was sent stays, run it again",
             ) from error
+
+
+def _written(result: Mapping[str, Any]) -> dict[str, str]:
+    """Return what tells one version of an object from another, for a write that replaces only that."""
+    return {key: result[key] for key in ("e_tag", "version") if result.get(key)}
