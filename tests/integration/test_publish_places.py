@@ -1,0 +1,185 @@
+"""Publishing to a real S3 server (SeaweedFS); what arrives is followed link by link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import obstore
+import pytest
+from index_reader import problems
+from synthetic_wheels import make_wheel
+
+from emwheels import index
+from emwheels.errors import IndexingError
+from emwheels.index.folder import Folder
+from emwheels.index.objects import Bucket
+from emwheels.index.publishing import place_of, publish_to
+from emwheels.index.update import read_catalogue, write, yank
+from emwheels.verbs.index import object_headers
+
+BASE = "https://wheels.example.org/"
+
+
+def wait_for(port, process):
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None, "the server ended"
+        time.sleep(0.1)
+    pytest.fail("the server does not listen")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    """The address of a SeaweedFS with a bucket called ``wheels``."""
+    folder = tmp_path_factory.mktemp("s3")
+    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    (folder / "s3.json").write_text(
+        '{"identities":[{"name":"test","credentials":[{"accessKey":"key","secretKey":"secret"}],'
+        '"actions":["Admin","Read","Write","List","Tagging"]}]}'
+    )
+    weed = shutil.which("weed", path=f"{Path(os.sys.executable).parent}:{os.environ['PATH']}")
+    argv = [weed, "server", "-ip=127.0.0.1", f"-dir={folder}", "-s3", f"-s3.config={folder}/s3.json"]
+    argv += [f"-master.port={ports['master']}", f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}"]
+    argv += [f"-s3.port={ports['s3']}", "-volume.max=20", "-master.volumeSizeLimitMB=64"]
+    argv += [f"-{part}.port.grpc={free_port()}" for part in ("master", "volume", "filer", "s3")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, cwd=folder)
+    try:
+        wait_for(ports["s3"], process)
+        yield f"http://127.0.0.1:{ports['s3']}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def bucket(s3, monkeypatch):
+    """The URL of an empty folder of a bucket, and the environment that leads there."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    store = obstore.store.S3Store("wheels", client_options={"allow_http": True})
+    signed = obstore.sign(store, "PUT", "", expires_in=timedelta(minutes=5))
+    for _ in range(100):  # the volume server registers a moment after the port is open
+        if httpx.put(signed).status_code in (200, 409):
+            break
+        time.sleep(0.2)
+    return f"s3://wheels/{time.time_ns()}"
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = Folder(tmp_path / "dist")
+    for name in ("alpha", "beta"):
+        wheel = make_wheel(tmp_path / "made", name, files={f"{name}.py": "x = 1\n" * 500})
+        index.publish(folder.root, wheel, wheel.name)
+    return folder
+
+
+@pytest.fixture
+def place(bucket):
+    """An empty place on the server."""
+    return place_of(bucket, object_headers)
+
+
+def again(place):
+    """Return the place as a new process would see it."""
+    return place_of(place.where, object_headers)
+
+
+def test_everything_arrives_and_a_second_time_sends_nothing(source, place):
+    _, changed = publish_to(source, place, base_url=BASE)
+    assert changed.sent >= 4 + 4 + 2 + 1
+    assert problems(again(place).read, BASE) == []
+    assert read_catalogue(again(place)).projects == read_catalogue(source).projects
+    plan, changed = publish_to(source, again(place))
+    assert (plan.wheels, changed) == ((), None)
+
+
+def test_an_interrupted_publish_goes_on(source, place, tmp_path, monkeypatch):
+    kind = type(place)
+    original = kind.send
+
+    def stop_at_pages(self, files):
+        if any(name.startswith("simple/") for name in files):
+            raise KeyboardInterrupt
+        return original(self, files)
+
+    monkeypatch.setattr(kind, "send", stop_at_pages)
+    with pytest.raises(KeyboardInterrupt):
+        publish_to(source, place, base_url=BASE)
+    monkeypatch.setattr(kind, "send", original)
+    assert problems(again(place).read, BASE) == []
+    sent = []
+    monkeypatch.setattr(kind, "send", lambda self, files: sent.extend(files) or original(self, files))
+    publish_to(source, again(place), base_url=BASE)
+    assert not [name for name in sent if name.endswith(".whl")], "the wheels were there"
+    assert problems(again(place).read, BASE) == []
+    assert b"alpha" in again(place).read("simple/index.html")
+
+
+def test_other_bytes_are_refused_and_a_version_can_be_removed(source, place, tmp_path):
+    publish_to(source, place, base_url=BASE)
+    wheel = make_wheel(tmp_path / "other", "alpha", files={"alpha.py": "y = 2\n"})
+    index.publish(source.root, wheel, wheel.name)
+    with pytest.raises(IndexingError, match="a published file never changes"):
+        publish_to(source, again(place))
+    there = again(place)
+    catalogue = read_catalogue(there)
+    gone = catalogue.project("alpha")
+    catalogue.put(gone.without([wheel.name]))
+    write(there, catalogue, changed=["alpha"], gone=[f"wheels/{wheel.name}", f"wheels/{wheel.name}.metadata"])
+    assert again(place).read(f"wheels/{wheel.name}") is None
+    assert again(place).read("simple/alpha/index.html") is None
+    publish_to(source, again(place))
+    assert again(place).read(f"wheels/{wheel.name}") == wheel.read_bytes()
+    assert problems(again(place).read, BASE) == []
+
+
+def test_objects_have_the_headers_of_the_web_servers(source, bucket):
+    place = place_of(bucket, object_headers)
+    publish_to(source, place, base_url=BASE)
+    expected = {
+        "wheels/alpha-1.0-py3-none-any.whl": ("application/zip", "public, max-age=31536000, immutable"),
+        "simple/alpha/index.html": ("text/html; charset=utf-8", "no-cache"),
+        "simple/alpha/index.json": ("application/vnd.pypi.simple.v1+json", "no-cache"),
+        "packages.json": ("application/json", "no-cache"),
+    }
+    for name, headers in expected.items():
+        attributes = dict(obstore.get(place._store, name).attributes)
+        assert (attributes["Content-Type"], attributes["Cache-Control"]) == headers, name
+
+
+def test_two_that_publish_to_one_bucket_at_a_time(source, bucket):
+    publish_to(source, Bucket(bucket))
+    slow = Bucket(bucket)
+    catalogue = read_catalogue(slow)
+    quick = Bucket(bucket)
+    other = read_catalogue(quick)
+    other.put(yank(other.project("alpha"), "1.0", "first"))
+    write(quick, other, changed=["alpha"])
+    catalogue.put(yank(catalogue.project("beta"), "1.0", "second"))
+    with pytest.raises(IndexingError, match="somebody else published"):
+        write(slow, catalogue, changed=["beta"])
+    assert problems(Bucket(bucket).read) == []
+    assert b"first" in Bucket(bucket).read("simple/alpha/index.html")
+
+
+def test_a_bucket_that_is_not_there(bucket, source):
+    with pytest.raises(IndexingError, match="missing-bucket"):
+        publish_to(source, Bucket("s3://missing-bucket/x"))
