@@ -175,6 +175,8 @@ def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
     if arguments.names and arguments.all:
         raise UsageError("give names or --all, not both")
     only_test = arguments.verb == "test"
+    if not only_test and arguments.jobs < 0:
+        raise UsageError(f"--jobs {arguments.jobs}: give the number of cores", hint="0 takes those of the machine")
     options = Options(
         profile=arguments.profile,
         engines=tuple(arguments.engine or ENGINES),

@@ -93,6 +93,12 @@ def test_build_without_a_name_lists_and_builds_nothing(project, capsys, outcomes
     assert outcomes[1] == []
 
 
+def test_less_than_no_cores(project, capsys, outcomes):
+    assert cli.main(["build", "--all", "--jobs", "-1"]) == 2
+    assert "--jobs -1" in capsys.readouterr().err
+    assert outcomes[1] == []
+
+
 def test_help_has_examples_and_exit_statuses(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["--help"])
@@ -102,7 +108,10 @@ def test_help_has_examples_and_exit_statuses(capsys):
     assert "exit status: 0 done" in out
 
 
-@pytest.mark.parametrize("verb", ["list", "build", "test", "image", "lock", "audit"])
+@pytest.mark.parametrize(
+    "verb",
+    ["list", "build", "test", "image", "lock", "audit", "plan", "reproduce", "serve", "index", "publish", "explain"],
+)
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([verb, "--help"])
