@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from emwheels.status.collect import Built
 
 ROW = 44
-LABEL = 150
-BAR = 330
-WIDTH = LABEL + BAR + 120
+LABEL = 140
+BAR = 150
+WIDTH = LABEL + BAR + 90
+_LONGEST_NAME = 18
+"""Characters: a phone shows the whole picture without making the text too small."""
 _SHORTEST = 2
 
 
@@ -33,11 +35,15 @@ def picture(built: Sequence[Built]) -> str:
     ]
     for number, row in enumerate(built):
         top = number * ROW + 8
-        parts += _text("name", top + 14, row.name) + _text("target", top + 30, row.target)
+        parts += _text("name", top + 14, _shortened(row.name)) + _text("target", top + 30, row.target)
         parts += _bar("size", top, row.size / largest, size_text(row.size))
         if row.seconds is not None:
             parts += _bar("time", top + 17, row.seconds / longest, time_text(row.seconds))
     return "\n".join([*parts, "</svg>"])
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _text(kind: str, bottom: int, text: str) -> list[str]:
