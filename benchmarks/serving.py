@@ -4,7 +4,7 @@
     python benchmarks/serving.py --seconds 1     a quick look
 
 Makes an index of a few wheels in a temporary folder, with one precompressed. For each server and each kind of file wrk
-(of the build image) asks over 32 connections; then, from 16 threads, every file is fetched many times, whole, in parts
+(of the build image) asks over 32 connections, or 4 for the large one; then, from 16 threads, every file is fetched many times, whole, in parts
 and compressed, and compared byte by byte with what is published. Prints a table; ends with status 1 for any error or
 wrong byte.
 """
@@ -37,11 +37,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 
 from web_servers import nginx
 
-CONNECTIONS = 32
 FETCHES = 2000
 SMALL = "simple/demo/index.html"
 WHEEL = "wheels/demo-1.0-py3-none-any.whl"
 LARGE = "wheels/large-1.0-py3-none-any.whl"
+CONNECTIONS = {SMALL: 32, WHEEL: 32, LARGE: 4}
 
 
 def make_site(root: Path) -> None:
@@ -70,10 +70,10 @@ def built_in(root: Path):
             run.terminate()
 
 
-def load(image, url: str, seconds: int) -> dict[str, float]:
+def load(image, url: str, seconds: int, connections: int) -> dict[str, float]:
     """Run wrk against ``url``: requests, errors, requests and megabytes a second, latency in ms."""
     with tempfile.TemporaryFile() as output:
-        argv = ["wrk", "--latency", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", url]
+        argv = ["wrk", "--latency", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", url]
         done = image.run(argv, env={"PATH": "/usr/bin:/bin"}, network=True, output=output, seconds=seconds + 60)
         output.seek(0)
         text = output.read().decode()
@@ -138,7 +138,11 @@ def main() -> int:
         for server, running in (("built-in", built_in(root)), ("nginx", nginx(image, root, configured))):
             with running as address:
                 rows += [
-                    {"server": server, "file": name, **load(image, f"{address}/{name}", arguments.seconds)}
+                    {
+                        "server": server,
+                        "file": name,
+                        **load(image, f"{address}/{name}", arguments.seconds, CONNECTIONS[name]),
+                    }
                     for name in (SMALL, WHEEL, LARGE)
                 ]
                 began = time.monotonic()

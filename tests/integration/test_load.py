@@ -22,4 +22,4 @@ def test_both_servers_send_every_byte_right_under_load():
     rows = json.loads(done.stdout)["rows"]
     assert {row["server"] for row in rows} == {"built-in", "nginx"}
     assert all(row["errors"] == 0 for row in rows)
-    assert all(row["requests"] >= 10 for row in rows)
+    assert sum(row["requests"] for row in rows) > 800
