@@ -4,9 +4,9 @@
     python benchmarks/serving.py --seconds 1     a quick look
 
 Makes an index of a few wheels in a temporary folder, with one precompressed. For each server and each kind of file wrk
-(of the build image) asks over 32 connections, or 4 for the large one; then, from 16 threads, every file is fetched many times, whole, in parts
-and compressed, and compared byte by byte with what is published. Prints a table; ends with status 1 for any error or
-wrong byte.
+(of the build image) asks over 32 connections, or 4 for the large one; then, from 16 threads, every file is fetched many
+times, whole, in parts and compressed, and compared byte by byte with what is published. Prints a table; ends with
+status 1 for any error or wrong byte.
 """
 
 from __future__ import annotations
