@@ -46,7 +46,7 @@ export async function runJob({ loadPyodide, indexURL, base, emit }) {
     const began = performance.now();
     const job = await (await fetch(`${base}/job.json`)).json();
     const lock = job.lock_url
-      ? { lockFileURL: job.lock_url, packageCacheDir: "/tmp" } // Node keeps packages; the runtime's folder is read-only
+      ? { lockFileURL: job.lock_url }
       : { lockFileContents: job.lock, packageBaseUrl: `${base}/none/` };
     const pyodide = await loadPyodide({ indexURL, ...lock });
     const boot = () => emit(JSON.stringify({ event: "boot", seconds: (performance.now() - began) / 1000 }));
