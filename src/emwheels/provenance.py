@@ -44,20 +44,28 @@ class Linked:
 
 
 def build_report(recipe: Recipe, key: BuildKey, *, tools: Mapping[str, str], requirements: Sequence[str]) -> bytes:
-    """Return the build report as JSON: the key, all that went into it, tool versions, wheels of build requirements.
+    """Return the build report as JSON: the key, what went into it, tool versions, wheels of build requirements.
 
     The inputs name the image by digest, the flags, and the sha256 of the source, of each patch and of what each host
-    requirement came out as. There is no time and no machine in it.
+    requirement came out as; empty ones are left out, and of the target there are its name and flags. There is no time
+    and no machine in it.
     """
+    inputs = {name: value for name, value in key.inputs.items() if value not in ({}, "")}
+    inputs["target"] = {name: inputs["target"][name] for name in ("name", "cflags", "ldflags")}
     document = {
         "name": recipe.name,
         "version": recipe.version,
         "key": key.digest,
-        "inputs": key.inputs,
+        "inputs": inputs,
         "tools": dict(tools),
         "build requirements": sorted(requirements),
     }
-    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+    return _compact(document)
+
+
+def _compact(document: Mapping[str, Any]) -> bytes:
+    """Return JSON without blanks: a wheel is downloaded more often than this is read."""
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int) -> bytes:
@@ -82,7 +90,8 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
     bom.register_dependency(root, libraries)
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
     document: dict[str, Any] = json.loads(text)
-    return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+    del document["$schema"]  # optional in CycloneDX: bomFormat and specVersion say the same
+    return _compact(document)
 
 
 def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> Component:

@@ -58,9 +58,12 @@ def test_the_sbom_lists_what_is_linked_with_its_licence(recipes):
 
 
 def test_the_report_holds_the_key_and_its_inputs(recipes):
-    key = BuildKey(inputs={"image": "sha256:1", "profile": {"speed": ["-O3"]}})
+    target = {"name": "314.0.7", "cflags": ["-fPIC"], "ldflags": [], "runtime_sha256": "ab" * 32}
+    kept = {"image": "sha256:1", "profile": {"speed": ["-O3"]}}
+    key = BuildKey(inputs={**kept, "target": target, "patches": {}, "build requirements": ""})
     report = json.loads(build_report(recipes["demo"], key, tools={"llvm": "21"}, requirements=["b.whl", "a.whl"]))
-    assert (report["key"], report["inputs"], report["tools"]) == (key.digest, key.inputs, {"llvm": "21"})
+    assert (report["key"], report["tools"]) == (key.digest, {"llvm": "21"})
+    assert report["inputs"] == kept | {"target": {"name": "314.0.7", "cflags": ["-fPIC"], "ldflags": []}}
     assert report["build requirements"] == ["a.whl", "b.whl"]
 
 
