@@ -141,6 +141,11 @@ class Builds:
         self._store.add_record(KIND, key, record)
         self._upload(key, record)
 
+    def shared(self, key: str) -> bool:
+        """Tell whether a build has been pushed to the remote store, or came from there."""
+        remote = self._remote
+        return remote is not None and self._store.get_record(_PUSHED, self._pushed_key(remote, key)) is not None
+
     def _local(self, key: str) -> dict[str, Any] | None:
         record = self._store.get_record(KIND, key)
         if record is None:
@@ -172,7 +177,7 @@ class Builds:
 
     def _upload(self, key: str, record: Mapping[str, Any]) -> None:
         remote = self._remote
-        if remote is None or not self._push or self._store.get_record(_PUSHED, self._pushed_key(remote, key)):
+        if remote is None or not self._push or self.shared(key):
             return
 
         def upload(remote: Remote) -> None:

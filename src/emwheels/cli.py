@@ -99,6 +99,9 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
         run.add_argument("--all", action="store_true", help="every recipe")
         run.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
+        run.add_argument(
+            "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"
+        )
         run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
         if verb == "build":
             run.add_argument(
@@ -188,8 +191,18 @@ def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
         jobs=0 if only_test else arguments.jobs,
         fail_fast=not only_test and arguments.fail_fast,
     )
+    if arguments.scheduler and (not arguments.remote or arguments.offline):
+        raise UsageError(
+            "--scheduler needs --remote: the workers hand builds to each other through it",
+            hint="--remote oci://HOST/NAME, a registry that this machine and all workers can reach",
+        )
     pipeline = open_pipeline(arguments, project, targets)
-    outcomes = pipeline.run(arguments.names, options)
+    if arguments.scheduler:
+        from emwheels.worker import run_on_cluster
+
+        outcomes = run_on_cluster(arguments.scheduler, pipeline, arguments.names, options, arguments.remote)
+    else:
+        outcomes = pipeline.run(arguments.names, options)
     if arguments.json:
         print(json.dumps([_plain(outcome) for outcome in outcomes], indent=1))
     else:

@@ -556,6 +556,18 @@ class Pipeline:
         """Read the recipes of ``names`` (all if empty) and of what they need: `step` works on them."""
         self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
 
+    def bring(self, output: Output) -> None:
+        """See to it that what another machine built is in the local store."""
+        if self.builds.get(output.key) is None:
+            raise EmwheelsError(
+                f"{output.name} was built elsewhere and cannot be had from the remote store",
+                hint="run the command again: what cannot be had is built again",
+            )
+
+    def stop(self) -> None:
+        """Let tasks that are at work here end at the next occasion."""
+        self._stopping.set()
+
     def run(
         self, names: Sequence[str], options: Options, *, executor: Executor[Outcome] | None = None
     ) -> list[Outcome]:

@@ -76,13 +76,13 @@ class LocalExecutor(Generic[T]):
         self.stopping.set()
         deadline = time.monotonic() + _PATIENCE
         while True:
-            _kill_children()
+            kill_children()
             if not self._threads or time.monotonic() > deadline:
                 return
             time.sleep(0.05)
 
 
-def _kill_children() -> None:
+def kill_children() -> None:
     """Kill every child of this process with its process group: each command is the leader of a group of its own."""
     own = os.getpgrp()
     for child in psutil.Process().children():
