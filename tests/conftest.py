@@ -120,7 +120,7 @@ class TinyProject:
         return self.root / "dist"
 
     def published(self):
-        return sorted(path.name for path in (self.dist / "wheels").glob("*"))
+        return sorted(path.name for path in (self.dist / "wheels").glob("*") if path.suffix != ".metadata")
 
     def half_written(self):
         """Return what an interrupted write would have left in dist."""
