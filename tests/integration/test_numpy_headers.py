@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emwheels.builds import files_of
 from emwheels.pipeline import Options
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
@@ -66,10 +67,12 @@ def project(make_tiny_project, tmp_path, pipeline):
         shutil.copyfile(CHECKOUT / "recipes" / "numpy" / name, tiny.root / "recipes" / "numpy" / name)
     for kind in ("builds", "latest"):
         shutil.copytree(pipeline.store.root / "records" / kind, tiny.cache / "store" / "records" / kind)
-    ours = pipeline.store.get(outcome.output.kind, outcome.output.sha256)
-    copy = tiny.cache / "store" / ours.relative_to(pipeline.store.root)
-    copy.parent.mkdir(parents=True)
-    shutil.copyfile(ours, copy)
+    record = pipeline.store.get_record("builds", outcome.output.key)
+    for kind, sha256 in files_of("builds", record):
+        ours = pipeline.store.get(kind, sha256)
+        copy = tiny.cache / "store" / ours.relative_to(pipeline.store.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ours, copy)
     return tiny
 
 
