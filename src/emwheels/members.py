@@ -21,7 +21,7 @@ def add_members(wheel: Path, folder: Path, out: Path) -> None:
 
     Raises ValueError for a wheel without exactly one RECORD, and for a file that the wheel has already.
     """
-    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(out, "w") as new:
         names = old.namelist()
         records = [name for name in names if name.count("/") == 1 and name.endswith(".dist-info/RECORD")]
         if len(records) != 1:
@@ -49,7 +49,7 @@ def _write(archive: zipfile.ZipFile, name: str, data: bytes, attributes: int) ->
     member.external_attr = attributes
     member.create_system = 3
     member.compress_type = zipfile.ZIP_STORED if name.endswith("/") else zipfile.ZIP_DEFLATED
-    archive.writestr(member, data)
+    archive.writestr(member, data, compresslevel=9)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BUILD_SECTIONS = ("package", "source", "build")
 _BUILD_REQUIREMENTS = ("host", "build-extras", "executable", "constraint")
-FORMAT = 3
+FORMAT = 4
 """Raised when this program builds differently from the same inputs."""
 
 

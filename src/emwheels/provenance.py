@@ -102,7 +102,6 @@ def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> 
         type=kind,
         purl=purl,
         bom_ref=f"{recipe.name}@{recipe.version}",
-        description=recipe.about.summary,
         licenses=licences,
     )
 

@@ -7,6 +7,8 @@ import csv
 import hashlib
 import json
 import zipfile
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +88,19 @@ def test_members_are_added_and_recorded(tmp_path):
         assert rows[f"{INFO}/{REPORT}"] == [f"sha256={digest}", "2"]
         assert rows[f"{INFO}/RECORD"] == ["", ""]
         assert {info.date_time for info in archive.infolist()} == {(2024, 1, 1, 0, 0, 0)}
+
+
+def test_members_are_packed_as_tightly_as_zlib_can(tmp_path):
+    text = Path(zipfile.__file__).read_bytes()
+    with zipfile.ZipFile(tmp_path / "old.whl", "w") as archive:
+        archive.writestr("demo.py", text)
+        archive.writestr(f"{INFO}/RECORD", "demo.py,,\n")
+    (tmp_path / "members").mkdir()
+    add_members(tmp_path / "old.whl", tmp_path / "members", tmp_path / "new.whl")
+    with zipfile.ZipFile(tmp_path / "new.whl") as archive:
+        best, usual = (zlib.compressobj(level, zlib.DEFLATED, -15) for level in (9, 6))
+        sizes = [len(packer.compress(text) + packer.flush()) for packer in (best, usual)]
+        assert archive.getinfo("demo.py").compress_size == sizes[0] < sizes[1]
 
 
 def test_a_member_that_is_there_already_is_not_replaced(tmp_path):
