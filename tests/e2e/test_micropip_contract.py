@@ -138,7 +138,6 @@ EFFECTS = {
     "no-cors": {"micropip-chromium"},
     "cors-for-another": {"micropip-chromium"},
     "redirect-without-cors": {"micropip-chromium"},
-    "json-as-application-json": MICROPIP,
     "json-relative": MICROPIP,
     "json-garbled": MICROPIP,
     "wrong-hash": MICROPIP,
@@ -146,7 +145,8 @@ EFFECTS = {
     "wheel-truncated": MICROPIP,
     "wheel-missing": MICROPIP,
 }
-"""Fault -> the engines in which micropip then fails. What is not listed works there, which makes it no better."""
+"""Fault -> the engines in which micropip then fails. What is not listed works there, which makes it no better; but with
+``json-as-application-json`` there is no list of projects that verification could have it install."""
 
 
 @pytest.fixture(scope="module")
