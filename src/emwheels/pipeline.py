@@ -31,6 +31,7 @@ from emwheels.harness import ENGINES, EngineResult, Event, Suite, run_tests
 from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package, toolchain_key
+from emwheels.members import REPORT, SBOM
 from emwheels.plan import BuildKey, Planned, build_key, explain, host_recipes, make_plan
 from emwheels.recipe import Recipe, dependency_order, foreign_requirements, load_recipes, required_recipes
 from emwheels.schedule import (
@@ -352,7 +353,7 @@ class Pipeline:
     ) -> dict[str, bytes]:
         """Return what the wheel is to carry of its own making."""
         from emwheels.build import EPOCH
-        from emwheels.provenance import REPORT, SBOM, Linked, build_report, sbom
+        from emwheels.provenance import Linked, build_report, sbom
 
         pins = self.targets.image
         own = self.toolchain_name == "debian"

@@ -22,16 +22,14 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
+from emwheels.members import REPORT, SBOM
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from emwheels.plan import BuildKey
     from emwheels.recipe import Recipe
-
-REPORT = "build-report.json"
-SBOM = "sboms/emwheels.cdx.json"
-"""Names below ``.dist-info``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -292,6 +292,13 @@ def test_javascript_comes_before_the_main_module(make_wheel):
     assert audit_wheel(wheel, target=TARGET, runtime=runtime).findings == ()
 
 
+def test_the_build_report_may_speak_of_the_build_folder(make_wheel):
+    text = b'{"script": "sed -i s#/work/build/## config.py"}'
+    for name, expected in (("build-report.json", []), ("other.json", ["build-path"])):
+        wheel = make_wheel(replace={f"{{info}}/{name}": text})
+        assert [rule for _, rule, _ in findings(wheel, build_paths=["/work/build"])] == expected
+
+
 def test_build_path(make_wheel):
     wheel = make_wheel({EXTENSION: GOOD, "pkg/config.py": b"PREFIX = '/work/build/x'"})
     assert findings(wheel, build_paths=["/work/build"]) == [("error", "build-path", "pkg/config.py")]
