@@ -55,7 +55,8 @@ async def _install(install: dict[str, Any]) -> dict[str, Any]:
         await micropip.install(install["requirement"], index_urls=install["index_urls"], deps=install["deps"])
     after = _distributions()
     came = {name: after[name] for name in after if after[name] != before.get(name)}
-    output: dict[str, Any] = {"installed": came}
+    # What loadPackage brought with an earlier package it does not bring again, and it takes nothing away.
+    output: dict[str, Any] = {"installed": after if install["lock"] else came}
     if install["code"]:
         scope: dict[str, Any] = {}
         exec(install["code"], scope)  # noqa: S102  (code of the caller of the harness)
