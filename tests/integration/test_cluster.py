@@ -13,7 +13,6 @@ import time
 import pytest
 from registry import LocalRegistry, free_port
 
-pytest.importorskip("distributed")
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
 LIBRARY_META = """

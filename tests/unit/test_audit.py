@@ -128,7 +128,7 @@ def only_finding(wheel, **options):
 
 def test_a_good_wheel_has_no_finding(make_wheel):
     wheel = make_wheel()
-    report = check(wheel, build_paths=["/work/build/"])
+    report = check(wheel, build_paths=["/srv/build/"])
     assert report.findings == report.errors == ()
     assert (report.wheel, report.size) == (wheel.name, wheel.stat().st_size)
     assert report.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
@@ -293,15 +293,15 @@ def test_javascript_comes_before_the_main_module(make_wheel):
 
 
 def test_the_build_report_may_speak_of_the_build_folder(make_wheel):
-    text = b'{"script": "sed -i s#/work/build/## config.py"}'
+    text = b'{"script": "sed -i s#/srv/build/## config.py"}'
     for name, expected in (("build-report.json", []), ("other.json", ["build-path"])):
         wheel = make_wheel(replace={f"{{info}}/{name}": text})
-        assert [rule for _, rule, _ in findings(wheel, build_paths=["/work/build"])] == expected
+        assert [rule for _, rule, _ in findings(wheel, build_paths=["/srv/build"])] == expected
 
 
 def test_build_path(make_wheel):
-    wheel = make_wheel({EXTENSION: GOOD, "pkg/config.py": b"PREFIX = '/work/build/x'"})
-    assert findings(wheel, build_paths=["/work/build"]) == [("error", "build-path", "pkg/config.py")]
+    wheel = make_wheel({EXTENSION: GOOD, "pkg/config.py": b"PREFIX = '/srv/build/x'"})
+    assert findings(wheel, build_paths=["/srv/build"]) == [("error", "build-path", "pkg/config.py")]
     assert findings(wheel) == []
 
 
