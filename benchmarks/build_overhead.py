@@ -25,7 +25,8 @@ from emwheels.errors import BuildError, EmwheelsError, UsageError
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.debian import remove_tree
 from emwheels.image.model import Image, Mount
-from emwheels.pipeline import Options, Pipeline
+from emwheels.package import Options
+from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES
 from emwheels.progress import Board
 from emwheels.project import find_project

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline import Options, Outcome, Pipeline
+from emwheels.package import Options, Outcome
+from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.project import find_project
 from emwheels.recipe import load_recipes

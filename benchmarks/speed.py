@@ -36,7 +36,8 @@ from emwheels.errors import EmwheelsError
 from emwheels.harness import ENGINES, run_tests
 from emwheels.image.model import Mount
 from emwheels.image.toolchain import npm_package
-from emwheels.pipeline import Options, Outcome, Pipeline
+from emwheels.package import Options, Outcome
+from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.project import find_project
 from emwheels.recipe import Recipe, load_recipes

@@ -22,7 +22,7 @@ from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.harness import ENGINES
 from emwheels.image import debian
 from emwheels.image.toolchain import TOOLCHAINS, npm_package
-from emwheels.pipeline import Options, Outcome, Pipeline
+from emwheels.package import Options, Outcome
 from emwheels.plan import PROFILES
 from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
@@ -31,6 +31,8 @@ from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from emwheels.pipeline import Pipeline
 
 _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each

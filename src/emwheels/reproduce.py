@@ -11,7 +11,7 @@ from emwheels.build import build
 from emwheels.difference import first_difference
 from emwheels.errors import EmwheelsError
 from emwheels.image.debian import remove_tree
-from emwheels.pipeline import Options
+from emwheels.package import Options
 from emwheels.schedule import JobServer, available_cores
 
 if TYPE_CHECKING:

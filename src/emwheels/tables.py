@@ -9,7 +9,7 @@ from emwheels.harness import ENGINES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emwheels.pipeline import Outcome
+    from emwheels.package import Outcome
     from emwheels.recipe import Recipe
     from emwheels.upstream import SuiteResult
 

@@ -29,7 +29,7 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.pipeline import Options, Outcome
+    from emwheels.package import Options, Outcome
 
 _busy: dict[str, Pipeline] = {}
 """What this process works at now: run -> its pipeline."""

@@ -9,7 +9,7 @@ from web_servers import nginx
 
 from emwheels import index
 from emwheels.harness import Install, try_installs
-from emwheels.pipeline import Options
+from emwheels.package import Options
 from emwheels.verify import verify, with_engines
 from emwheels.verify.files import record_of
 

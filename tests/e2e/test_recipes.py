@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.harness import ENGINES
-from emwheels.pipeline import Options
+from emwheels.package import Options
 from emwheels.recipe import dependency_order, load_recipes
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from web_servers import nginx
 
 from emwheels.image.model import Mount
 from emwheels.image.toolchain import npm_package
-from emwheels.pipeline import _latest_key
+from emwheels.package import latest_key
 from emwheels.status import write_status
 from emwheels.store import Store
 
@@ -47,7 +47,7 @@ def dist(targets, tmp_path_factory):
             log = root / "log"
             log.write_text("built")
             record = {"output": {"filename": file, "seconds": 10.0 + 100 * number}, "log": store.put_file("logs", log)}
-            store.add_record("latest", _latest_key(name, "314.0.7", "speed"), record)
+            store.add_record("latest", latest_key(name, "314.0.7", "speed"), record)
     write_status(root, store, list(targets.targets.values()), profile="speed")
     return root
 

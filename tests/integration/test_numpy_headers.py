@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.builds import files_of
-from emwheels.pipeline import Options
+from emwheels.package import Options
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
 

@@ -11,8 +11,10 @@ import pytest
 
 import emwheels
 from emwheels import cli
+from emwheels.builds import Output
 from emwheels.errors import BuildError
-from emwheels.pipeline import Outcome, Output, Pipeline
+from emwheels.package import Outcome
+from emwheels.pipeline import Pipeline
 
 CHECKOUT = Path(__file__).parents[2]
 META = """\

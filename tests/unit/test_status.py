@@ -10,7 +10,7 @@ from faulty_index import wheel
 from packaging.version import Version
 
 from emwheels import cli
-from emwheels.pipeline import _latest_key
+from emwheels.package import latest_key
 from emwheels.status import Built, collect, status_page, write_status
 from emwheels.status.collect import EngineTests
 from emwheels.status.picture import picture, size_text, time_text
@@ -40,7 +40,7 @@ def dist(tmp_path, store):
     log = tmp_path / "build.log"
     log.write_text("compiled\n")
     record = {"output": {"filename": FILE, "seconds": 61.5}, "log": store.put_file("logs", log)}
-    store.add_record("latest", _latest_key("demo-pkg", "314.0.7", "speed"), record)
+    store.add_record("latest", latest_key("demo-pkg", "314.0.7", "speed"), record)
     return root
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.builds import Output
-from emwheels.pipeline import Outcome
+from emwheels.package import Outcome
 from emwheels.recipe import load_recipes
 from emwheels.tables import packages_page, upstream_page
 from emwheels.upstream import Group, SuiteResult

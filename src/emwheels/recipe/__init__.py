@@ -38,6 +38,7 @@ __all__ = [
     "load_recipe",
     "load_recipes",
     "required_recipes",
+    "run_closure",
 ]
 
 _T = TypeVar("_T")
@@ -112,6 +113,18 @@ def foreign_requirements(recipe: Recipe, recipes: Iterable[str]) -> list[str]:
     """Return what ``recipe`` needs at run time that none of ``recipes`` (names) is: packages from the index."""
     known = {canonicalize_name(name) for name in recipes}
     return [name for name in recipe.requirements.run if canonicalize_name(name) not in known]
+
+
+def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return ``name`` and every recipe it needs at run time."""
+    found: list[str] = []
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current not in found and current in recipes:
+            found.append(current)
+            waiting += recipes[current].requirements.run
+    return found
 
 
 def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:

@@ -12,7 +12,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from emwheels.harness import ENGINES
 from emwheels.index import write_atomically
-from emwheels.pipeline import latest_build
+from emwheels.package import latest_build
 from emwheels.store import StoreError
 
 if TYPE_CHECKING:

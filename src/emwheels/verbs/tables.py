@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emwheels.pipeline import Options
+from emwheels.package import Options
 from emwheels.recipe import load_recipes
 from emwheels.tables import packages_page, upstream_page
 from emwheels.upstream import read_result

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import HarnessError, UsageError
-from emwheels.pipeline import Options
+from emwheels.package import Options
 from emwheels.recipe import load_recipes
 from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, write_result
 from emwheels.upstream.run import run_suite

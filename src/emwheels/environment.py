@@ -1,0 +1,143 @@
+"""What the work on packages stands on: store, fetcher, image, toolchain, and the files of the harness."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cached_property
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+from emwheels import index
+from emwheels.errors import EmwheelsError
+from emwheels.image import debian, oci, registries
+from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package
+from emwheels.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emwheels.fetch import Fetcher
+    from emwheels.image.model import Image
+    from emwheels.progress import Board
+    from emwheels.project import Project
+    from emwheels.target import Target, Targets
+
+
+class Environment:
+    """Everything but the packages, of one project and one target; each part is made when it is first asked for."""
+
+    def __init__(
+        self,
+        project: Project,
+        targets: Targets,
+        target: Target,
+        *,
+        board: Board,
+        offline: bool = False,
+        toolchain_name: str = "debian",
+    ) -> None:
+        self.project = project
+        self.targets = targets
+        self.target = target
+        self.board = board
+        self.offline = offline
+        self.toolchain_name = toolchain_name
+        self.store = Store(project.cache / "store")
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """What is fetched goes through this."""
+        from emwheels.fetch import Fetcher
+
+        return Fetcher(
+            self.store,
+            offline=self.offline,
+            progress=self.board.download,
+            npm_registry=lambda: registries.npm_registry(self.image),
+            debian_mirror=lambda: registries.debian_mirror(self.image),
+        )
+
+    @property
+    def logs(self) -> Path:
+        """Where logs are kept, by package."""
+        return self.project.cache / "logs"
+
+    @cached_property
+    def image_digest(self) -> str:
+        """The digest of the image, which is made or pulled first if it is not there; entering it is not needed."""
+        if reference := oci.configured_reference(self.targets.image):
+            return oci.digest_of(reference)
+        record = debian.read_record(self._image_folder)
+        if record is None:
+            with self.board.phase("image", "making the build image, once (about 5 minutes, 2.5 GB)"):
+                record = debian.make_image(
+                    self.project.cache,
+                    self.targets.image,
+                    self.fetcher,
+                    say=lambda text: self.board.say("image", text),
+                    log=self.logs / "image.log",
+                )
+        return record.digest
+
+    @property
+    def _image_folder(self) -> Path:
+        return debian.image_folder(self.project.cache, self.targets.image)
+
+    @cached_property
+    def image(self) -> Image:
+        """The way into the image."""
+        digest = self.image_digest
+        if reference := oci.configured_reference(self.targets.image):
+            return oci.OciImage.open(reference, environment=debian.environment(self.targets.image))
+        method = os.environ.get("EMWHEELS_ENTER") or None
+        loaded = debian.load_image(self.project.cache, self.targets.image, method=method)
+        if loaded is None:  # removed since the digest was read
+            raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
+        return loaded[0]
+
+    @cached_property
+    def toolchain(self) -> Toolchain:
+        """The folders of the target beside the image."""
+        with oci.headers(self.image, self._image_folder / "rootfs", self.project.cache) as root:
+            return make_toolchain(
+                self.target,
+                name=self.toolchain_name,
+                image=self.image,
+                image_root=root,
+                fetcher=self.fetcher,
+                cache=self.project.cache,
+                say=lambda text: self.board.say("toolchain", text),
+                log=self.logs / f"toolchain-{self.target.name}.log",
+            )
+
+    @cached_property
+    def playwright_core(self) -> Path:
+        """The unpacked npm package."""
+        pins = self.targets.harness
+        return npm_package(pins.playwright_core, pins.playwright_core_sha256, self.fetcher, self.project.cache)
+
+    @cached_property
+    def harness_wheels(self) -> tuple[Path, ...]:
+        """What the harness installs beside the wheels, under the files' own names."""
+        with as_file(files("emwheels.harness") / "requirements.txt") as lock:
+            return self.pure_wheels(lock)
+
+    def pure_wheels(self, lock: Path) -> tuple[Path, ...]:
+        """Return the pure-Python wheels of a hash-pinned requirements file, under the files' own names."""
+        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=())
+        folder = self.project.cache / "harness" / hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
+        folder.mkdir(parents=True, exist_ok=True)
+        for wheel in fetched:
+            index.write_atomically(folder / wheel.filename, wheel.path.read_bytes())
+        return tuple(folder / wheel.filename for wheel in fetched)
+
+    @cached_property
+    def release(self) -> index.Release:
+        """What the target's own lock says, for the one that the index has."""
+        runtime = npm_package(self.target.runtime, self.target.runtime_sha256, self.fetcher, self.project.cache)
+        return index.read_release(self.target, runtime)
+
+    def dist(self, profile: str) -> Path:
+        """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
+        return self.project.dist if profile == "speed" else self.project.dist / profile
