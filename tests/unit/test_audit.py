@@ -11,23 +11,13 @@ import zipfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sample_target import TARGET
 
 from emwheels import audit
 from emwheels.audit import Runtime, audit_wheel
 from emwheels.errors import AuditError, UsageError
-from emwheels.target import Target
 from emwheels.wasm import Signature
 
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="pkg:npm/pyodide@314.0.7",
-    runtime_sha256="",
-    cflags=(),
-    ldflags=(),
-)
 TAG = "cp314-cp314-pyemscripten_2026_0_wasm32"
 EXTENSION = "pkg/_core.cpython-314-wasm32-emscripten.so"
 NOTHING = Signature(parameters=(), results=())

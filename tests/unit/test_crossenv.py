@@ -1,24 +1,16 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 
 import pytest
+from sample_target import TARGET as SAMPLE
 
 from emwheels.errors import ImageError
 from emwheels.image import crossenv
 from emwheels.image.crossenv import CrossEnvInputs, make_crossenv, make_pyconfig, read_sysconfigdata
-from emwheels.target import Target
 
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="pkg:npm/pyodide@314.0.7",
-    runtime_sha256="",
-    cflags=("-fPIC", "-fwasm-exceptions"),
-    ldflags=("-sWASM_BIGINT",),
-)
+TARGET = replace(SAMPLE, cflags=("-fPIC", "-fwasm-exceptions"))
 SYSCONFIG = """\
 import os
 prefix = os.environ.get("X", "/x")

@@ -4,26 +4,17 @@ import tarfile
 from dataclasses import replace
 
 import pytest
+from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
 from emwheels.fetch import Fetcher
 from emwheels.image import emsdk
 from emwheels.image.toolchain import toolchain_key
 from emwheels.store import Store, sha256_of
-from emwheels.target import EmsdkPins, Pin, Target
+from emwheels.target import EmsdkPins, Pin
 
 RELEASE = "0123456789abcdef0123456789abcdef01234567"
 NODE = "node-v24.7.0-linux-x64.tar.xz"
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="pkg:npm/pyodide@314.0.7",
-    runtime_sha256="0" * 64,
-    cflags=(),
-    ldflags=(),
-)
 NODE_TOOL = {"id": "node", "version": "24.7.0", "bitness": 64, "arch": "x86_64", "linux_url": NODE}
 MANIFEST = {
     "tools": [

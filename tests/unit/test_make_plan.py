@@ -5,21 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from sample_target import TARGET
 
 from emwheels.plan import BLOCKED, REMOTE, TO_BUILD, UP_TO_DATE, build_key, host_recipes, make_plan
 from emwheels.recipe import load_recipes
-from emwheels.target import Target
 
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="pkg:npm/pyodide@314.0.7",
-    runtime_sha256="0" * 64,
-    cflags=("-fPIC",),
-    ldflags=(),
-)
 PATCH = "Why.\nReported.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
 
 

@@ -3,22 +3,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from sample_target import TARGET
 
 from emwheels.errors import RecipeError
 from emwheels.plan import PROFILES, BuildKey, build_key, profile_environment
 from emwheels.recipe import load_recipe
-from emwheels.target import Target
 
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="pkg:npm/pyodide@314.0.7",
-    runtime_sha256="0" * 64,
-    cflags=("-fPIC",),
-    ldflags=("-sWASM_BIGINT",),
-)
 META = """\
 package:
   name: demo
