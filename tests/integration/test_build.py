@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tiny_library import LIBRARY_META, USER_C, USER_META
 
 from emwheels.harness import ENGINES
 
@@ -70,25 +71,6 @@ THROWING_TEST = """
         with pytest.raises(IndexError, match="out of range"):
             throwing.range(3)
 """
-LIBRARY_META = """
-    build:
-      type: static_library
-      script: |
-        emcc $SIDE_MODULE_CFLAGS -c library.c -o library.o
-        emar rcsD libtiny.a library.o
-        mkdir -p "$WASM_LIBRARY_DIR/lib" "$WASM_LIBRARY_DIR/include"
-        cp libtiny.a "$WASM_LIBRARY_DIR/lib/"
-        cp library.h "$WASM_LIBRARY_DIR/include/"
-"""
-USER_META = """
-    build:
-      cflags: -I$(WASM_LIBRARY_DIR)/include
-      ldflags: -L$(WASM_LIBRARY_DIR)/lib
-    requirements:
-      host:
-        - library
-"""
-USER_C = '#include "library.h"\nstatic PyObject *ask(PyObject *s, PyObject *v) { return PyLong_FromLong(answer()); }\n'
 PATCH = """Needed to see that patches are applied.
 Not for upstream.
 

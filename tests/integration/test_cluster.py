@@ -12,20 +12,11 @@ import time
 
 import pytest
 from registry import LocalRegistry, free_port
+from tiny_library import LIBRARY_META
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
-LIBRARY_META = """
-    build:
-      type: static_library
-      script: |
-        sleep 4
-        emcc $SIDE_MODULE_CFLAGS -c library.c -o library.o
-        emar rcsD libtiny.a library.o
-        mkdir -p "$WASM_LIBRARY_DIR/lib" "$WASM_LIBRARY_DIR/include"
-        cp libtiny.a "$WASM_LIBRARY_DIR/lib/"
-        cp library.h "$WASM_LIBRARY_DIR/include/"
-"""
+SLOW_META = LIBRARY_META.replace("emcc", "sleep 4\n        emcc", 1)
 USER_META = """
     build:
       type: static_library
@@ -78,7 +69,7 @@ def cluster(make_tiny_project, tmp_path):
 
 
 def recipes(project):
-    project.recipe("library", LIBRARY, LIBRARY_META, locked=False)
+    project.recipe("library", LIBRARY, SLOW_META, locked=False)
     for name in ("left", "right"):
         code = f'#include "library.h"\nint {name}(void) {{ return answer(); }}\n'
         project.recipe(name, {"user.c": code}, USER_META.replace("$PKG_NAME", name), locked=False)

@@ -6,30 +6,11 @@ import json
 import zipfile
 
 import pytest
+from tiny_library import LIBRARY_META, USER_C, USER_META
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(400)]
 
-LIBRARY_META = """
-    build:
-      type: static_library
-      script: |
-        emcc $SIDE_MODULE_CFLAGS -c library.c -o library.o
-        emar rcsD libtiny.a library.o
-        mkdir -p "$WASM_LIBRARY_DIR/lib" "$WASM_LIBRARY_DIR/include"
-        cp libtiny.a "$WASM_LIBRARY_DIR/lib/"
-        cp library.h "$WASM_LIBRARY_DIR/include/"
-    about:
-      license: Zlib
-"""
-USER_META = """
-    build:
-      cflags: -I$(WASM_LIBRARY_DIR)/include
-      ldflags: -L$(WASM_LIBRARY_DIR)/lib
-    requirements:
-      host:
-        - library
-"""
-USER_C = '#include "library.h"\nstatic PyObject *ask(PyObject *s, PyObject *v) { return PyLong_FromLong(answer()); }\n'
+LICENSED_META = LIBRARY_META + "    about:\n      license: Zlib\n"
 
 
 def test_a_wheel_says_what_it_is_made_of(tiny_project, extension, module, image):
@@ -38,10 +19,10 @@ def test_a_wheel_says_what_it_is_made_of(tiny_project, extension, module, image)
         "library.h": "int answer(void);\n",
         "COPYING": "Do what you like.\n",
     }
-    tiny_project.recipe("library", files, LIBRARY_META, locked=False)
+    tiny_project.recipe("library", files, LICENSED_META, locked=False)
     tiny_project.recipe("user", extension("user", module("user", USER_C, "ask"), libraries=["tiny"]), USER_META)
     made = tiny_project.json("build", "--all", "--no-test").json()
-    (name,) = (name for name in tiny_project.published() if name.endswith(".whl"))
+    (name,) = tiny_project.published()
     with zipfile.ZipFile(tiny_project.dist / "wheels" / name) as archive:
         info = "user-1.0.dist-info"
         report = json.loads(archive.read(f"{info}/build-report.json"))
