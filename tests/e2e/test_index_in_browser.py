@@ -84,7 +84,7 @@ def test_the_wheel_came_compressed(address, wheels):
     assert answer.content == path.read_bytes()
 
 
-@pytest.mark.parametrize("engine", ["chromium-page"])
+@pytest.mark.parametrize("engine", ["node", "chromium-page"])
 def test_load_package_from_the_merged_lock(files, address, wheels, engine):
     install = Install(id="lock", requirement="contourpy", lock=True, code=CODE)
     lock = f"{address}/pyodide-lock.json"

@@ -1,4 +1,4 @@
-"""Publishing to a real S3 server (SeaweedFS); what arrives is followed link by link."""
+"""Publishing by rsync to a real sshd, and to a real S3 server (SeaweedFS); what arrives is followed link by link."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ import httpx
 import obstore
 import pytest
 from index_reader import problems
+from ssh_server import ROOT, USER, ssh_server
 from synthetic_wheels import make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
+from emwheels.image.debian import install_on_host
 from emwheels.index.folder import Folder
 from emwheels.index.objects import Bucket
 from emwheels.index.publishing import place_of, publish_to
+from emwheels.index.rsync import Rsync
 from emwheels.index.update import read_catalogue, write, yank
 from emwheels.verbs.index import object_headers
 
+pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
+
 BASE = "https://wheels.example.org/"
+ON_HOST = {"rsync": "rsync", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
+"""What publishing by rsync needs on this machine -> the package that has it."""
 
 
 def wait_for(port, process):
@@ -40,6 +47,27 @@ def wait_for(port, process):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """The folder that the ssh server shows."""
+    return tmp_path_factory.mktemp("www")
+
+
+@pytest.fixture(scope="module")
+def ssh(image, published, tmp_path_factory):
+    """What RSYNC_RSH has to be."""
+    install_on_host(sorted({package for tool, package in ON_HOST.items() if not shutil.which(tool)}), print)
+    with ssh_server(image, tmp_path_factory.mktemp("ssh"), published) as running:
+        yield running
+
+
+@pytest.fixture
+def remote(ssh, monkeypatch):
+    """The rsync address of an empty folder on the ssh server, with a blank in its name."""
+    monkeypatch.setenv("RSYNC_RSH", ssh)
+    return f"{USER}@127.0.0.1:{ROOT}/{time.time_ns()} of a team"
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +119,10 @@ def source(tmp_path):
     return folder
 
 
-@pytest.fixture
-def place(bucket):
-    """An empty place on the server."""
-    return place_of(bucket, object_headers)
+@pytest.fixture(params=["remote", "bucket"])
+def place(request):
+    """An empty place on each kind of server."""
+    return place_of(request.getfixturevalue(request.param), object_headers)
 
 
 def again(place):
@@ -183,3 +211,54 @@ def test_two_that_publish_to_one_bucket_at_a_time(source, bucket):
 def test_a_bucket_that_is_not_there(bucket, source):
     with pytest.raises(IndexingError, match="missing-bucket"):
         publish_to(source, Bucket("s3://missing-bucket/x"))
+
+
+def test_what_rsync_sent_is_there_as_anybody_may_read_it(source, remote, published):
+    _, changed = publish_to(source, place_of(remote))
+    folder = published / remote.rpartition("/")[2]
+    sent = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert len(sent) == changed.sent - 1, "the record is written twice"
+    assert not any(part.startswith(".") for name in sent for part in name.split("/")), "a part was left"
+    for path in folder.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o755 if path.is_dir() else 0o644), path
+
+
+def test_the_command_publishes_over_ssh(source, remote, tiny_project):
+    shutil.copytree(source.root, tiny_project.dist)
+    env = tiny_project.env | {"RSYNC_RSH": os.environ["RSYNC_RSH"]}
+    tiny_project.env = env
+    done = tiny_project.run("publish", remote, "--base-url", BASE)
+    assert done.status == 0, done.err
+    assert "2 wheels" in done.out
+    assert "has everything already" in tiny_project.run("publish", remote).out
+    yanked = tiny_project.run("index", "yank", "alpha", "1.0", "--why", "wrong <sums>", "--at", remote)
+    assert yanked.status == 0, yanked.err
+    assert b"wrong &lt;sums&gt;" in place_of(remote).read("simple/alpha/index.html")
+    assert problems(place_of(remote).read, BASE) == []
+
+
+def test_a_killed_rsync_leaves_what_a_reader_can_use(source, remote, tmp_path, monkeypatch):
+    """rsync is ended in the middle of a large wheel: the next run has it whole, and nobody saw a part."""
+    publish_to(source, place_of(remote), base_url=BASE)
+    big = make_wheel(tmp_path / "big", "big", files={"big/data.bin": os.urandom(3_000_000).hex()})
+    index.publish(source.root, big, big.name)
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "rsync").write_text(f'#!/bin/sh\nexec timeout 2 {shutil.which("rsync")} --bwlimit=200 "$@"\n')
+    (slow / "rsync").chmod(0o755)
+    with monkeypatch.context() as during:
+        during.setenv("PATH", f"{slow}:{os.environ['PATH']}")
+        with pytest.raises(IndexingError, match="rsync to"):
+            publish_to(source, place_of(remote))
+    assert problems(place_of(remote).read, BASE) == []
+    assert place_of(remote).read(f"wheels/{big.name}") is None
+    publish_to(source, place_of(remote))
+    assert place_of(remote).read(f"wheels/{big.name}") == big.read_bytes()
+    assert problems(place_of(remote).read, BASE) == []
+
+
+def test_nobody_answers(monkeypatch, source, ssh):
+    monkeypatch.setenv("RSYNC_RSH", f"ssh -F none -p {free_port()} -o BatchMode=yes -o StrictHostKeyChecking=no")
+    with pytest.raises(IndexingError, match="rsync to 127") as caught:
+        publish_to(source, Rsync("127.0.0.1:/nowhere"))
+    assert "run the same command again" in caught.value.hint

@@ -40,15 +40,21 @@ async function importModule(pyodide, base, name) {
   return pyodide.pyimport(`emwheels_${name}`);
 }
 
-/** Run the job that the driver serves at `base`; `emit` takes events as JSON text. Throws nothing. */
-export async function runJob({ loadPyodide, indexURL, base, emit }) {
+/** What loadPyodide is told of its packages: those of `job.lock_url`, or none at all. */
+async function packages(job, base, lockByUrl) {
+  if (job.lock_url) return await lockByUrl(job.lock_url);
+  return { lockFileContents: job.lock, packageBaseUrl: `${base}/none/` };
+}
+
+/**
+ * Run the job that the driver serves at `base`; `emit` takes events as JSON text. Throws nothing.
+ * `lockByUrl` gives the options of loadPyodide that make it use the lock at an address.
+ */
+export async function runJob({ loadPyodide, indexURL, base, emit, lockByUrl = (url) => ({ lockFileURL: url }) }) {
   try {
     const began = performance.now();
     const job = await (await fetch(`${base}/job.json`)).json();
-    const lock = job.lock_url
-      ? { lockFileURL: job.lock_url }
-      : { lockFileContents: job.lock, packageBaseUrl: `${base}/none/` };
-    const pyodide = await loadPyodide({ indexURL, ...lock });
+    const pyodide = await loadPyodide({ indexURL, ...(await packages(job, base, lockByUrl)) });
     const boot = () => emit(JSON.stringify({ event: "boot", seconds: (performance.now() - began) / 1000 }));
     pyodide.unpackArchive(await bytes(`${base}/wheels/${job.micropip}`), "wheel");
     if (job.installs) {

@@ -1,5 +1,7 @@
 // The `node` engine: node engine_node.mjs BASE RUN RUNTIME-FOLDER, with events on file descriptor 3.
-import { writeSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import process from "node:process";
 import { runJob } from "./engine.mjs";
 
@@ -12,4 +14,17 @@ function emit(text) {
   while (rest.length > 0) rest = rest.subarray(writeSync(3, rest));
 }
 
-await runJob({ loadPyodide, indexURL: `${runtime}/`, base, emit });
+/**
+ * In Node, pyodide 314 takes the address of a lock for the name of a file, and writes what it loads to its cache, in
+ * which no folder may be missing (docs/publishing.md says what a program has to do).
+ */
+async function lockByUrl(url) {
+  const lock = await (await fetch(url)).json();
+  const cache = mkdtempSync(path.join(tmpdir(), "packages-"));
+  for (const { file_name: name } of Object.values(lock.packages)) {
+    if (!URL.canParse(name)) mkdirSync(path.join(cache, path.dirname(name)), { recursive: true });
+  }
+  return { lockFileContents: lock, packageBaseUrl: new URL(".", url).href, packageCacheDir: cache };
+}
+
+await runJob({ loadPyodide, indexURL: `${runtime}/`, base, emit, lockByUrl });

@@ -21,7 +21,7 @@ from emwheels.image.model import Mount
 from emwheels.image.rootfs import RootFs, usable_method
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emwheels.fetch import Fetcher
     from emwheels.target import ImagePins
@@ -153,12 +153,18 @@ def require_host_tools(say: Callable[[str], None]) -> None:
     wanted = [package for tool, package in tools.items() if not shutil.which(tool)]
     if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
         wanted.append("debian-archive-keyring")
-    if not wanted:
+    install_on_host(wanted, say)
+
+
+def install_on_host(packages: Sequence[str], say: Callable[[str], None]) -> None:
+    """Install Debian packages on this machine, as root; else raise `ImageError` with the line to run."""
+    if not packages:
         return
-    line = f"apt-get install -y --no-install-recommends {' '.join(wanted)}"
+    named = ", ".join(packages)
+    line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise ImageError(f"this machine lacks {', '.join(wanted)}", hint=f"run as root: apt-get update && {line}")
-    say(f"installing {', '.join(wanted)}")
+        raise ImageError(f"this machine lacks {named}", hint=f"run as root: apt-get update && {line}")
+    say(f"installing {named}")
     for command in ("apt-get update", line):
         done = subprocess.run(
             command.split(), env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, check=False

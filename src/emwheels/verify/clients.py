@@ -91,8 +91,7 @@ def try_lock(
     report: Report, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``."""
-    # Pyodide 314 in Node ends while it reads a lock from http.
-    asked = [client for client in ENGINES if client in clients and client != "micropip-node"]
+    asked = [client for client in ENGINES if client in clients]
     if not asked or not wants:
         return
     installs = [Install(id=want.project, requirement=want.project, lock=True) for want in wants]
