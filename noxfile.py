@@ -10,7 +10,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-SOURCES = ("src", "tests", "recipes", "benchmarks", "ci", "noxfile.py")
+SOURCES = ("src", "tests", "recipes", "benchmarks", "ci", "demo", "noxfile.py")
 
 
 def emwheels(session: nox.Session, *arguments: str) -> None:
