@@ -104,6 +104,8 @@ class PackageSteps(Environment):
         self._recipes: dict[str, Recipe] = {}
         self._stopping = threading.Event()
         self._jobserver: JobServer | None = None
+        self._to_show: dict[str, Mapping[str, str]] = {}
+        """Projects of which the status page has to tell something new, with what came of their tests."""
 
     def key(self, recipe: Recipe, profile: str, outputs: Mapping[str, Output]) -> BuildKey:
         """Return the build key of ``recipe``, given what its host requirements came out as."""

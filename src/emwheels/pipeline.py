@@ -97,7 +97,17 @@ class Pipeline(TestingSteps):
         finally:
             self._jobserver = None
             server.close()
+            self._write_status(options)
         return list(outcomes.values())
+
+    def _write_status(self, options: Options) -> None:
+        """Write the status page anew, if the run has built, tested or published something that it tells of."""
+        if self._to_show:
+            from emwheels.status import write_status
+
+            targets = list(self.targets.targets.values())
+            write_status(self.dist(options.profile), self.store, targets, profile=options.profile, tested=self._to_show)
+            self._to_show = {}
 
     def survey(self, names: Sequence[str], options: Options) -> list[Outcome]:
         """Return what is there of ``names`` (or of every recipe) and what they need; builds and tests nothing.
@@ -199,7 +209,9 @@ class Pipeline(TestingSteps):
                 self.builds.get(output.key)
             # Its bytes were verified, or written, a moment ago; the index hashes them again.
             wheel = self.store.get(output.kind, output.sha256, verify=False)
-            index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+            published = index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+            if published or outcomes[name].phases:
+                self._to_show[canonicalize_name(name)] = outcomes[name].engines
 
 
 _REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}

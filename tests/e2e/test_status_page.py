@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from faulty_index import wheel
+from synthetic_wheels import WASM, make_wheel
 from web_servers import nginx
 
+from emwheels import index
 from emwheels.image.model import Mount
 from emwheels.image.toolchain import npm_package
 from emwheels.package import latest_key
 from emwheels.status import write_status
-from emwheels.store import Store
+from emwheels.store import Store, sha256_of
 
 AXE = "pkg:npm/axe-core@4.14.1"
 AXE_SHA256 = "e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745"
@@ -32,12 +33,9 @@ def dist(targets, tmp_path_factory):
     """A published folder with three wheels, one without a record, one whose tests failed."""
     root = tmp_path_factory.mktemp("dist")
     store = Store(tmp_path_factory.mktemp("store"))
-    (root / "wheels").mkdir()
-    (root / "simple").mkdir()
-    (root / "simple" / "index.html").write_text("index")
     for number, name in enumerate(NAMES):
-        file = f"{name.replace('-', '_')}-1.{number}-cp314-cp314-pyemscripten_2026_0_wasm32.whl"
-        (root / "wheels" / file).write_bytes(wheel(name.replace("-", "_"), f"1.{number}"))
+        wheel = make_wheel(root / "made", name.replace("-", "_"), f"1.{number}", tag=WASM)
+        index.publish(root, wheel, wheel.name)
         reports = root / "reports" / name / "314.0.7"
         reports.mkdir(parents=True)
         for engine in ("node", "chromium-page"):
@@ -46,7 +44,8 @@ def dist(targets, tmp_path_factory):
         if name != "gamma":
             log = root / "log"
             log.write_text("built")
-            record = {"output": {"filename": file, "seconds": 10.0 + 100 * number}, "log": store.put_file("logs", log)}
+            output = {"filename": wheel.name, "sha256": sha256_of(wheel), "seconds": 10.0 + 100 * number}
+            record = {"output": output, "log": store.put_file("logs", log)}
             store.add_record("latest", latest_key(name, "314.0.7", "speed"), record)
     write_status(root, store, list(targets.targets.values()), profile="speed")
     return root

@@ -43,15 +43,17 @@ def dist(tmp_path):
 def publish(tmp_path, dist):
     def publish(name, version="1.0", **options):
         wheel = make_wheel(tmp_path / "made", name, version, **options)
-        return index.publish(dist, wheel, wheel.name)
+        index.publish(dist, wheel, wheel.name)
+        return dist / "wheels" / wheel.name
 
     return publish
 
 
 def test_page_of_a_project(tmp_path, dist):
     wheel = make_wheel(tmp_path / "made", "demo", tag=WASM, requires_python=">=3.14,<4")
-    published = index.publish(dist, wheel, wheel.name)
-    assert published == dist / "wheels" / wheel.name
+    assert index.publish(dist, wheel, wheel.name)
+    assert not index.publish(dist, wheel, wheel.name), "the second time changes nothing"
+    published = dist / "wheels" / wheel.name
     assert published.read_bytes() == wheel.read_bytes()
     page = Links(dist / "simple" / "demo" / "index.html")
     (link,) = page.links

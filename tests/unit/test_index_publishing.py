@@ -30,7 +30,8 @@ def destination(tmp_path):
 def add(tmp_path, source):
     def add(name, version="1.0", **options):
         wheel = make_wheel(tmp_path / "made", name, version, **options)
-        return index.publish(source.root, wheel, wheel.name)
+        index.publish(source.root, wheel, wheel.name)
+        return source.root / "wheels" / wheel.name
 
     return add
 

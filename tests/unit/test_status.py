@@ -6,15 +6,18 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
-from faulty_index import wheel
 from packaging.version import Version
+from synthetic_wheels import make_wheel
 
-from emwheels import cli
+from emwheels import cli, index
+from emwheels.index.folder import Folder
+from emwheels.index.publishing import publish_to
+from emwheels.index.update import read_catalogue, write, yank
 from emwheels.package import latest_key
-from emwheels.status import Built, collect, status_page, write_status
-from emwheels.status.collect import EngineTests
+from emwheels.status import Built, publish_status, refresh_status, status_page, write_status
+from emwheels.status.model import EngineTests, dump_rows, load_rows
 from emwheels.status.picture import picture, size_text, time_text
-from emwheels.store import Store
+from emwheels.store import Store, sha256_of
 
 PLATFORM = "cp314-cp314-pyemscripten_2026_0_wasm32"
 FILE = f"demo_pkg-1.0-{PLATFORM}.whl"
@@ -26,12 +29,20 @@ def store(tmp_path):
     return Store(tmp_path / "store")
 
 
+def add(folder, version, tag=PLATFORM, **info):
+    """Put a wheel into the index in ``folder`` and return its sha256; ``info`` are files of its .dist-info."""
+    inside = f"demo_pkg-{version}.dist-info"
+    files = {"demo_pkg.py": "x = 1\n"} | {f"{inside}/{name}": text for name, text in info.items()}
+    wheel = make_wheel(folder / "made", "demo_pkg", version, tag=tag, files=files)
+    index.publish(folder / "dist", wheel, wheel.name)
+    return sha256_of(wheel)
+
+
 @pytest.fixture
 def dist(tmp_path, store):
     """A folder with one wheel, with everything that can be known of it."""
     root = tmp_path / "dist"
-    (root / "wheels").mkdir(parents=True)
-    (root / "wheels" / FILE).write_bytes(wheel("demo_pkg", "1.0"))
+    sha256 = add(tmp_path, "1.0", **{"sboms/emwheels.cdx.json": '{"components": []}'})
     reports = root / "reports" / "demo_pkg" / "314.0.7"
     reports.mkdir(parents=True)
     (reports / "node.xml").write_text(JUNIT)
@@ -39,7 +50,7 @@ def dist(tmp_path, store):
     (reports.parent / "audit-314.0.7.json").write_text("{}")
     log = tmp_path / "build.log"
     log.write_text("compiled\n")
-    record = {"output": {"filename": FILE, "seconds": 61.5}, "log": store.put_file("logs", log)}
+    record = {"output": {"filename": FILE, "sha256": sha256, "seconds": 61.5}, "log": store.put_file("logs", log)}
     store.add_record("latest", latest_key("demo-pkg", "314.0.7", "speed"), record)
     return root
 
@@ -57,6 +68,7 @@ def built(name="demo", **different):
         "version": Version("1.0"),
         "target": "314.0.7",
         "filename": FILE,
+        "sha256": "0" * 64,
         "size": 3_508_844,
         "changed": datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         "seconds": 158.0,
@@ -66,37 +78,145 @@ def built(name="demo", **different):
     return Built(**(values | different))
 
 
-def test_everything_that_is_known(dist, store, chosen):
-    (row,) = collect(dist, store, chosen, profile="speed")
+@pytest.fixture
+def show(dist, store, chosen):
+    return lambda **options: write_status(dist, store, chosen, profile="speed", **options)
+
+
+def test_everything_that_is_known(dist, show):
+    (row,) = show()
     assert (row.name, str(row.version), row.target, row.seconds) == ("demo-pkg", "1.0", "314.0.7", 61.5)
     assert row.tests == {"node": EngineTests(passed=3, failed=1)}
     assert row.size == (dist / "wheels" / FILE).stat().st_size
-    for link, content in ((row.log, "compiled\n"), (row.reports["node"], "said"), (row.audit, "{}")):
+    linked = (
+        (row.log, "compiled\n"),
+        (row.reports["node"], "said"),
+        (row.audit, "{}"),
+        (row.sbom, '{"components": []}'),
+    )
+    for link, content in linked:
         assert (dist / link).read_text() == content
+        assert f'href="{link}"' in (dist / "index.html").read_text()
 
 
-def test_a_wheel_without_records(dist, store, chosen):
+def test_a_wheel_without_records(tmp_path, store, chosen):
     """A report has no version: without the record of this very file it may be that of another."""
-    (dist / "wheels" / FILE).rename(dist / "wheels" / FILE.replace("1.0", "0.9"))
-    (row,) = collect(dist, store, chosen, profile="speed")
-    assert (row.seconds, row.tests, row.log, row.audit) == (None, {}, "", "")
-    page = status_page([row], profile="speed")
+    add(tmp_path, "0.9")
+    (row,) = write_status(tmp_path / "dist", store, chosen, profile="speed")
+    assert (row.seconds, row.tests, row.links) == (None, {}, ())
+    page = (tmp_path / "dist" / "index.html").read_text()
     assert "not known" in page
     assert "not run" in page
 
 
-def test_damaged_reports_are_no_reports(dist, store, chosen):
+def test_a_rebuilt_wheel_has_no_record_of_the_one_before(tmp_path, show):
+    add(tmp_path, "1.0")
+    (row,) = show()
+    assert (row.seconds, row.links) == (None, ())
+
+
+def test_damaged_reports_are_no_reports(dist, show):
     (dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml").write_text("<testsuites>")
-    (row,) = collect(dist, store, chosen, profile="speed")
+    (row,) = show()
     assert row.tests == {}
 
 
-def test_newest_first_and_unknown_platforms(dist, store, chosen):
-    for name in ("demo_pkg-1.10-py3-none-any.whl", "demo_pkg-1.9-py3-none-any.whl", "not-a-wheel.whl"):
-        (dist / "wheels" / name).write_bytes(b"PK")
-    rows = collect(dist, store, chosen, profile="speed")
+def test_newest_first_and_unknown_platforms(tmp_path, show):
+    for version in ("1.10", "1.9"):
+        add(tmp_path, version, "py3-none-any")
+    rows = show()
     assert [str(row.version) for row in rows] == ["1.10", "1.9", "1.0"]
     assert rows[0].target == "any"
+
+
+def test_what_is_known_stays_where_the_records_are_gone(dist, tmp_path, chosen, show):
+    before = show()
+    assert write_status(dist, Store(tmp_path / "other"), chosen, profile="speed") == before
+
+
+def test_only_what_changed_is_looked_at(dist, show):
+    show()
+    (dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml").write_text(JUNIT.replace('failures="1"', 'failures="0"'))
+    assert show(tested={"other": {}})[0].tests["node"].failed == 1
+    assert show(tested={"demo-pkg": {}})[0].tests["node"].failed == 0
+
+
+def test_what_a_run_has_seen_goes_before_reports(show):
+    (row,) = show(tested={"demo-pkg": {"node": "12 passed, 1 skipped", "chromium-page": "11 passed, 2 failed"}})
+    assert row.tests == {
+        "node": EngineTests(passed=12, failed=0),
+        "chromium-page": EngineTests(passed=11, failed=2),
+    }
+
+
+def test_of_two_versions_the_newer_has_the_reports(dist, tmp_path, store, show):
+    show()
+    sha256 = add(tmp_path, "1.1")
+    record = store.get_record("latest", latest_key("demo-pkg", "314.0.7", "speed"))
+    output = {"filename": FILE.replace("1.0", "1.1"), "sha256": sha256, "seconds": 5}
+    store.add_record("latest", latest_key("demo-pkg", "314.0.7", "speed"), record | {"output": output})
+    new, old = show()
+    assert (str(new.version), new.seconds, bool(new.log)) == ("1.1", 5, True)
+    assert (str(old.version), old.seconds, old.links) == ("1.0", 61.5, ())
+    assert old.tests
+
+
+def test_publishing_takes_the_page_and_its_reports_along(dist, tmp_path, chosen, show):
+    (row,) = show()
+    public = Folder(tmp_path / "public")
+    publish_to(Folder(dist), public)
+    assert publish_status(Folder(dist), public, chosen) == len(row.links) + 2
+    for link in (*row.links, "index.html"):
+        assert public.read(link) == (dist / link).read_bytes()
+    assert publish_status(Folder(dist), public, chosen) == 0
+
+
+def test_two_checkouts_publish_to_one_place(dist, tmp_path, store, chosen, show):
+    """Each knows of its own wheels only; the page has both, with all that is known."""
+    show()
+    public = Folder(tmp_path / "public")
+    publish_to(Folder(dist), public)
+    publish_status(Folder(dist), public, chosen)
+    other = tmp_path / "other"
+    wheel = make_wheel(other, "second", tag=PLATFORM)
+    index.publish(other / "dist", wheel, wheel.name)
+    write_status(other / "dist", store, chosen, profile="speed")
+    publish_to(Folder(other / "dist"), public)
+    publish_status(Folder(other / "dist"), public, chosen)
+    rows = load_rows(public.read("status.json"))[0].values()
+    assert {row.name: row.seconds for row in rows} == {"demo-pkg": 61.5, "second": None}
+    assert b"second" in public.read("index.html")
+
+
+def test_the_page_follows_the_index(dist, chosen, show):
+    (row,) = show()
+    place = Folder(dist)
+    catalogue = read_catalogue(place)
+    catalogue.put(yank(catalogue.project("demo-pkg"), "1.0", "wrong <sums>"))
+    write(place, catalogue, changed=["demo-pkg"])
+    refresh_status(place, chosen)
+    assert b"yanked: wrong &lt;sums&gt;" in place.read("index.html")
+    catalogue.put(catalogue.project("demo-pkg").without([FILE]))
+    write(place, catalogue, changed=["demo-pkg"], gone=[f"wheels/{FILE}"])
+    refresh_status(place, chosen)
+    assert b"No wheel has been published" in place.read("index.html")
+    assert not [link for link in row.links if (dist / link).exists()], "reports of what is gone"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: b"",
+        lambda rows: rows[:-20],
+        lambda rows: rows.replace(b'"format":1', b'"format":9'),
+        lambda rows: rows.replace(b"reports/demo_pkg", b"javascript:"),
+        lambda rows: rows.replace(b"reports/demo_pkg", b"reports/../../etc"),
+    ],
+)
+def test_what_is_no_status_file_is_not_believed(dist, show, spoil):
+    rows = dump_rows(show(), "speed")
+    assert load_rows(rows)[0]
+    assert load_rows(spoil(rows)) == ({}, "")
 
 
 def test_whatever_comes_from_outside_is_escaped():
@@ -129,10 +249,8 @@ def test_the_policy_allows_what_is_in_the_page_and_nothing_else():
 
 
 def test_an_empty_folder_has_a_page(tmp_path, store, chosen):
-    (tmp_path / "dist").mkdir()
-    assert (
-        "No wheel has been published yet" in write_status(tmp_path / "dist", store, chosen, profile="speed").read_text()
-    )
+    assert write_status(tmp_path / "dist", store, chosen, profile="speed") == []
+    assert "No wheel has been published yet" in (tmp_path / "dist" / "index.html").read_text()
 
 
 def test_the_picture_is_to_scale():
@@ -159,9 +277,7 @@ def test_times(seconds, text):
 
 def test_the_command(plain_project, monkeypatch, capsys):
     monkeypatch.setenv("EMWHEELS_CACHE", str(plain_project.cache))
-    wheels = plain_project.dist / "wheels"
-    wheels.mkdir(parents=True)
-    (wheels / FILE).write_bytes(wheel("demo_pkg", "1.0"))
+    add(plain_project.root, "1.0")
     assert cli.main(["--project", str(plain_project.root), "status"]) == 0
     assert "demo-pkg" in (plain_project.dist / "index.html").read_text()
     capsys.readouterr()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Release", "publish", "read_release", "write_atomically"]
 
 
-def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None) -> Path:
-    """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and return where it is.
+def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None) -> bool:
+    """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and tell whether that changed it.
 
     ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. With the
     ``release`` that it was built for, the index has a lock of that release. Raises `IndexingError`.
@@ -38,6 +38,7 @@ def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None =
             catalogue.put(add(catalogue, read.file, replacing=True))
             files = wheel_files(read, wheel)
         new = [release] if release else []
-        if files or catalogue.pending or any(each.name not in catalogue.releases for each in new):
+        changed = bool(files or catalogue.pending or any(each.name not in catalogue.releases for each in new))
+        if changed:
             write(place, catalogue, changed=[project_name(filename)] if files else [], files=[files], releases=new)
-    return published
+    return changed

@@ -1,112 +1,99 @@
-"""What is known of each published wheel: from the folder itself, the reports in it, and the records of its build."""
+"""What is known here of how the wheels of an index came to be: from the records of builds, and the reports."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import hashlib
+import re
+import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from emwheels.harness import ENGINES
 from emwheels.index import write_atomically
+from emwheels.index.model import project_of
+from emwheels.members import SBOM
 from emwheels.package import latest_build
+from emwheels.status.model import Built, EngineTests
 from emwheels.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from packaging.version import Version
-
+    from emwheels.index.model import Catalogue, File
     from emwheels.store import Store
     from emwheels.target import Target
 
 LOG_LIMIT = 8 << 20
 """Bytes of a build log that are published."""
+_SBOM_LIMIT = 8 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class EngineTests:
-    """What one engine made of the recipe's tests."""
+def known_builds(
+    dist: Path,
+    catalogue: Catalogue,
+    store: Store,
+    targets: Sequence[Target],
+    *,
+    profile: str,
+    tested: Mapping[str, Mapping[str, str]] | None = None,
+) -> dict[str, Built]:
+    """Return, by sha256, what is known of the wheels in ``dist`` that were built last.
 
-    passed: int
-    failed: int
-    """Failures and errors."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Built:
-    """A published wheel. Links are relative to the folder that is published; empty if there is nothing to link to."""
-
-    name: str
-    version: Version
-    target: str
-    """Pyodide's version, or the platform tag where no target is known for it."""
-    filename: str
-    size: int
-    """Bytes."""
-    changed: datetime
-    """When it was published, UTC."""
-    seconds: float | None
-    """Wall time of the compile phase; None where there is no record."""
-    tests: Mapping[str, EngineTests]
-    """Engine -> result; an engine that was not run is not in it."""
-    log: str = ""
-    audit: str = ""
-    sbom: str = ""
-    reports: Mapping[str, str]
-    """Engine -> its log."""
-
-
-def collect(dist: Path, store: Store, targets: Sequence[Target], *, profile: str) -> list[Built]:
-    """Return what is known of every wheel in ``dist/wheels``, by name, newest version and target first.
-
-    The log of a build is copied from the store to its reports, so that it can be linked to.
+    ``tested`` limits that to its projects; for each it has what a run made of the tests in each engine, as in
+    `Outcome.engines`, which goes before reports: they may be of another wheel, or elsewhere.
+    The log of a build is copied from the store to its reports, and the SBOM out of the wheel, so that the page can
+    link to them.
     """
-    by_platform = {target.platform_tag: target for target in targets}
-    found = []
-    for path in sorted((dist / "wheels").glob("*.whl")):
-        try:
-            tags = parse_wheel_filename(path.name)[3]
-        except InvalidWheelFilename:
+    found = {}
+    for project in catalogue.projects.values():
+        if tested is not None and project.name not in tested:
             continue
-        platforms = sorted({tag.platform for tag in tags})
-        target = next((by_platform[platform] for platform in platforms if platform in by_platform), None)
-        found.append(_built(dist, path, platforms=platforms, target=target, store=store, profile=profile))
-    found.sort(key=lambda built: (built.version, built.target), reverse=True)
-    return sorted(found, key=lambda built: built.name)
+        engines = tested[project.name] if tested else {}
+        for file in project.files:
+            platforms = {tag.platform for tag in file.tags}
+            for target in targets:
+                if target.platform_tag not in platforms:
+                    continue
+                record = latest_build(store, project.name, target.name, profile)
+                output = record.get("output", {}) if record else {}
+                if record and (output.get("filename"), output.get("sha256")) == (file.filename, file.sha256):
+                    row = _built(dist, file, target.name, store, record)
+                    passed = {engine: tests for engine, text in engines.items() if (tests := _passed(text))}
+                    found[file.sha256] = replace(row, tests={**row.tests, **passed})
+    return found
 
 
-def _built(
-    dist: Path, wheel: Path, *, platforms: Sequence[str], target: Target | None, store: Store, profile: str
-) -> Built:
-    name, version, _, _ = parse_wheel_filename(wheel.name)
-    status = wheel.stat()
-    label = target.name if target else platforms[0]
-    record = _record(store, name, label, profile, wheel.name)
+def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[str, Any]) -> Built:
+    name = project_of(file)
     folder = _folder(dist / "reports", name)
-    audit = folder / f"audit-{label}.json"
-    sboms = sorted(folder.glob(f"sbom-{label}*")) + sorted((folder / label).glob("*.cdx.json"))
-    # What is published is a record's own only if that is of this very file; a report has no version in it.
-    newest = record is not None
-    engines = ENGINES if newest else ()
-    logs = {engine: folder / label / f"{engine}.log" for engine in engines}
+    logs = {engine: _link(dist, folder / target / f"{engine}.log") for engine in ENGINES}
+    reports = {engine: link for engine, link in logs.items() if link}
+    log = _link(dist, _log(store, record, folder / target))
+    audit = _link(dist, folder / f"audit-{target}.json")
+    sbom = _link(dist, _sbom(dist / "wheels" / file.filename, folder / target))
+    digest = hashlib.sha256()
+    for link in (log, audit, sbom, *reports.values()):
+        digest.update((dist / link).read_bytes() if link else b"-")
     return Built(
         name=name,
-        version=version,
-        target=label,
-        filename=wheel.name,
-        size=status.st_size,
-        changed=datetime.fromtimestamp(status.st_mtime, tz=UTC),
-        seconds=float(record["output"]["seconds"]) if record else None,
-        tests={engine: result for engine in engines if (result := _tests(folder / label / f"{engine}.xml"))},
-        log=_link(dist, _log(store, record, folder / label)),
-        audit=_link(dist, audit if newest else None),
-        sbom=_link(dist, sboms[-1] if sboms and newest else None),
-        reports={engine: link for engine, path in logs.items() if (link := _link(dist, path))},
+        version=parse_wheel_filename(file.filename)[1],
+        target=target,
+        filename=file.filename,
+        sha256=file.sha256,
+        size=file.size,
+        changed=datetime.fromisoformat(file.uploaded).astimezone(UTC),
+        seconds=float(record["output"]["seconds"]),
+        tests={engine: result for engine in ENGINES if (result := _tests(folder / target / f"{engine}.xml"))},
+        log=log,
+        audit=audit,
+        sbom=sbom,
+        reports=reports,
+        digest=digest.hexdigest(),
     )
 
 
@@ -117,13 +104,6 @@ def _folder(reports: Path, name: str) -> Path:
             if canonicalize_name(folder.name) == name:
                 return folder
     return reports / name
-
-
-def _record(store: Store, name: str, target: str, profile: str, filename: str) -> dict[str, Any] | None:
-    record = latest_build(store, name, target, profile)
-    if record is None or record.get("output", {}).get("filename") != filename:
-        return None
-    return record
 
 
 def _tests(path: Path) -> EngineTests | None:
@@ -139,9 +119,13 @@ def _tests(path: Path) -> EngineTests | None:
     return EngineTests(passed=numbers["tests"] - failed - numbers["skipped"], failed=failed)
 
 
-def _log(store: Store, record: Mapping[str, Any] | None, folder: Path) -> Path | None:
-    if record is None:
-        return None
+def _passed(summary: str) -> EngineTests | None:
+    """Read ``12 passed, 1 skipped, 2 failed``."""
+    numbers = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed)", summary)}
+    return EngineTests(passed=numbers["passed"], failed=numbers.get("failed", 0)) if "passed" in numbers else None
+
+
+def _log(store: Store, record: Mapping[str, Any], folder: Path) -> Path | None:
     try:
         data = store.get("logs", record["log"]).read_bytes()
     except (KeyError, StoreError, ValueError):
@@ -151,23 +135,20 @@ def _log(store: Store, record: Mapping[str, Any] | None, folder: Path) -> Path |
     return path
 
 
+def _sbom(wheel: Path, folder: Path) -> Path | None:
+    """Take the SBOM (PEP 770) out of a wheel that was built here."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            member = next(each for each in archive.infolist() if each.filename.endswith(f".dist-info/{SBOM}"))
+            if member.file_size > _SBOM_LIMIT:
+                return None
+            data = archive.read(member)
+    except (OSError, zipfile.BadZipFile, StopIteration):
+        return None
+    path = folder / "sbom.cdx.json"
+    write_atomically(path, data)
+    return path
+
+
 def _link(dist: Path, path: Path | None) -> str:
     return path.relative_to(dist).as_posix() if path is not None and path.is_file() else ""
-
-
-def summary(built: Sequence[Built]) -> str:
-    """Return the rows as JSON, for a script."""
-    rows = [
-        {
-            "name": row.name,
-            "version": str(row.version),
-            "target": row.target,
-            "filename": row.filename,
-            "size": row.size,
-            "changed": row.changed.isoformat(timespec="seconds"),
-            "seconds": row.seconds,
-            "tests": {engine: {"passed": tests.passed, "failed": tests.failed} for engine, tests in row.tests.items()},
-        }
-        for row in built
-    ]
-    return json.dumps(rows, indent=1)

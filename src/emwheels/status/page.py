@@ -14,7 +14,7 @@ from emwheels.status.picture import picture, size_text, time_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.status.collect import Built
+    from emwheels.status.model import Built
 
 _EMPTY = "<p>No wheel has been published yet.</p>"
 _COLUMNS = ("Package", "Version", "Pyodide", "Size", "Build time", "Tests", "Published", "More", "Install")
@@ -83,7 +83,7 @@ def _row(row: Built, number: int) -> str:
     date = row.changed
     cells = (
         f'<a href="wheels/{_text(row.filename)}">{_text(row.name)}</a>',
-        _text(str(row.version)),
+        _text(str(row.version)) + (f'<br><strong class="mark">{_text(row.mark)}</strong>' if row.mark else ""),
         _text(row.target),
         f'<span title="{row.size:,} bytes">{size_text(row.size)}</span>',
         time_text(row.seconds) if row.seconds is not None else "not known",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.status.collect import Built
+    from emwheels.status.model import Built
 
 ROW = 44
 LABEL = 140

@@ -23,6 +23,7 @@ from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES
 from emwheels.progress import Board
 from emwheels.serve.rules import headers_of, rule_of
+from emwheels.status import publish_status, refresh_status
 from emwheels.verbs.verify import add_verify, run_verify
 
 if TYPE_CHECKING:
@@ -116,13 +117,13 @@ def run_index(arguments: argparse.Namespace, project: Project, targets: Targets)
         case "show":
             return _show(arguments, project)
         case "add":
-            return _add(arguments, project)
+            return _add(arguments, project, targets)
         case "build":
             return _build(arguments, project, targets)
-    return _change(arguments, project)
+    return _change(arguments, project, targets)
 
 
-def run_publish(arguments: argparse.Namespace, project: Project, _targets: Targets) -> int:
+def run_publish(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Publish and return the exit status."""
     board = Board()
     source = Folder(dist_of(project, arguments.profile).resolve())
@@ -135,18 +136,21 @@ def run_publish(arguments: argparse.Namespace, project: Project, _targets: Targe
         dry_run=arguments.dry_run,
         say=lambda text: board.say("publish", text),
     )
+    reports = 0 if arguments.dry_run else publish_status(source, destination, list(targets.targets.values()))
     if arguments.json:
         result = {
             "destination": destination.where,
             "wheels": [file.filename for file in plan.wheels],
             "bytes": plan.bytes,
             "projects": list(plan.projects),
-            "sent": changed.sent if changed else 0,
+            "sent": (changed.sent if changed else 0) + reports,
         }
         print(json.dumps(result, indent=1))
         return 0
     if not plan.projects and changed is None:
-        print(f"{destination.where} has everything already")
+        print(f"{destination.where} has {'every wheel' if reports else 'everything'} already")
+        if reports:
+            print(f"status page and reports: {reports} files sent")
         return 0
     for file in plan.wheels:
         print(f"{file.size:>12,}  {file.filename}")
@@ -179,12 +183,14 @@ def _working(arguments: argparse.Namespace, project: Project) -> Path:
     return dist_of(project, arguments.profile).resolve()
 
 
-def _add(arguments: argparse.Namespace, project: Project) -> int:
+def _add(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     dist = _working(arguments, project)
     for wheel in arguments.wheels:
         if not wheel.is_file():
             raise UsageError(f"{wheel} is not a file")
-        print(index.publish(dist, wheel, wheel.name))
+        index.publish(dist, wheel, wheel.name)
+        print(dist / "wheels" / wheel.name)
+    refresh_status(Folder(dist), list(targets.targets.values()))
     return 0
 
 
@@ -200,6 +206,7 @@ def _build(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     ]
     with place.changing():
         changed = rebuild(place, base_url=base_url, releases=releases, say=lambda text: board.say("index", text))
+    refresh_status(place, list(targets.targets.values()))
     if arguments.json:
         print(json.dumps({"projects": list(changed.projects), "left_out": changed.left_out}, indent=1))
         return 0
@@ -208,7 +215,7 @@ def _build(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return 0
 
 
-def _change(arguments: argparse.Namespace, project: Project) -> int:
+def _change(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Yank, unyank, remove, or set a status."""
     place = _place(arguments, project)
     with place.changing():
@@ -228,6 +235,7 @@ def _change(arguments: argparse.Namespace, project: Project) -> int:
                 gone = [f"wheels/{file.filename}{end}" for file in files for end in ("", ".metadata")]
         catalogue.put(after)
         changed = write(place, catalogue, changed=[before.name], gone=gone)
+    refresh_status(place, list(targets.targets.values()))
     if arguments.json:
         print(json.dumps({"project": before.name, "files": _rows([after]), "status": after.status}, indent=1))
         return 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from emwheels.plan import PROFILES
-from emwheels.status import collect, write_status
-from emwheels.status.collect import summary
+from emwheels.status import PAGE, summary, write_status
 from emwheels.store import Store
+from emwheels.verbs.index import dist_of
 
 if TYPE_CHECKING:
     import argparse
@@ -21,18 +22,15 @@ def add_status(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser = verbs.add_parser(
         "status",
         parents=[common],
-        help="write dist/index.html: packages, versions, sizes, tests, build times; --json prints them",
+        help="write dist/index.html anew: packages, versions, sizes, tests, build times; --json prints them",
     )
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="which index (default: speed)")
 
 
 def run_status(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
-    """Write the page, or print what it says."""
-    dist = project.dist if arguments.profile == "speed" else project.dist / arguments.profile
+    """Write the page, and print where it is or what it says."""
+    dist = dist_of(project, arguments.profile)
     store = Store(project.cache / "store")
-    chosen = list(targets.targets.values())
-    if arguments.json:
-        print(summary(collect(dist, store, chosen, profile=arguments.profile)))
-        return 0
-    print(write_status(dist, store, chosen, profile=arguments.profile))
+    rows = write_status(dist, store, list(targets.targets.values()), profile=arguments.profile)
+    print(json.dumps(summary(rows), indent=1) if arguments.json else dist / PAGE)
     return 0
