@@ -219,7 +219,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         file = _library_archive(work, recipe, given)
     else:
         file = _wheel(folder, recipe, log)
-        file = _complete(file, documents, work, image) if documents else file
+        file = _complete(file, documents, work, image, stored=inputs.target.stored) if documents else file
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
 
 
@@ -281,7 +281,7 @@ def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
     return wheels[0]
 
 
-def _complete(wheel: Path, documents: Mapping[str, bytes], work: Path, image: Image) -> Path:
+def _complete(wheel: Path, documents: Mapping[str, bytes], work: Path, image: Image, *, stored: bool) -> Path:
     """Return the wheel with ``documents`` in its .dist-info. In the image, whose zlib is the same everywhere."""
     for name, data in documents.items():
         path = work / "members" / name
@@ -292,7 +292,8 @@ def _complete(wheel: Path, documents: Mapping[str, bytes], work: Path, image: Im
     with tempfile.TemporaryFile() as said:
         done = image.run(
             ["/usr/bin/python3", "-I", "/mnt/members.py"]
-            + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)],
+            + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)]
+            + (["stored"] if stored else []),
             mounts=[
                 Mount(host=work, inside=WORK, writable=True),
                 Mount(host=Path(members.__file__), inside="/mnt/members.py"),

@@ -114,6 +114,7 @@ def build_key(
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(PROFILES[profile])},
             **({"profile environment": environment} if environment else {}),
+            **({"members": "stored"} if target.stored else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,

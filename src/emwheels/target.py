@@ -63,11 +63,16 @@ class Target:
     cflags: tuple[str, ...]
     """Flags that every side module needs, at compile and link."""
     ldflags: tuple[str, ...]
+    stored: bool = False
+    """Wheels are not compressed in themselves; compressed copies lie beside them, for servers that send those."""
     emsdk: EmsdkPins = field(default_factory=EmsdkPins)
 
     def identity(self) -> dict[str, Any]:
-        """Return what belongs into the key of everything made for this target; a toolchain's own files do not."""
-        return {name: value for name, value in asdict(self).items() if name != "emsdk"}
+        """Return what belongs into the key of everything made for this target.
+
+        A toolchain's own files do not, nor does how a wheel is packed, which is a matter of wheels alone.
+        """
+        return {name: value for name, value in asdict(self).items() if name not in ("emsdk", "stored")}
 
     @property
     def python_minor(self) -> str:
@@ -149,6 +154,8 @@ def load_targets(path: Path) -> Targets:
 def _target(name: str, table: dict[str, Any]) -> Target:
     pins = {key: Pin(**pin) for key, pin in table.get("emsdk", {}).items()}
     plain = {key: value for key, value in table.items() if key != "emsdk"}
+    if not isinstance(plain.get("stored", False), bool):
+        raise TypeError(f"target.{name!r}: stored is true or false")
     return Target(name=name, emsdk=EmsdkPins(**pins), **_frozen(plain))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import brotli
 import pytest
 from tiny_library import LIBRARY_META, USER_C, USER_META
 
@@ -129,6 +130,31 @@ def test_cxx_exceptions(tiny_project, extension, module):
     )
     done = tiny_project.json("build", "throwing", "--engine", "node").json()["throwing"]
     assert done["engines"] == {"node": "2 passed"}
+
+
+def test_stored_wheels_come_with_compressed_copies(tiny_project, extension, module):
+    """Packing is part of the key: the deflated wheel is built again, stored, and the other way round it is reused."""
+    big = extension("tiny", module("tiny", TINY_C, "add", "jump")) | {"tiny_text.py": "TEXT = 'many times'\n" * 5000}
+    setup = big["setup.py"].replace("setup(ext", 'setup(py_modules=["tiny_text"], ext')
+    tiny_project.recipe("tiny", big | {"setup.py": setup})
+    targets = tiny_project.root / "targets.toml"
+    plain = targets.read_text()
+    assert tiny_project.json("build", "tiny", "--no-test").states() == {"tiny": "built"}
+    (name,) = tiny_project.published()
+    deflated = (tiny_project.dist / "wheels" / name).read_bytes()
+    targets.write_text(plain.replace('emscripten = "5.0.3"\n', 'emscripten = "5.0.3"\nstored = true\n'))
+    planned = tiny_project.run("plan", "tiny").out
+    assert "members" in planned, planned
+    assert tiny_project.json("build", "tiny", "--engine", "node").states() == {"tiny": "built"}
+    stored = (tiny_project.dist / "wheels" / name).read_bytes()
+    assert len(stored) > 2 * len(deflated)
+    copy = (tiny_project.dist / "wheels" / f"{name}.br").read_bytes()
+    assert brotli.decompress(copy) == stored
+    assert len(copy) < len(deflated)
+    targets.write_text(plain)
+    assert tiny_project.json("build", "tiny", "--no-test").states() == {"tiny": "reused"}
+    assert (tiny_project.dist / "wheels" / name).read_bytes() == deflated
+    assert tiny_project.published() == [name], "a copy of the stored wheel would be sent in its place"
 
 
 def test_exactly_what_changed_is_built_again(tiny_project, extension, module):

@@ -240,7 +240,7 @@ def test_the_command_publishes_over_ssh(source, remote, tiny_project):
 def test_a_killed_rsync_leaves_what_a_reader_can_use(source, remote, tmp_path, monkeypatch):
     """rsync is ended in the middle of a large wheel: the next run has it whole, and nobody saw a part."""
     publish_to(source, place_of(remote), base_url=BASE)
-    big = make_wheel(tmp_path / "big", "big", files={"big/data.bin": os.urandom(3_000_000).hex()})
+    big = make_wheel(tmp_path / "big", "big", files={"big/data.bin": os.urandom(3_000_000)})
     index.publish(source.root, big, big.name)
     slow = tmp_path / "slow"
     slow.mkdir()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 
+import brotli
 import pytest
 from index_reader import problems
 from synthetic_wheels import WASM, make_wheel
@@ -36,6 +39,10 @@ def add(tmp_path, source):
     return add
 
 
+BIG = {"big.py": "VALUE = 'a line that is there many times'\n" * 3000}
+"""More than a wheel must have to get compressed copies."""
+
+
 def change(place, project):
     catalogue = read_catalogue(place)
     catalogue.put(project)
@@ -68,6 +75,42 @@ def test_the_reader_of_these_tests_sees_what_is_broken(source, destination, add)
     assert any("a wrong or missing wheels/a-1.0" in problem for problem in problems(destination.read, BASE))
     (destination.root / "simple/a/index.html").unlink()
     assert "the list has a, which has no page" in problems(destination.read, BASE)
+
+
+def test_a_stored_wheel_has_compressed_copies_wherever_it_goes(source, destination, add):
+    wheel = add("big", files=BIG)
+    publish_to(source, destination)
+    for suffix, unpack in ((".br", brotli.decompress), (".gz", gzip.decompress)):
+        name = f"wheels/{wheel.name}{suffix}"
+        assert unpack(destination.read(name)) == wheel.read_bytes()
+        assert len(destination.read(name)) < wheel.stat().st_size / 2
+    assert problems(destination.read) == []
+
+
+def test_a_small_or_a_compressed_wheel_has_none(source, add, tmp_path):
+    add("small")
+    packed = tmp_path / "big-1.0-py3-none-any.whl"
+    plain = make_wheel(tmp_path / "made", "big", files=BIG)
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    index.publish(source.root, packed, packed.name)
+    assert {path.suffix for path in (source.root / "wheels").iterdir()} == {".whl", ".metadata"}
+
+
+def test_a_copy_of_the_wheel_before_is_not_left_beside_a_rebuilt_one(source, add):
+    wheel = add("big", files=BIG)
+    add("big", files={"big.py": "small now\n"})
+    assert [path.name for path in (source.root / "wheels").glob("big*") if path.suffix in (".br", ".gz")] == []
+    assert wheel.is_file()
+
+
+def test_a_copy_with_other_bytes_is_not_published(source, destination, add):
+    wheel = add("big", files=BIG)
+    (source.root / "wheels" / f"{wheel.name}.br").write_bytes(brotli.compress(b"other"))
+    with pytest.raises(IndexingError, match="is no compressed copy"):
+        publish_to(source, destination)
+    assert destination.read("simple/index.html") is None
 
 
 def test_a_second_time_writes_nothing(source, destination, add):

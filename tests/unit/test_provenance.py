@@ -103,6 +103,16 @@ def test_members_are_packed_as_tightly_as_zlib_can(tmp_path):
         assert archive.getinfo("demo.py").compress_size == sizes[0] < sizes[1]
 
 
+def test_members_can_be_stored(tmp_path):
+    old = wheel(tmp_path / "demo-1.0-py3-none-any.whl")
+    (tmp_path / "members").mkdir()
+    (tmp_path / "members" / REPORT).write_text("{}")
+    add_members(old, tmp_path / "members", tmp_path / "new.whl", stored=True)
+    with zipfile.ZipFile(tmp_path / "new.whl") as archive:
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert archive.testzip() is None
+
+
 def test_a_member_that_is_there_already_is_not_replaced(tmp_path):
     folder = tmp_path / "members"
     folder.mkdir()

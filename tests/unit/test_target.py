@@ -49,6 +49,14 @@ def test_a_target_and_what_follows_from_it(file):
     hash(target)
 
 
+def test_how_wheels_are_packed_is_no_matter_of_the_toolchain(file):
+    plain = load_targets(file).get(None)
+    file.write_text(file.read_text().replace("ldflags = []", "ldflags = []\nstored = true"))
+    stored = load_targets(file).get(None)
+    assert (plain.stored, stored.stored) == (False, True)
+    assert stored.identity() == plain.identity()
+
+
 def test_the_file_of_the_project():
     targets = load_targets(Path(__file__).parents[2] / "targets.toml")
     assert targets.get(None).name == targets.default
@@ -79,6 +87,7 @@ def test_unknown_target_names_those_that_exist(file):
         ("[harness]", "[harness2]", "harness"),
         ('[target."1.2.3"]', '[traget."1.2.3"]', "target"),
         ('[target."1.2.3"]', "[target]", "targets.toml"),
+        ("ldflags = []", 'ldflags = []\nstored = "yes"', "stored"),
     ],
 )
 def test_what_is_wrong_is_named(file, old, new, word):

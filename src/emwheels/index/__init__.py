@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emwheels.index.compressed import COPIES, compressed_copies
 from emwheels.index.folder import Folder, write_atomically
 from emwheels.index.lockfile import Release, read_release
 from emwheels.index.model import now, project_name
@@ -21,7 +22,8 @@ __all__ = ["Release", "publish", "read_release", "write_atomically"]
 def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None) -> bool:
     """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and tell whether that changed it.
 
-    ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. With the
+    ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. One whose
+    members are not compressed gets compressed copies beside it. With the
     ``release`` that it was built for, the index has a lock of that release. Raises `IndexingError`.
     """
     check_filename(filename)
@@ -36,7 +38,10 @@ def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None =
         else:
             read = read_wheel(wheel, filename, uploaded=now())
             catalogue.put(add(catalogue, read.file, replacing=True))
-            files = wheel_files(read, wheel)
+            # A copy of the wheel before would be sent in place of this one.
+            place.remove(f"wheels/{filename}{suffix}" for suffix in COPIES)
+            copies = compressed_copies(wheel)
+            files = wheel_files(read, wheel) | {f"wheels/{filename}{suffix}": data for suffix, data in copies.items()}
         new = [release] if release else []
         changed = bool(files or catalogue.pending or any(each.name not in catalogue.releases for each in new))
         if changed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError, UsageError
+from emwheels.index.compressed import COPIES, is_copy
 from emwheels.index.folder import Folder
 from emwheels.index.lockfile import load_release
 from emwheels.index.objects import SCHEMES, Bucket
@@ -117,7 +118,7 @@ def _batches(source: Folder, files: Sequence[File], say: Callable[[str], None]) 
 
 
 def _paths(source: Folder, file: File) -> Iterator[tuple[str, Source]]:
-    """Yield a wheel and its metadata, if they are the ones that were indexed."""
+    """Yield a wheel, its metadata and its compressed copies, if they are the ones that were indexed."""
     for suffix, sha256 in (("", file.sha256), (".metadata", file.metadata_sha256)):
         name = f"wheels/{file.filename}{suffix}"
         path = source.root / name
@@ -126,3 +127,13 @@ def _paths(source: Folder, file: File) -> Iterator[tuple[str, Source]]:
                 f"{path} is not the file that was indexed", hint="restore it, or run `emwheels index build`"
             )
         yield name, path
+    for suffix in COPIES:
+        name = f"wheels/{file.filename}{suffix}"
+        path = source.root / name
+        if path.is_file():
+            if not is_copy(path, suffix, file.sha256):
+                raise IndexingError(
+                    f"{path} is no compressed copy of {file.filename}",
+                    hint="remove it: it would be sent in place of the wheel",
+                )
+            yield name, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zipfile
 from dataclasses import replace
@@ -74,7 +75,7 @@ def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[st
     logs = {engine: _link(dist, folder / target / f"{engine}.log") for engine in ENGINES}
     reports = {engine: link for engine, link in logs.items() if link}
     log = _link(dist, _log(store, record, folder / target))
-    audit = _link(dist, folder / f"audit-{target}.json")
+    audit = _link(dist, _audit(record, folder / f"audit-{target}.json"))
     sbom = _link(dist, _sbom(dist / "wheels" / file.filename, folder / target))
     digest = hashlib.sha256()
     for link in (log, audit, sbom, *reports.values()):
@@ -132,6 +133,13 @@ def _log(store: Store, record: Mapping[str, Any], folder: Path) -> Path | None:
         return None
     path = folder / "build.log"
     write_atomically(path, data[-LOG_LIMIT:])
+    return path
+
+
+def _audit(record: Mapping[str, Any], path: Path) -> Path:
+    """Write the report of this very wheel, if there is none of it where it was built."""
+    if record.get("audit"):
+        write_atomically(path, (json.dumps(record["audit"], indent=2, ensure_ascii=False) + "\n").encode())
     return path
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from emwheels import index
 from emwheels.errors import IndexingError, UsageError
 from emwheels.image.toolchain import npm_package
+from emwheels.index.compressed import COPIES
 from emwheels.index.folder import Folder
 from emwheels.index.model import STATUSES, project_of
 from emwheels.index.publishing import check_base_url, place_of, publish_to
@@ -232,7 +233,7 @@ def _change(arguments: argparse.Namespace, project: Project, targets: Targets) -
             case _:
                 files = files_of(before, arguments.version) if arguments.version else list(before.files)
                 after = before.without(file.filename for file in files)
-                gone = [f"wheels/{file.filename}{end}" for file in files for end in ("", ".metadata")]
+                gone = [f"wheels/{file.filename}{end}" for file in files for end in ("", ".metadata", *COPIES)]
         catalogue.put(after)
         changed = write(place, catalogue, changed=[before.name], gone=gone)
     refresh_status(place, list(targets.targets.values()))
