@@ -1,6 +1,14 @@
-"""A page of one origin installs from an index that nginx serves at another: by micropip, and by loadPackage."""
+"""A page of one origin installs from an index that nginx serves at another: by micropip, and by loadPackage.
+
+And a bundle of the same wheels runs in Chromium where there is no network at all.
+"""
 
 from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
 
 import brotli
 import httpx
@@ -9,6 +17,7 @@ from web_servers import nginx
 
 from emwheels import index
 from emwheels.harness import Install, try_installs
+from emwheels.image.model import Mount
 from emwheels.package import Options
 from emwheels.verify import verify, with_engines
 from emwheels.verify.files import record_of
@@ -16,6 +25,7 @@ from emwheels.verify.files import record_of
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(2400)]
 
 NAMES = ("numpy", "contourpy")
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 CODE = """
 import contourpy, numpy
 lines = contourpy.contour_generator(z=numpy.add.outer(numpy.arange(5.0), numpy.arange(5.0))).lines(3.5)
@@ -103,4 +113,38 @@ def test_verification_passes(files, address, targets):
     assert report.findings == []
     assert {name: set(clients) for name, clients in report.projects.items()} == {
         name: {"micropip-chromium", "loadpackage-chromium"} for name in NAMES
+    }
+
+
+def test_a_bundle_runs_in_a_browser_without_network(image, playwright_core, site, wheels, tiny_project):
+    """From Python's own web server, in a folder below its root, in a sandbox that has loopback and nothing else."""
+    shutil.copytree(site, tiny_project.dist)
+    made = tiny_project.root / "made" / "my app"
+    done = tiny_project.run("bundle", "-o", str(made), "contourpy", "--offline")
+    assert done.status == 0, done.err
+    (made / "main.py").write_text(f"{CODE}\nimport micropip\nprint(result)\n")
+    with tempfile.TemporaryFile() as output:
+        ran = image.run(
+            ["/usr/bin/node", "/mnt/support/bundle_check.mjs", "/mnt/playwright", "/mnt/bundle/app"],
+            mounts=[
+                Mount(host=SUPPORT, inside="/mnt/support"),
+                Mount(host=playwright_core, inside="/mnt/playwright"),
+                Mount(host=made, inside="/mnt/bundle/app"),
+            ],
+            env={"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            network=False,
+            output=output,
+            seconds=600,
+        )
+        output.seek(0)
+        said = output.read().decode()
+    assert ran.status == 0, said
+    seen = json.loads(said.splitlines()[-1])
+    versions = [wheels[name][1].filename.split("-")[1] for name in NAMES]
+    assert (seen["status"], seen["errors"]) == ("Done.", []), seen
+    assert seen["output"].startswith(str(versions)[:-1]), seen["output"]
+    assert all(url.startswith("http://127.0.0.1:8000/app/") for url in seen["asked"]), seen["asked"]
+    assert {Path(url).name for url in seen["asked"]} >= {
+        "pyodide.asm.wasm",
+        *(wheels[name][1].filename for name in NAMES),
     }
