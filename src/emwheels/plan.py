@@ -95,11 +95,12 @@ def build_key(
     """Return the key of one build.
 
     ``dependencies`` maps each host requirement to the hash of its *output*, its build report left aside: one that was
-    rebuilt to the same bytes changes nothing. Tests, run requirements and descriptions are not part of it: they do not
-    reach the compiler. Reads the recipe's files; raises OSError if one vanished.
+    rebuilt to the same bytes changes nothing. Tests, run requirements, descriptions and whether the recipe is disabled
+    are not part of it: they do not reach the compiler. Reads the recipe's files; raises OSError if one vanished.
     """
     document = recipe.document
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
+    sections["package"] = {name: value for name, value in sections["package"].items() if name != "_disabled"}
     requirements = document.get("requirements") or {}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, profile)

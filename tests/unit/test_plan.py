@@ -70,6 +70,7 @@ def folder(tmp_path):
     ("old", "new"),
     [
         ("package:", "# a comment\npackage:"),
+        ("package:", "package:\n  _disabled: true"),
         ("  cflags: -DX=1", '  cflags: "-DX=1"  # quoted'),
         ("run: [other]", "run: [other, another]"),
         ("imports: [demo]", "imports: [demo, demo.core]"),
