@@ -140,9 +140,9 @@ class PackageSteps(Environment):
     def fault(self, recipe: Recipe) -> str:
         """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
         if recipe.source.url is None:
-            return "source.path is not built yet"
+            return "source.path is not built yet: give source.url and source.sha256"
         if recipe.build.type == "package" and recipe.build_lock is None:
-            return f"there is no requirements.build.txt (make it: nox -s lock -- {recipe.name})"
+            return f"there is no requirements.build.txt beside it: make it by nox -s lock -- {recipe.name}"
         return ""
 
     def build(
@@ -254,14 +254,9 @@ class PackageSteps(Environment):
             )
 
     def _fetch(self, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
-        if recipe.source.url is None:
-            raise RecipeError(
-                f"{recipe.folder / 'meta.yaml'}: source.path is not built yet", hint="give source.url and source.sha256"
-            )
-        if recipe.build.type == "package" and recipe.build_lock is None:
-            raise RecipeError(
-                f"{recipe.folder}: there is no requirements.build.txt", hint=f"make it: nox -s lock -- {recipe.name}"
-            )
+        if why := self.fault(recipe):
+            raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
+        assert recipe.source.url is not None  # a fault otherwise
         source = self.fetcher.fetch(recipe.source.url, recipe.source.sha256)
         python = self.target.python_minor
         wheels = self.fetcher.fetch_requirements(recipe.build_lock, python=python) if recipe.build_lock else ()

@@ -117,11 +117,12 @@ def foreign_requirements(recipe: Recipe, recipes: Iterable[str]) -> list[str]:
 
 def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return ``name`` and every recipe it needs at run time."""
+    known = {canonicalize_name(other): other for other in recipes}
     found: list[str] = []
     waiting = [name]
     while waiting:
-        current = waiting.pop()
-        if current not in found and current in recipes:
+        current = known.get(canonicalize_name(waiting.pop()))
+        if current is not None and current not in found:
             found.append(current)
             waiting += recipes[current].requirements.run
     return found
