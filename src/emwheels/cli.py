@@ -128,7 +128,9 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    signal.signal(signal.SIGTERM, _stop)
+    for each in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            signal.signal(each, _stop)
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(next((word for word in given if word in _verb_names()), "")).parse_args(argv)

@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from emwheels.archive import unpack
 from emwheels.errors import EmwheelsError
 from emwheels.index import write_atomically
@@ -55,7 +53,10 @@ class Assignment:
         What it needs comes from the remote store, and what it builds goes there before it counts as done, so that
         nothing is lost with this machine. Raises `EmwheelsError` when the remote store has no part in that.
         """
-        with tempfile.TemporaryDirectory(prefix="emwheels-") as folder:
+        work = _cache() / "work"
+        work.mkdir(parents=True, exist_ok=True)
+        remove_stale_work(work)  # of workers that were killed, too
+        with tempfile.TemporaryDirectory(prefix="task-", suffix=f"-{os.getpid()}", dir=work) as folder:
             root = Path(folder) / "project"
             archive = Path(folder) / "project.tar.gz"
             archive.write_bytes(self.project)
@@ -83,10 +84,9 @@ class Assignment:
             return Reply(outcome=outcome, reports=reports, host=f"{os.uname().nodename}, process {os.getpid()}")
 
     def _pipeline(self, root: Path) -> Pipeline:
-        cache = os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")
         targets = load_targets(root / "targets.toml")
         return Pipeline(
-            Project(root=root, cache=Path(cache).resolve()),
+            Project(root=root, cache=_cache()),
             targets,
             targets.get(self.target),
             board=Board(),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +32,10 @@ about:
 
 @pytest.fixture(autouse=True)
 def restored_signals():
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -209,3 +211,23 @@ def test_a_closed_pipe_is_no_traceback(project):
         process.stdout.close()
         err = process.stderr.read().decode()
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_temporary_folder(plain_project, tmp_path, number):
+    """The command waits for an answer that never comes, with a folder for what it fetches."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        command = plain_project.command("index", "verify", url, "--client", "none", "--seconds", "100")
+        env = plain_project.env | {"TMPDIR": str(temporary)}
+        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()
+            with connection:
+                assert list(temporary.iterdir())
+                process.send_signal(number)
+                _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert list(temporary.iterdir()) == []

@@ -229,6 +229,18 @@ def test_whatever_comes_from_outside_is_escaped():
     assert hostile in parser.links
 
 
+def test_of_very_many_the_page_has_the_latest():
+    from datetime import UTC, datetime, timedelta
+
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [built(f"p{n:04}", filename=f"p{n}.whl", changed=day + timedelta(minutes=n)) for n in range(1001)]
+    page = status_page(rows, profile="speed")
+    assert page.count('<tr role="row" data-name') == 500
+    assert "1,001 wheels" in page
+    assert 'data-name="p1000"' in page
+    assert 'data-name="p0500"' not in page
+
+
 class _Links(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -111,8 +111,12 @@ def _row(project: IndexProject, file: File, known: Built | None, by_platform: Ma
 def summary(rows: Iterable[Built]) -> list[dict[str, Any]]:
     """Return the rows for a script to read."""
     return [
-        {key: value for key, value in asdict(row).items() if key not in ("version", "changed")}
-        | {"version": str(row.version), "changed": row.changed.isoformat()}
+        vars(row)
+        | {
+            "version": str(row.version),
+            "changed": row.changed.isoformat(),
+            "tests": {engine: vars(tests) for engine, tests in row.tests.items()},
+        }
         for row in rows
     ]
 

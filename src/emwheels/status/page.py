@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from emwheels.status.model import Built
 
+SHOWN = 500
+"""Wheels; a page of thousands would be megabytes, of no use on a phone. The index has all of them."""
 _EMPTY = "<p>No wheel has been published yet.</p>"
 _COLUMNS = ("Package", "Version", "Pyodide", "Size", "Build time", "Tests", "Published", "More", "Install")
 _ENGINE_NAMES = {"node": "Node", "chromium-page": "Chromium", "chromium-worker": "Chromium worker"}
@@ -29,14 +31,19 @@ def status_page(built: Sequence[Built], *, profile: str) -> str:
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    count = len(built)
+    if count > SHOWN:
+        latest = sorted(built, key=lambda row: row.changed, reverse=True)[:SHOWN]
+        chosen = {row.filename for row in latest}
+        built = [row for row in built if row.filename in chosen]
     rows = "\n".join(_row(row, number) for number, row in enumerate(built))
     heads = "".join(f'<th role="columnheader" scope="col">{column}</th>' for column in _COLUMNS)
     targets = ", ".join(sorted({row.target for row in built}))
     body = _EMPTY
     if built:
         body = f"""\
-<p>{len(built)} wheels for Pyodide {_text(targets)}, profile <code>{_text(profile)}</code>.
-The package index is <a href="simple/">simple/</a>.</p>
+<p>{count:,} wheels for Pyodide {_text(targets)}, profile <code>{_text(profile)}</code>.
+The package index is <a href="simple/">simple/</a>.{_more(count)}</p>
 <p><label for="filter">Show packages whose name has</label> <input id="filter" type="search" autocomplete="off">
 <span id="said" role="status" aria-live="polite"></span></p>
 <table role="table" aria-label="Published wheels">
@@ -68,6 +75,10 @@ The package index is <a href="simple/">simple/</a>.</p>
 </body>
 </html>
 """
+
+
+def _more(count: int) -> str:
+    return f" Here are the {SHOWN:,} that were published last." if count > SHOWN else ""
 
 
 def _row(row: Built, number: int) -> str:
