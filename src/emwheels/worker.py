@@ -13,10 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from emwheels.archive import unpack
 from emwheels.errors import EmwheelsError
 from emwheels.index import write_atomically
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline import Pipeline, remove_stale_work
 from emwheels.progress import Board
 from emwheels.project import Project
 from emwheels.remote.open import open_remote
@@ -130,6 +132,10 @@ def run_on_cluster(
         return pipeline.run(names, options, executor=executor)
     finally:
         executor.close()
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")).resolve()
 
 
 def _receive(reply: Reply, pipeline: Pipeline, options: Options) -> Outcome:

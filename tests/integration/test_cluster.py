@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import distributed
 import pytest
 from registry import LocalRegistry, free_port
 from tiny_library import LIBRARY_META
+
+import emwheels
+from emwheels.schedule import Task
+from emwheels.schedule.cluster import ClusterError, DaskExecutor
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 
@@ -43,19 +50,21 @@ def cluster(make_tiny_project, tmp_path):
     """A function that starts a scheduler and workers, each with a cache of its own, and returns its address."""
     processes = []
 
-    def start(*names):
-        port = free_port()
-        scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
-        processes.append(subprocess.Popen([*scheduler, "--no-dashboard"], stderr=subprocess.DEVNULL))
-        address = f"tcp://127.0.0.1:{port}"
+    def start(*names, env=None, address=""):
+        if not address:
+            port = free_port()
+            scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
+            scheduler += ["--port", str(port), "--no-dashboard"]
+            processes.append(subprocess.Popen(scheduler, stderr=subprocess.DEVNULL))
+            address = f"tcp://127.0.0.1:{port}"
         workers = []
         for name in names:
-            env = make_tiny_project(tmp_path / name).env
+            own = make_tiny_project(tmp_path / name).env | (env or {}).get(name, {})
             command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
             command += ["--name", name, "--no-dashboard", "--memory-limit", "0"]
             with (tmp_path / f"{name}.log").open("wb") as log:
                 worker = subprocess.Popen(
-                    command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True
+                    command, env=own, stdout=log, stderr=subprocess.STDOUT, cwd=tmp_path, start_new_session=True
                 )
             processes.append(worker)
             workers.append(worker)
@@ -104,6 +113,57 @@ def test_a_worker_that_dies_loses_nothing(registry, cluster, make_tiny_project, 
     assert len(registry.tags()) == 3
     again = client.json("build", "--all", "--scheduler", address, "--remote", registry.url)
     assert again.states() == dict.fromkeys(expected, "reused")
+
+
+@pytest.fixture
+def other_code(tmp_path):
+    """A PYTHONPATH with this library, a line of it changed."""
+    root = Path(emwheels.__file__).parent
+    copy = shutil.copytree(root, tmp_path / "other" / "emwheels", ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / "wasm.py").open("a") as file:
+        file.write("# changed\n")
+    return str(copy.parent)
+
+
+def test_a_worker_with_other_code_is_named_before_anything_is_built(cluster, make_tiny_project, other_code, tmp_path):
+    client = make_tiny_project(tmp_path / "client")
+    recipes(client)
+    address, workers = cluster("alpha", "beta", env={"beta": {"PYTHONPATH": other_code}})
+    with distributed.Client(address, set_as_default=False) as watching:
+        watching.wait_for_workers(2, timeout=60)
+        names = {row["name"]: at for at, row in watching.scheduler_info()["workers"].items()}
+    done = client.run("build", "--all", "--scheduler", address, "--remote", "oci://127.0.0.1:9/none", seconds=120)
+    assert done.status == 1, done.err
+    assert f"{names['beta']}: emwheels" in done.err
+    assert names["alpha"] not in done.err.replace(address, "")
+    assert "install the same emwheels there" in done.err
+    assert "Traceback" not in done.err
+    assert all(worker.poll() is None for worker in workers)
+
+
+def test_a_worker_without_emwheels_or_that_comes_later_is_no_hang(cluster, tmp_path, other_code):
+    """Dask hangs on what a worker fails to unpickle: what is sent must never get that far."""
+    broken = tmp_path / "broken" / "emwheels"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('there is none')\n")
+    address, _ = cluster("alpha", env={"alpha": {"PYTHONPATH": str(broken.parent)}})
+    with distributed.Client(address, set_as_default=False) as watching:
+        watching.wait_for_workers(1, timeout=60)
+    with pytest.raises(ClusterError, match="there is none"):
+        DaskExecutor(address, work, receive=str, end=print)
+    empty, _ = cluster()
+    executor = DaskExecutor(empty, work, receive=str, end=print)
+    waiting = executor.submit(Task(name="one"), {})
+    cluster("beta", env={"beta": {"PYTHONPATH": other_code}}, address=empty)
+    try:
+        with pytest.raises(ClusterError, match="a worker that came later is another"):
+            waiting.result(timeout=120)
+    finally:
+        executor.close()
+
+
+def work(name, given):
+    return name
 
 
 def test_without_a_cluster_or_a_remote_store(plain_project):

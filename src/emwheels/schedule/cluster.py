@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import uuid
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from emwheels.errors import EmwheelsError
+from emwheels.schedule.entry import CALL, DESCRIBE, OtherEmwheelsError, described, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,20 +20,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 20
+_SAME_HINT = "install the same emwheels there, with the same Python, and start the workers again"
 _HINT = "start one: dask scheduler, and on each machine: dask worker ADDRESS --nthreads 1"
 
 
 class ClusterError(EmwheelsError):
-    """There is no cluster to run on, or it lost a task too often."""
+    """There is no cluster to run on, its workers are not of the same code, or it lost a task too often."""
 
 
 class DaskExecutor(Generic[T]):
     """Calls ``work(name, given)`` for each task on some worker of the cluster whose scheduler is at ``address``.
 
-    ``work``, what it is given and what it returns are pickled. A worker that dies has its task done by another one, so
-    ``work`` may run more than once for a task. ``receive`` is called in this process, in a thread, with what came
-    back, and what it returns is the task's result. ``end`` is called on each worker by `stop`, and has to end what
-    ``work`` does there. See `emwheels.schedule.model.Executor`.
+    ``work``, what it is given and what it returns are pickled, so every worker has to have the same code: those that
+    are there are asked for it first, and whoever comes later before it does anything. A worker that dies has its task
+    done by another one, so ``work`` may run more than once for a task. ``receive`` is called in this process, in a
+    thread, with what came back, and what it returns is the task's result. ``end`` is called on each worker by `stop`,
+    and has to end what ``work`` does there. See `emwheels.schedule.model.Executor`.
     """
 
     memory = 0
@@ -55,6 +59,11 @@ class DaskExecutor(Generic[T]):
             self._client = distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ClusterError(f"there is no Dask scheduler at {address}: {error}", hint=_HINT) from error
+        try:
+            _check_workers(self._client)
+        except BaseException:
+            self._client.close()
+            raise
         self._work = work
         self._receive = receive
         self._end = end
@@ -71,9 +80,8 @@ class DaskExecutor(Generic[T]):
         """Send ``task`` to the cluster."""
         future: Future[T] = Future()
         # A key of its own for each run: Dask would otherwise hand out what an earlier run came to.
-        remote = self._client.submit(
-            self._work, task.name, dict(given), key=f"{task.name}-{self._run}", pure=False, retries=0
-        )
+        work = packed(partial(self._work, task.name, dict(given)))
+        remote = self._client.submit(eval, CALL, work, key=f"{task.name}-{self._run}", pure=False, retries=0)
         with self._lock:
             self._waiting[future] = remote
         remote.add_done_callback(lambda done: self._settle(future, done))
@@ -94,14 +102,28 @@ class DaskExecutor(Generic[T]):
             waiting, self._waiting = self._waiting, {}
         if waiting:
             self._client.cancel(list(waiting.values()), force=True)
-            self._client.run(self._end, on_error="ignore")
+            self._client.run(eval, CALL, packed(self._end), on_error="ignore")
 
     def close(self) -> None:
         """Leave the cluster."""
         self._client.close()
 
 
+def _check_workers(client: Any) -> None:
+    """Raise `ClusterError` that names every worker which has not the same code as this machine."""
+    found = client.run(eval, DESCRIBE, on_error="return")
+    others = [
+        f"  {address}: {f'cannot tell its version ({said})' if isinstance(said, BaseException) else said}"
+        for address, said in sorted(found.items())
+        if said != described()
+    ]
+    if others:
+        raise ClusterError(f"workers do not run the {described()} that is here:\n" + "\n".join(others), hint=_SAME_HINT)
+
+
 def _explained(error: Exception) -> Exception:
+    if isinstance(error, OtherEmwheelsError):
+        return ClusterError(f"a worker that came later is another: {error}", hint=_SAME_HINT)
     if type(error).__name__ == "KilledWorker":
         return ClusterError(
             f"the workers that were given this died one after another: {error}",
