@@ -25,6 +25,8 @@ from emwheels.verify.files import record_of
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(2400)]
 
 NAMES = ("numpy", "contourpy")
+HEAVY = "opencv-python"
+"""Takes part where it has been built; that alone would take longer than all other tests together."""
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 CODE = """
 import contourpy, numpy
@@ -33,13 +35,31 @@ result = [numpy.__version__, contourpy.__version__, len(lines), float(lines[0].s
 """
 
 
+HEAVY_CODE = """
+import cv2, numpy
+picture = numpy.zeros((40, 60, 3), numpy.uint8)
+cv2.circle(picture, (30, 20), 10, (255, 255, 255), -1)
+contours, _ = cv2.findContours(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+result = [cv2.__version__, len(contours), cv2.boundingRect(contours[0])]
+"""
+
+
 @pytest.fixture(scope="module")
 def wheels(pipeline):
-    """Project -> its wheel, built if it is not in the store."""
-    outcomes = pipeline.run(list(NAMES), Options(test=False))
+    """Project -> its wheel, built if it is not in the store; but OpenCV only if it is there."""
+    there = {outcome.name: outcome.state for outcome in pipeline.survey([*NAMES, HEAVY], Options(test=False))}
+    names = [*NAMES, *([HEAVY] if there[HEAVY] == "reused" else [])]
+    outcomes = pipeline.run(names, Options(test=False))
     assert all(outcome.error is None for outcome in outcomes), outcomes
     found = {outcome.name: outcome.output for outcome in outcomes}
-    return {name: (pipeline.store.get("wheels", found[name].sha256), found[name]) for name in NAMES}
+    return {name: (pipeline.store.get("wheels", found[name].sha256), found[name]) for name in names}
+
+
+@pytest.fixture
+def heavy(wheels):
+    """Skip where OpenCV has not been built."""
+    if HEAVY not in wheels:
+        pytest.skip(f"{HEAVY} is not in the store: emwheels build {HEAVY}")
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +90,11 @@ def files(image, runtime, playwright_core, harness_wheels):
     }
 
 
-def came(done, wheels):
+def came(done, wheels, names=NAMES):
     """Check that what was installed is, file by file, what was built; return the result of the code."""
     assert not done.error, done.traceback
-    for name, (path, output) in wheels.items():
+    for name in names:
+        path, output = wheels[name]
         assert done.distributions[name][1] == record_of(path), output.filename
     return done.result
 
@@ -102,7 +123,19 @@ def test_load_package_from_the_merged_lock(files, address, wheels, engine):
     assert came(done, wheels)[2] == 1
 
 
-def test_verification_passes(files, address, targets):
+@pytest.mark.parametrize("lock", [False, True], ids=["micropip", "loadPackage"])
+def test_opencv_from_another_origin(files, address, wheels, heavy, lock):
+    install = Install(
+        id=HEAVY, requirement=HEAVY, index_urls=(f"{address}/simple",), deps=True, lock=lock, code=HEAVY_CODE
+    )
+    lock_url = f"{address}/pyodide-lock.json" if lock else ""
+    (done,) = try_installs(**files, installs=[install], engines=["chromium-page"], lock_url=lock_url)
+    version, contours, rectangle = came(done, wheels, ("numpy", HEAVY))
+    assert wheels[HEAVY][1].filename.split("-")[1].startswith(version)
+    assert (contours, rectangle) == (1, [20, 10, 21, 21])
+
+
+def test_verification_passes(files, address, wheels, targets):
     """Every client but pip and uv, which have their own test, on the real wheels and the lock."""
     (report,) = verify(
         [f"{address}/simple"],
@@ -112,7 +145,7 @@ def test_verification_passes(files, address, targets):
     )
     assert report.findings == []
     assert {name: set(clients) for name, clients in report.projects.items()} == {
-        name: {"micropip-chromium", "loadpackage-chromium"} for name in NAMES
+        name: {"micropip-chromium", "loadpackage-chromium"} for name in wheels
     }
 
 
