@@ -25,12 +25,12 @@ class TestingSteps(PackageSteps):
 
     def tested(self, recipe: Recipe, outputs: Mapping[str, Output], engines: Iterable[str]) -> dict[str, str]:
         """Return a summary for each engine in which the recipe's tests have passed on exactly these outputs."""
-        wheels = self._run_wheels(recipe, outputs)
+        wheels = self._run_wheels(run_closure(recipe.name, self._recipes), outputs)
         records = {engine: self.store.get_record("tests", self._test_key(recipe, wheels, engine)) for engine in engines}
         return {engine: record["summary"] for engine, record in records.items() if record}
 
-    def _run_wheels(self, recipe: Recipe, outputs: Mapping[str, Output]) -> list[Output]:
-        found = [outputs[name] for name in run_closure(recipe.name, self._recipes) if name in outputs]
+    def _run_wheels(self, closure: Iterable[str], outputs: Mapping[str, Output]) -> list[Output]:
+        found = [outputs[name] for name in closure if name in outputs]
         return [output for output in found if output.kind == "wheels"]
 
     def test(self, recipe: Recipe, outputs: Mapping[str, Output], options: Options, to: Outcome) -> None:
@@ -50,7 +50,7 @@ class TestingSteps(PackageSteps):
                 test_seconds=options.test_seconds,
                 on_event=lambda event: self._show(recipe.name, event),
             )
-        wheels = self._run_wheels(recipe, outputs)
+        wheels = self._run_wheels(run_closure(recipe.name, self._recipes), outputs)
         failed = []
         for engine, result in results.items():
             summary = f"{result.passed} passed"
@@ -81,19 +81,24 @@ class TestingSteps(PackageSteps):
         engines: Sequence[str],
         output: Path,
         suite: Suite = Suite(),  # noqa: B008  (it is immutable)
+        also: Sequence[str] = (),
         beside: Sequence[Path] = (),
         test_seconds: float,
         on_event: Callable[[Event], None],
     ) -> dict[str, EngineResult]:
-        """Run tests with the wheels of ``recipe`` and of what it needs; the wheels ``beside`` are served as well."""
-        closure = run_closure(recipe.name, self._recipes)
+        """Run tests with the wheels of ``recipe``, of the recipes ``also``, and of all that these need.
+
+        The wheels ``beside`` are served as well.
+        """
+        wanted = (recipe.name, *also)
+        closure = list(dict.fromkeys(name for each in wanted for name in run_closure(each, self._recipes)))
         served = {_project_name(wheel): wheel for wheel in (*beside, *self.served_wheels(closure))}
         return run_tests(
             image=self.image,
             runtime=self.toolchain.runtime,
             playwright_core=self.playwright_core,
             harness_wheels=list(served.values()),
-            wheels=[self._wheel_path(output) for output in self._run_wheels(recipe, outputs)],
+            wheels=[self._wheel_path(output) for output in self._run_wheels(closure, outputs)],
             requirements=[f"{recipe.name}=={recipe.version}"],
             tests=tests,
             engines=engines,

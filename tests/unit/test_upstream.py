@@ -6,7 +6,16 @@ import pytest
 
 from emwheels.errors import EmwheelsError, RecipeError
 from emwheels.harness import Case, EngineResult
-from emwheels.upstream import Reason, UpstreamSuite, judge, lay_out, read_result, read_suite, write_result
+from emwheels.upstream import (
+    Reason,
+    UpstreamSuite,
+    judge,
+    lay_out,
+    read_result,
+    read_suite,
+    split_requirements,
+    write_result,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +68,7 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ("files: [../x]", "leads out of the source"),
         ("files: [x]\nbase: /etc", "leads out of the source"),
         ("files: [x]\ninto: somewhere", "into: must be one of tests, site-packages"),
+        ("files: [x]\nrequirements: [a b]", "requirements: 'a b' is not a requirement"),
         ("files: [x]\nreasons: [{tests: x}]", "each entry has the keys"),
         ("files: [x]\nleft-out: [{tests: x, reason: ' '}]", "each entry has the keys"),
     ],
@@ -67,6 +77,14 @@ def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(RecipeError, match=r"upstream\.yaml") as caught:
         read_suite(write(tmp_path, text))
     assert said in caught.value.message
+
+
+def test_requirements_of_tests_may_be_recipes() -> None:
+    suite = UpstreamSuite(files=("tests",), requirements=("hypothesis<7", "Pillow", "scikit_image>=0.2"))
+    assert split_requirements(suite, ["numpy", "pillow", "scikit-image"]) == (
+        ["pillow", "scikit-image"],
+        ["hypothesis<7"],
+    )
 
 
 def test_files_are_laid_out_without_those_left_out(tmp_path: Path) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from emwheels.upstream.result import Group, SuiteResult, judge, read_result, write_result
-from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, Reason, UpstreamSuite, lay_out, read_suite
+from emwheels.upstream.suite import (
+    LOCK_FILE,
+    SUITE_FILE,
+    Reason,
+    UpstreamSuite,
+    lay_out,
+    read_suite,
+    split_requirements,
+)
 
 __all__ = [
     "LOCK_FILE",
@@ -16,5 +24,6 @@ __all__ = [
     "lay_out",
     "read_result",
     "read_suite",
+    "split_requirements",
     "write_result",
 ]

@@ -14,7 +14,7 @@ from emwheels.upstream.result import SuiteResult, judge
 from emwheels.upstream.suite import LOCK_FILE, UpstreamSuite, lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from emwheels.builds import Output
     from emwheels.pipeline import Pipeline
@@ -29,17 +29,21 @@ def run_suite(
     suite: UpstreamSuite,
     outputs: Mapping[str, Output],
     *,
+    also: Sequence[str] = (),
     profile: str = "speed",
     engine: str = "node",
     test_seconds: float = 120,
 ) -> SuiteResult:
-    """Run ``suite`` on the outputs of ``recipe`` and what it needs. The JUnit XML and the log go to dist/reports.
+    """Run ``suite`` on the outputs of ``recipe``, of the recipes ``also`` that its tests import, and what these need.
+
+    The JUnit XML and the log go to dist/reports.
 
     A test that hangs or kills its engine is a failure with its name; the rest goes on. Raises `RecipeError` where the
     suite is not what upstream.yaml says, `FetchError` and `HarnessError`.
     """
     lock = recipe.folder / LOCK_FILE
-    if suite.requirements and not lock.is_file():
+    locked = len(suite.requirements) > len(also)
+    if locked and not lock.is_file():
         raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
     if recipe.source.url is None:
         raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
@@ -65,7 +69,8 @@ def run_suite(
                 options=suite.options,
                 requirements=suite.requirements,
             ),
-            beside=pipeline.pure_wheels(lock) if suite.requirements else (),
+            also=also,
+            beside=pipeline.pure_wheels(lock) if locked else (),
             test_seconds=test_seconds,
             on_event=_progress(pipeline, recipe.name),
         )

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from emwheels.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 SUITE_FILE = "upstream.yaml"
 """In a recipe's folder."""
@@ -46,11 +48,18 @@ class UpstreamSuite:
     options: tuple[str, ...] = ()
     """Further options of pytest."""
     requirements: tuple[str, ...] = ()
-    """What the tests need beside the package (PEP 508), locked in requirements.upstream.txt."""
+    """What the tests need beside the package (PEP 508): recipes, or pure Python, locked in requirements.upstream.txt."""
     left_out: tuple[Reason, ...] = ()
     """Files that are not run at all: what cannot work, and would only take time."""
     reasons: tuple[Reason, ...] = ()
     """For tests that fail. The first that fits counts."""
+
+
+def split_requirements(suite: UpstreamSuite, recipes: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return those of the tests' requirements that are names of ``recipes``, and the others, which are to be locked."""
+    known = {canonicalize_name(name): name for name in recipes}
+    names = {text: known.get(canonicalize_name(Requirement(text).name)) for text in suite.requirements}
+    return [name for name in names.values() if name], [text for text, name in names.items() if not name]
 
 
 def read_suite(folder: Path) -> UpstreamSuite | None:
@@ -81,6 +90,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         left_out=_reasons(document, "left-out", problems),
         reasons=_reasons(document, "reasons", problems),
     )
+    problems += [f"requirements: {text!r} is not a requirement" for text in suite.requirements if not _is_valid(text)]
     if not suite.files:
         problems.append("files: is missing or empty; it names the files that the tests consist of")
     if suite.into not in _PLACES:
@@ -90,6 +100,14 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     if problems:
         raise RecipeError("\n".join(f"{path}: {problem}" for problem in problems))
     return suite
+
+
+def _is_valid(requirement: str) -> bool:
+    try:
+        Requirement(requirement)
+    except InvalidRequirement:
+        return False
+    return True
 
 
 def _text(document: dict[str, Any], key: str, default: str, problems: list[str]) -> str:

@@ -12,7 +12,7 @@ from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.recipe import foreign_requirements, load_recipes
 from emwheels.registry import pip_configuration
-from emwheels.upstream import LOCK_FILE, read_suite
+from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
         suite = read_suite(recipe.folder)
         for file, requirements in (
             ("requirements.run.txt", foreign_requirements(recipe, versions)),
-            (LOCK_FILE, list(suite.requirements) if suite else []),
+            (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
         ):
             _lock_pure(pipeline, recipe.folder / file, requirements, versions, pythons)
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import HarnessError, UsageError
 from emwheels.package import Options
 from emwheels.recipe import load_recipes
-from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, write_result
+from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, split_requirements, write_result
 from emwheels.upstream.run import run_suite
 from emwheels.verbs.opening import open_pipeline
 
@@ -56,11 +56,12 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
     for name, suite in suites.items():
         if suite is None:
             continue
-        outcomes = pipeline.run([name], Options(test=False))
+        also, _ = split_requirements(suite, recipes)
+        outcomes = pipeline.run([name, *also], Options(test=False))
         if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
             raise errors[0]
         outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-        result = run_suite(pipeline, recipes[name], suite, outputs, test_seconds=arguments.test_seconds)
+        result = run_suite(pipeline, recipes[name], suite, outputs, also=also, test_seconds=arguments.test_seconds)
         write_result(result, project.root / "docs" / "upstream-tests" / f"{name}.json")
         results.append(result)
         _print_suite(result)
