@@ -90,9 +90,13 @@ def test_broadcast_strides_and_output():
     np.testing.assert_array_equal(out, column * 10 + row)
 
 
-def test_one_thread():
-    assert ne.set_num_threads(1) >= 1
-    assert ne.evaluate("sum(X)") == pytest.approx(X.sum(), abs=1e-9)
+def test_more_threads_than_there_are():
+    ne.set_num_threads(4)
+    try:
+        assert ne.evaluate("sum(X + 1)") == pytest.approx((X + 1).sum())
+        assert ne.set_num_threads(2) == 1
+    finally:
+        ne.set_num_threads(1)
 
 
 def test_errors():
