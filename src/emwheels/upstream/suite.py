@@ -48,7 +48,7 @@ class UpstreamSuite:
     options: tuple[str, ...] = ()
     """Further options of pytest."""
     requirements: tuple[str, ...] = ()
-    """What the tests need beside the package (PEP 508): recipes, or pure Python, locked in requirements.upstream.txt."""
+    """What the tests need beside the package (PEP 508): recipes, or pure Python that is locked beside it."""
     left_out: tuple[Reason, ...] = ()
     """Files that are not run at all: what cannot work, and would only take time."""
     reasons: tuple[Reason, ...] = ()
