@@ -6,6 +6,8 @@ import pytest
 
 from emwheels.errors import EmwheelsError, RecipeError
 from emwheels.harness import Case, EngineResult
+from emwheels.project import Project
+from emwheels.recipe import load_recipes
 from emwheels.upstream import (
     Reason,
     UpstreamSuite,
@@ -16,6 +18,7 @@ from emwheels.upstream import (
     split_requirements,
     write_result,
 )
+from emwheels.upstream.run import project_for_tests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,3 +148,23 @@ def test_file_that_is_no_result(tmp_path: Path) -> None:
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(EmwheelsError, match="not the result of a suite"):
             read_result(tmp_path / "x.json")
+
+
+def test_a_package_is_built_otherwise_for_its_tests(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    (root / "recipes" / "tiny").mkdir(parents=True)
+    meta = root / "recipes" / "tiny" / "meta.yaml"
+    meta.write_text(
+        "package: {name: tiny, version: '1.10'}\nsource: {url: 'pkg:pypi/tiny@1.10', sha256: " + "0" * 64 + "}\n"
+        "build:\n  backend-flags: |\n    build-dir=b\n"
+    )
+    before = meta.read_text()
+    project = Project(root=root, cache=tmp_path / "cache")
+    tiny = load_recipes(project.recipes, patches=project.patches)["tiny"]
+    other = project_for_tests(project, tiny, "install-args=--tags=tests", tmp_path / "copy")
+    recipe = load_recipes(other.recipes, patches=other.patches)["tiny"]
+    assert recipe.build.backend_flags.split() == ["build-dir=b", "install-args=--tags=tests"]
+    assert recipe.version == "1.10"
+    assert other.dist != project.dist
+    assert other.cache == project.cache
+    assert meta.read_text() == before

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emwheels.archive import unpack
 from emwheels.errors import RecipeError
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from emwheels.builds import Output
     from emwheels.pipeline import Pipeline
+    from emwheels.project import Project
     from emwheels.recipe import Recipe
 
 _SAID_EVERY = 1000
@@ -29,14 +34,14 @@ def run_suite(
     suite: UpstreamSuite,
     outputs: Mapping[str, Output],
     *,
+    reports: Path,
     also: Sequence[str] = (),
-    profile: str = "speed",
     engine: str = "node",
     test_seconds: float = 120,
 ) -> SuiteResult:
     """Run ``suite`` on the outputs of ``recipe``, of the recipes ``also`` that its tests import, and what these need.
 
-    The JUnit XML and the log go to dist/reports.
+    The JUnit XML and the log go to ``reports``.
 
     A test that hangs or kills its engine is a failure with its name; the rest goes on. Raises `RecipeError` where the
     suite is not what upstream.yaml says, `FetchError` and `HarnessError`.
@@ -60,7 +65,7 @@ def run_suite(
             outputs,
             tests=tests,
             engines=[engine],
-            output=pipeline.dist(profile) / "reports" / recipe.name / pipeline.target.name / "upstream",
+            output=reports / recipe.name / pipeline.target.name / "upstream",
             suite=Suite(
                 root=f"/lib/python{pipeline.target.python_minor}/site-packages"
                 if suite.into == "site-packages"
@@ -82,6 +87,23 @@ def run_suite(
         target=pipeline.target.name,
         date=datetime.now(UTC).date().isoformat(),
     )
+
+
+def project_for_tests(project: Project, recipe: Recipe, flags: str, folder: Path) -> Project:
+    """Return a copy of ``project`` in the empty ``folder`` in which ``recipe`` is built with further backend flags.
+
+    It has the same cache, and a ``dist`` of its own, as what is built so is not to be published.
+    """
+    shutil.copytree(project.recipes, folder / "recipes", symlinks=True)
+    if project.patches.is_dir():
+        shutil.copytree(project.patches, folder / "patches", symlinks=True)
+    document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
+    document["package"]["version"] = recipe.version
+    build = document.setdefault("build", {})
+    build["backend-flags"] = f"{recipe.build.backend_flags.rstrip()}\n{flags}".strip()
+    # JSON is YAML.
+    (folder / "recipes" / recipe.folder.name / "meta.yaml").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return replace(project, root=folder)
 
 
 def _progress(pipeline: Pipeline, name: str) -> Callable[[Event], None]:

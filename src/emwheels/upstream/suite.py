@@ -49,6 +49,8 @@ class UpstreamSuite:
     """Further options of pytest."""
     requirements: tuple[str, ...] = ()
     """What the tests need beside the package (PEP 508): recipes, or pure Python that is locked beside it."""
+    backend_flags: str = ""
+    """Added to build.backend-flags for the wheel that is tested: where a wheel lacks the compiled parts of tests."""
     left_out: tuple[Reason, ...] = ()
     """Files that are not run at all: what cannot work, and would only take time."""
     reasons: tuple[Reason, ...] = ()
@@ -78,7 +80,8 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     problems: list[str] = []
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
-    known = {"files", "base", "into", "paths", "options", "requirements", "left-out", "reasons"}
+    known = {"files", "base", "into", "paths", "options", "requirements", "backend-flags"}
+    known |= {"left-out", "reasons"}
     problems += [f"{key}: unknown key" for key in document if key not in known]
     suite = UpstreamSuite(
         files=_texts(document, "files", problems),
@@ -87,6 +90,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         paths=_texts(document, "paths", problems),
         options=_texts(document, "options", problems),
         requirements=_texts(document, "requirements", problems),
+        backend_flags=_text(document, "backend-flags", "", problems),
         left_out=_reasons(document, "left-out", problems),
         reasons=_reasons(document, "reasons", problems),
     )

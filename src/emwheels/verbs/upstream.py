@@ -6,13 +6,15 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import HarnessError, UsageError
 from emwheels.package import Options
 from emwheels.recipe import load_recipes
 from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, split_requirements, write_result
-from emwheels.upstream.run import run_suite
+from emwheels.upstream.run import project_for_tests, run_suite
 from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
@@ -53,15 +55,22 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )
     results = []
+    reports = pipeline.dist("speed") / "reports"
     for name, suite in suites.items():
         if suite is None:
             continue
         also, _ = split_requirements(suite, recipes)
-        outcomes = pipeline.run([name, *also], Options(test=False))
-        if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
-            raise errors[0]
-        outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-        result = run_suite(pipeline, recipes[name], suite, outputs, also=also, test_seconds=arguments.test_seconds)
+        with TemporaryDirectory(prefix="emwheels-upstream-") as folder:
+            builder = pipeline
+            if suite.backend_flags:
+                for_tests = project_for_tests(project, recipes[name], suite.backend_flags, Path(folder))
+                builder = open_pipeline(arguments, for_tests, targets)
+            outcomes = builder.run([name, *also], Options(test=False))
+            if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
+                raise errors[0]
+            outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+            seconds = arguments.test_seconds
+            result = run_suite(builder, recipes[name], suite, outputs, reports=reports, also=also, test_seconds=seconds)
         write_result(result, project.root / "docs" / "upstream-tests" / f"{name}.json")
         results.append(result)
         _print_suite(result)
