@@ -60,6 +60,13 @@ def serve(session: nox.Session) -> None:
 
 
 @nox.session
+def demo(session: nox.Session) -> None:
+    """Build the browser demo, wheels that are missing first, and serve it: nox -s demo -- [--port N]."""
+    session.install("--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, "demo"))
+    session.run("python", "demo/build_site.py", *session.posargs)
+
+
+@nox.session
 def verify(session: nox.Session) -> None:
     """Prove a published index with micropip, pip and uv: nox -s verify -- URL."""
     emwheels(session, "index", "verify", *session.posargs)

@@ -19,12 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+
+import onnxruntime
 
 MODELS = Path(__file__).parents[1] / "inkreader" / "src" / "inkreader" / "models"
 SEED = 7

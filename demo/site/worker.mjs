@@ -1,0 +1,105 @@
+// Pyodide and the program, off the page's own thread. Messages: {id, method, ...} -> {id, result} or {id, error}; and
+// {stage, milliseconds} while it starts.
+import { loadPyodide } from "./pyodide/pyodide.mjs";
+
+const BASE = new URL("./", self.location.href).href;
+const HISTORY_FOLDER = "/kept";
+const HISTORY = `${HISTORY_FOLDER}/history.jsonl`;
+let pyodide;
+let answerPage;
+let persistent = false;
+
+async function stage(name, work) {
+  const began = performance.now();
+  const result = await work();
+  self.postMessage({ stage: name, milliseconds: performance.now() - began });
+  return result;
+}
+
+/** Flush Python's files to IndexedDB (`populate` false), or read them from there. */
+const sync = (populate) =>
+  new Promise((resolve, reject) => pyodide.FS.syncfs(populate, (error) => (error ? reject(error) : resolve())));
+
+async function mountHistory() {
+  pyodide.FS.mkdirTree(HISTORY_FOLDER);
+  try {
+    // Asked first: with site data blocked the property itself throws, and IDBFS would take that for no support.
+    if (!self.indexedDB) throw new Error("no IndexedDB");
+    pyodide.FS.mount(pyodide.FS.filesystems.IDBFS, {}, HISTORY_FOLDER);
+    await sync(true);
+    persistent = true;
+  } catch {
+    persistent = false;
+  }
+}
+
+async function installPackages() {
+  await pyodide.loadPackage("micropip", { messageCallback: () => {} });
+  const micropip = pyodide.pyimport("micropip");
+  micropip.set_index_urls(`${BASE}simple/{package_name}/`);
+  await micropip.install(["inkreader", "onnxruntime"]);
+  micropip.destroy();
+}
+
+const methods = {
+  async start() {
+    pyodide = await stage("start Python", () =>
+      loadPyodide({
+        indexURL: `${BASE}pyodide/`,
+        lockFileURL: `${BASE}runtime-lock.json`,
+        env: { HOME: "/home/pyodide", ONNXRUNTIME_WEB_URL: `${BASE}onnxruntime-web/` },
+      }),
+    );
+    await stage("install packages", installPackages);
+    await stage("import the program", async () => {
+      pyodide.FS.writeFile("browser.py", await (await fetch(`${BASE}browser.py`)).text());
+      answerPage = pyodide.pyimport("browser").answer_page;
+    });
+    await stage("read kept files", mountHistory);
+    return { persistent, version: pyodide.version, waits: "Suspending" in WebAssembly };
+  },
+
+  async answer({ picture, model, name, task, engine }) {
+    const options = { name, task, engine, history: HISTORY };
+    // Promising: Python may wait for onnxruntime-web, which answers with promises.
+    const result = await answerPage.callWithOptions({ kwargs: true, promising: true }, picture, model, options);
+    const [said, drawn] = result;
+    if (persistent) await sync(false).catch(() => (persistent = false));
+    return { ...JSON.parse(said), drawn, persistent };
+  },
+
+  async history() {
+    if (!pyodide.FS.analyzePath(HISTORY).exists) return [];
+    const lines = pyodide.FS.readFile(HISTORY, { encoding: "utf8" }).trim().split("\n");
+    return lines.map((line) => JSON.parse(line));
+  },
+
+  async forget() {
+    if (pyodide.FS.analyzePath(HISTORY).exists) pyodide.FS.unlink(HISTORY);
+    if (persistent) await sync(false);
+    // Nobody can remove a database that is open.
+    pyodide.FS.filesystems.IDBFS.quit();
+    persistent = false;
+    return {};
+  },
+};
+
+/** What a person is told of an error: the text of the program's own exceptions, else its last line. */
+function told(error) {
+  if (error?.name !== "PythonError") return { text: String(error?.message ?? error), expected: false };
+  const last = error.message.trim().split("\n").at(-1);
+  const expected = ["PictureError", "ModelError"].includes(error.type);
+  return { text: expected ? last.slice(last.indexOf(": ") + 2) : last, expected };
+}
+
+self.addEventListener("message", async ({ data: { id, method, ...given } }) => {
+  try {
+    const result = await methods[method](given);
+    const moved = result.drawn ? [result.drawn.buffer] : [];
+    self.postMessage({ id, result }, moved);
+  } catch (error) {
+    // After a fatal error Pyodide refuses every call: the page starts another worker.
+    const fatal = error?.pyodide_fatal_error === true || error instanceof WebAssembly.RuntimeError;
+    self.postMessage({ id, error: { ...told(error), fatal } });
+  }
+});
