@@ -17,6 +17,12 @@ export async function openKept() {
   }
 }
 
+/** Where Python's memory is kept, by the hashes of what it was started from. */
+export function memoryUrl(manifest) {
+  const runtime = manifest.files.filter((file) => file.group === "runtime");
+  return urlOf(`memory-${runtime.map((file) => file.sha256.slice(0, 12)).join("-")}`);
+}
+
 /** `path` as it is on the server now: what the service worker leaves alone. */
 const fresh = (path) => fetch(`${path}?fresh`, { cache: "no-cache" });
 
@@ -78,7 +84,7 @@ export async function keep(cache, manifest, groups, onProgress) {
 
 /** From now on the service worker serves `manifest`; what it does not name is removed. */
 async function remember(cache, manifest) {
-  const named = new Set(manifest.files.map((file) => urlOf(file.sha256)));
+  const named = new Set([...manifest.files.map((file) => urlOf(file.sha256)), memoryUrl(manifest)]);
   try {
     await cache.put(MANIFEST, new Response(JSON.stringify(manifest), { headers: { "Content-Type": "application/json" } }));
   } catch (error) {

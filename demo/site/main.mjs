@@ -1,6 +1,6 @@
 // The page: loads what it needs, hands pictures to Python, shows what comes back.
 import { Camera } from "./camera.mjs";
-import { forget, keep, openKept, readManifest } from "./kept.mjs";
+import { forget, keep, memoryUrl, openKept, readManifest } from "./kept.mjs";
 import { Pad } from "./pad.mjs";
 import { Python } from "./python.mjs";
 import * as view from "./view.mjs";
@@ -66,7 +66,7 @@ async function start() {
   await timed("download", () => bring(["page", "runtime", "packages"], "Getting what this page needs"));
   view.showBusy();
   view.say("Starting Python…");
-  const { persistent, version } = await python.start();
+  const { persistent, version } = await python.start(cache && memoryUrl(manifest));
   element("loaded").textContent = `Pyodide ${version}, ${manifest.files.length} files`;
   if (!persistent) notice ||= "This browser does not let the page keep earlier answers.";
   view.showHistory(await python.call("history"));

@@ -46,6 +46,7 @@ export function showAnswer({ task, text, drawn }) {
   URL.revokeObjectURL(drawnUrl);
   drawnUrl = URL.createObjectURL(new Blob([drawn], { type: "image/png" }));
   element("drawn").src = drawnUrl;
+  element("answer").scrollIntoView({ block: "nearest" });
 }
 
 export function showHistory(rows) {
