@@ -207,9 +207,10 @@ class Pipeline(TestingSteps):
             self.store.add_root(self.dist(options.profile).resolve() / "wheels")
             if not self.store.has(output.kind, output.sha256):  # built on another machine
                 self.builds.get(output.key)
-            # Its bytes were verified, or written, a moment ago; the index hashes them again.
+            # Its bytes were verified, or written, a moment ago.
             wheel = self.store.get(output.kind, output.sha256, verify=False)
-            published = index.publish(self.dist(options.profile), wheel, output.filename, release=self.release)
+            dist = self.dist(options.profile)
+            published = index.publish(dist, wheel, output.filename, release=self.release, sha256=output.sha256)
             if published or outcomes[name].phases:
                 self._to_show[canonicalize_name(name)] = outcomes[name].engines
 

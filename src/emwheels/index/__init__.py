@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["Release", "publish", "read_release", "write_atomically"]
 
 
-def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None) -> bool:
+def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None, sha256: str = "") -> bool:
     """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and tell whether that changed it.
 
     ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. One whose
     members are not compressed gets compressed copies beside it. With the
-    ``release`` that it was built for, the index has a lock of that release. Raises `IndexingError`.
+    ``release`` that it was built for, the index has a lock of that release. ``sha256`` is the wheel's, where the caller
+    has verified it a moment ago. Raises `IndexingError`.
     """
     check_filename(filename)
     place = Folder(dist)
@@ -33,7 +34,11 @@ def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None =
         catalogue = read_or_rebuild(place)
         project = catalogue.projects.get(project_name(filename))
         known = project.file(filename) if project else None
-        if known is not None and published.is_file() and known.sha256 == sha256_of(wheel) == sha256_of(published):
+        if (
+            known is not None
+            and published.is_file()
+            and known.sha256 == (sha256 or sha256_of(wheel)) == sha256_of(published)
+        ):
             files = {}
         else:
             read = read_wheel(wheel, filename, uploaded=now())

@@ -12,7 +12,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from emwheels.audit import read_manifest
 from emwheels.errors import IndexingError
 from emwheels.index.model import File
 
@@ -50,6 +49,8 @@ def read_wheel(path: Path, filename: str, *, uploaded: str) -> Wheel:
     Raises `IndexingError` for members that lead out of the folder, a RECORD that does not fit, and metadata that is
     missing, too large, or that of another name or version than the file's.
     """
+    from emwheels.audit import read_manifest
+
     check_filename(filename)
     manifest = read_manifest(path, filename)
     if manifest.findings:
