@@ -61,6 +61,19 @@ def test_gc(cache):
     assert cache("info")[1]["store"] == {}
 
 
+def test_gc_of_the_compiler_cache(cache, plain_project):
+    folder = plain_project.cache / "ccache" / "demo" / "a" / "b"
+    folder.mkdir(parents=True)
+    for name, age in (("old", 40), ("new", 1)):
+        (folder / name).write_bytes(b"object")
+        os.utime(folder / name, (time.time() - age * 86400,) * 2)
+    assert cache("gc", "--older-than", "30d", "--dry-run")[1]["removed"]["ccache"] == {"entries": 1, "bytes": 6}
+    assert (folder / "old").is_file()
+    assert "ccache" not in cache("gc", "--max-size", "5G")[1]["removed"]
+    assert cache("gc", "--older-than", "30d")[1]["removed"]["ccache"] == {"entries": 1, "bytes": 6}
+    assert [path.name for path in folder.iterdir()] == ["new"]
+
+
 def test_export(cache, tmp_path):
     status, found = cache("export", str(tmp_path / "www"))
     assert (status, found["builds"]) == (0, [cache.key])

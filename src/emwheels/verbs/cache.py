@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.builds import KIND, check_record, files_of
+from emwheels.ccache import remove_unused
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.progress import Board
 from emwheels.remote.folder import LocalFolder
@@ -106,6 +107,10 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
         copies=cache / "named",
         dry_run=arguments.dry_run,
     )
+    if arguments.older_than is not None:
+        count, freed = remove_unused(cache / "ccache", older_than=arguments.older_than, dry_run=arguments.dry_run)
+        if count:
+            done.removed["ccache"] = Size(entries=count, bytes=freed)
     if arguments.json:
         plain: dict[str, Any] = {"removed": _plain(done.removed), "freed": done.freed}
         plain |= {"kept": vars(done.kept), "in use": vars(done.in_use), "dry run": arguments.dry_run}
