@@ -79,8 +79,8 @@ class CompilerCache:
 def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
     """Remove what no build has used for ``older_than`` seconds from the caches of all recipes below ``folder``.
 
-    ccache 4 sets the time of an entry that it hits, and takes one that vanishes for a miss, so builds may go on. Returns
-    how many files these are, and their bytes.
+    ccache 4 sets the time of an entry that it hits, and takes one that vanishes for a miss, so builds may go on.
+    Returns how many files these are, and their bytes.
     """
     count = freed = 0
     until = time.time() - older_than
