@@ -101,6 +101,9 @@ function read(name, bytes) {
       view.hideProgress();
       const prefix = error.expected ? "" : "This did not work, and the page goes on: ";
       view.say(`${name}: ${prefix}${error.message}`, { trouble: true });
+    } finally {
+      // How many pictures were dealt with, for whoever waits from outside.
+      document.documentElement.dataset.done = Number(document.documentElement.dataset.done ?? 0) + 1;
     }
   });
   return busy;

@@ -8,18 +8,13 @@ export async function ready(page) {
   return page.textContent("#said");
 }
 
-/** Do `act` and wait until the page has an answer or says what is wrong. */
+/** Do `act` and wait until the page has dealt with the picture: answered, or said what is wrong. */
 export async function after(page, act) {
-  await page.evaluate(() => {
-    document.getElementById("text").textContent = "";
-    document.getElementById("said").textContent = "";
-  });
+  const done = () => page.evaluate(() => Number(document.documentElement.dataset.done ?? 0));
+  const before = await done();
+  await page.evaluate(() => (document.getElementById("text").textContent = ""));
   await act();
-  await page.waitForFunction(() => {
-    const said = document.getElementById("said");
-    const answered = document.getElementById("text").textContent !== "" && document.getElementById("progress").hidden;
-    return answered || (said.classList.contains("trouble") && document.getElementById("progress").hidden);
-  });
+  await page.waitForFunction((count) => Number(document.documentElement.dataset.done ?? 0) > count, before);
   const [text, said, trouble, times, drawn] = await page.evaluate(() => [
     document.getElementById("text").textContent,
     document.getElementById("said").textContent,

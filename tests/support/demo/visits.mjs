@@ -6,6 +6,7 @@ export default async function run({ visit, url, folder, given }) {
   const found = {};
   /** Visit in a browser started anew; what the page asked of the server is in the server's log. */
   async function once(name, act = async () => ({})) {
+    if (given.only && !given.only.includes(name)) return;
     await fetch(`${url}/marker-${name}`).catch(() => {});
     const { context, page, errors } = await visit("visits");
     const began = Date.now();
