@@ -4,10 +4,11 @@ from __future__ import annotations
 
 READ = """
 import base64, json
+from pathlib import Path
 import inkreader
 found = {}
 for name in NAMES:
-    data = open(name, "rb").read()
+    data = Path(name).read_bytes()
     for task in inkreader.TASKS:
         for engine in inkreader.ENGINES:
             answer = inkreader.read(data, task=task, engine=engine)
