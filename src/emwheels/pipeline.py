@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from emwheels import index
+from emwheels.builds import KIND
 from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.image import debian
-from emwheels.package import Options, Outcome
+from emwheels.package import Options, Outcome, latest_key
 from emwheels.plan import Planned, explain, make_plan
 from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes, run_closure
 from emwheels.schedule import (
@@ -209,10 +210,19 @@ class Pipeline(TestingSteps):
                 self.builds.get(output.key)
             # Its bytes were verified, or written, a moment ago.
             wheel = self.store.get(output.kind, output.sha256, verify=False)
+            self._remember(output, options.profile)
             dist = self.dist(options.profile)
             published = index.publish(dist, wheel, output.filename, release=self.release, sha256=output.sha256)
             if published or outcomes[name].phases:
                 self._to_show[canonicalize_name(name)] = outcomes[name].engines
+
+    def _remember(self, output: Output, profile: str) -> None:
+        """See to it that what is published is what `latest` tells of, wherever and whenever it was built."""
+        latest = self.latest(output.name, profile)
+        if latest is None or latest["output"]["key"] != output.key:
+            record = self.store.get_record(KIND, output.key)
+            if record is not None:
+                self.store.add_record("latest", latest_key(output.name, self.target.name, profile), record)
 
 
 _REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}

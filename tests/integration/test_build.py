@@ -154,6 +154,8 @@ def test_stored_wheels_come_with_compressed_copies(tiny_project, extension, modu
     targets.write_text(plain)
     assert tiny_project.json("build", "tiny", "--no-test").states() == {"tiny": "reused"}
     assert (tiny_project.dist / "wheels" / name).read_bytes() == deflated
+    (row,) = json.loads((tiny_project.dist / "status.json").read_bytes())["wheels"]
+    assert (row["size"], bool(row["seconds"]), bool(row["sbom"])) == (len(deflated), True, True)
     assert tiny_project.published() == [name], "a copy of the stored wheel would be sent in its place"
 
 

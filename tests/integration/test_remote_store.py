@@ -222,6 +222,9 @@ def test_one_project_builds_and_others_reuse(  # noqa: PLR0917
     assert row["output"] == built["output"]
     (wheel,) = second.published()
     assert (second.dist / "wheels" / wheel).read_bytes() == (first.dist / "wheels" / wheel).read_bytes()
+    (shown,) = json.loads((second.dist / "status.json").read_bytes())["wheels"]
+    assert shown["seconds"] == built["output"]["seconds"], "the status page tells of builds of other machines"
+    assert (second.dist / shown["log"]).is_file()
     assert second.json("build", "tiny", "--no-test", "--offline").states() == {"tiny": "reused"}
 
     folder, address = http_folder
