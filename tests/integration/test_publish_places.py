@@ -15,7 +15,7 @@ import obstore
 import pytest
 from index_reader import problems
 from ssh_server import ROOT, USER, ssh_server
-from synthetic_wheels import make_wheel
+from synthetic_wheels import WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
@@ -25,6 +25,9 @@ from emwheels.index.objects import Bucket
 from emwheels.index.publishing import place_of, publish_to
 from emwheels.index.rsync import Rsync
 from emwheels.index.update import read_catalogue, write, yank
+from emwheels.package import latest_key
+from emwheels.status import publish_status, refresh_status, write_status
+from emwheels.store import Store, sha256_of
 from emwheels.verbs.index import object_headers
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
@@ -177,6 +180,32 @@ def test_other_bytes_are_refused_and_a_version_can_be_removed(source, place, tmp
     publish_to(source, again(place))
     assert again(place).read(f"wheels/{wheel.name}") == wheel.read_bytes()
     assert problems(again(place).read, BASE) == []
+
+
+def test_the_status_page_goes_along_and_follows_the_index(source, place, tmp_path, targets):
+    chosen = list(targets.targets.values())
+    store = Store(tmp_path / "store")
+    wheel = make_wheel(tmp_path / "made", "built", tag=WASM)
+    index.publish(source.root, wheel, wheel.name)
+    log = tmp_path / "log"
+    log.write_text("compiled\n")
+    output = {"filename": wheel.name, "sha256": sha256_of(wheel), "seconds": 7.5}
+    record = {"output": output, "log": store.put_file("logs", log)}
+    store.add_record("latest", latest_key("built", targets.default, "speed"), record)
+    write_status(source.root, store, chosen, profile="speed")
+    publish_to(source, place, base_url=BASE)
+    assert publish_status(source, again(place), chosen) == 3
+    assert again(place).read("index.html") == source.read("index.html")
+    assert again(place).read(f"reports/built/{targets.default}/build.log") == b"compiled\n"
+    assert publish_status(source, again(place), chosen) == 0
+    there = again(place)
+    catalogue = read_catalogue(there)
+    catalogue.put(catalogue.project("built").without([wheel.name]))
+    write(there, catalogue, changed=["built"], gone=[f"wheels/{wheel.name}", f"wheels/{wheel.name}.metadata"])
+    refresh_status(again(place), chosen)
+    assert b"alpha" in again(place).read("index.html")
+    assert wheel.name.encode() not in again(place).read("index.html")
+    assert again(place).read(f"reports/built/{targets.default}/build.log") is None
 
 
 def test_objects_have_the_headers_of_the_web_servers(source, bucket):
