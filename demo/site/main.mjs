@@ -66,10 +66,18 @@ async function start() {
   await timed("download", () => bring(["page", "runtime", "packages"], "Getting what this page needs"));
   view.showBusy();
   view.say("Starting Python…");
-  const { persistent, version } = await python.start(cache && memoryUrl(manifest));
+  const { again, persistent, version } = await python.start(cache && memoryUrl(manifest));
+  if (cache && !again) keepMemory();
   element("loaded").textContent = `Pyodide ${version}, ${manifest.files.length} files`;
   if (!persistent) notice ||= "This browser does not let the page keep earlier answers.";
   view.showHistory(await python.call("history"));
+}
+
+/** Once the page is ready, and beside it. */
+function keepMemory() {
+  const worker = new Worker(new URL("memory.mjs", import.meta.url), { type: "module" });
+  worker.addEventListener("message", ({ data }) => (document.documentElement.dataset.memory = data));
+  worker.postMessage({ keepAt: memoryUrl(manifest) });
 }
 
 function tellReady() {

@@ -1,6 +1,7 @@
 // Pyodide and the program, off the page's own thread. Messages: {id, method, ...} -> {id, result} or {id, error}; and
 // {stage, milliseconds} while it starts.
 import { CACHE } from "./kept.mjs";
+import { pythonOptions } from "./memory.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const BASE = new URL("./", self.location.href).href;
@@ -34,13 +35,9 @@ async function mountHistory() {
   }
 }
 
-/** Start Python, at a later visit from its memory as it was kept at the first: that is several times as fast. */
+/** Start Python, at a later visit from its memory as memory.mjs kept it: that is several times as fast. */
 async function startPython(at) {
-  const options = {
-    indexURL: `${BASE}pyodide/`,
-    lockFileURL: `${BASE}runtime-lock.json`,
-    env: { HOME: "/home/pyodide", ONNXRUNTIME_WEB_URL: `${BASE}onnxruntime-web/` },
-  };
+  const options = pythonOptions(BASE);
   const cache = at ? await caches.open(CACHE) : null;
   const memory = await (await cache?.match(at))?.arrayBuffer();
   if (memory) {
@@ -51,11 +48,7 @@ async function startPython(at) {
       await cache.delete(at);
     }
   }
-  // Options of Pyodide 314.0.7 that it calls experimental.
-  pyodide = await loadPyodide({ ...options, _makeSnapshot: true });
-  const made = pyodide.makeMemorySnapshot();
-  // Without room for it the next start is as slow as this one. Nobody waits for it.
-  cache?.put(at, new Response(made)).catch(() => {});
+  pyodide = await loadPyodide(options);
   return false;
 }
 
@@ -82,7 +75,7 @@ const methods = {
       answerPage = pyodide.pyimport("browser").answer_page;
     });
     await stage("read kept files", mountHistory);
-    return { persistent, version: pyodide.version, waits: "Suspending" in WebAssembly };
+    return { again, persistent, version: pyodide.version };
   },
 
   async answer({ picture, model, name, task, engine }) {

@@ -28,7 +28,10 @@ export default async function run({ visit, url, folder, given }) {
     await context.close();
   }
 
-  await once("first");
+  await once("first", async (page) => {
+    await page.waitForFunction(() => document.documentElement.dataset.memory === "kept");
+    return {};
+  });
   await once("second");
   await once("offline", async (page) => {
     await page.reload();
