@@ -72,6 +72,8 @@ def test_everything_that_can_be_said(tmp_path: Path) -> None:
         ("files: [x]\nbase: /etc", "leads out of the source"),
         ("files: [x]\ninto: somewhere", "into: must be one of tests, site-packages"),
         ("files: [x]\nrequirements: [a b]", "requirements: 'a b' is not a requirement"),
+        ("files: [x]\nconftest: ../other.py", "conftest: must be the name of a file beside upstream.yaml"),
+        ("files: [x]\nconftest: gone.py", "conftest: must be the name of a file beside upstream.yaml"),
         ("files: [x]\nreasons: [{tests: x}]", "each entry has the keys"),
         ("files: [x]\nleft-out: [{tests: x, reason: ' '}]", "each entry has the keys"),
     ],
@@ -109,6 +111,18 @@ def test_files_are_laid_out_without_those_left_out(tmp_path: Path) -> None:
     assert found == ["conftest.py", "pkg/a/tests/data/x.bin", "pkg/a/tests/test_a.py"]
     with pytest.raises(RecipeError, match=r"nothing in the source is called 'gone'"):
         lay_out(UpstreamSuite(files=("gone",)), tmp_path / "source", tmp_path / "out")
+
+
+def test_a_conftest_of_the_recipe(tmp_path: Path) -> None:
+    (tmp_path / "ours.py").write_text("ours")
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "test_a.py").write_text("")
+    suite = read_suite(write(tmp_path, "files: [test_a.py]\nconftest: ours.py"))
+    assert suite is not None
+    assert lay_out(suite, tmp_path / "source", tmp_path / "out") == 1
+    assert (tmp_path / "out" / "conftest.py").read_text() == "ours"
+    with pytest.raises(RecipeError, match=r"ours\.py: the suite has a conftest\.py of its own"):
+        lay_out(suite, tmp_path / "source", tmp_path / "out")
 
 
 def case(nodeid: str, outcome: str, message: str = "") -> Case:

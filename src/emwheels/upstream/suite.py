@@ -55,6 +55,8 @@ class UpstreamSuite:
     """Files that are not run at all: what cannot work, and would only take time."""
     reasons: tuple[Reason, ...] = ()
     """For tests that fail. The first that fits counts."""
+    conftest: Path | None = None
+    """A file in the recipe's folder that becomes the tests' conftest.py: for what upstream's own runner sets up."""
 
 
 def split_requirements(suite: UpstreamSuite, recipes: Collection[str]) -> tuple[list[str], list[str]]:
@@ -81,7 +83,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
     known = {"files", "base", "into", "paths", "options", "requirements", "backend-flags"}
-    known |= {"left-out", "reasons"}
+    known |= {"left-out", "reasons", "conftest"}
     problems += [f"{key}: unknown key" for key in document if key not in known]
     suite = UpstreamSuite(
         files=_texts(document, "files", problems),
@@ -93,8 +95,11 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         backend_flags=_text(document, "backend-flags", "", problems),
         left_out=_reasons(document, "left-out", problems),
         reasons=_reasons(document, "reasons", problems),
+        conftest=folder / name if (name := _text(document, "conftest", "", problems)) else None,
     )
     problems += [f"requirements: {text!r} is not a requirement" for text in suite.requirements if not _is_valid(text)]
+    if suite.conftest is not None and (suite.conftest.parent != folder or not suite.conftest.is_file()):
+        problems.append("conftest: must be the name of a file beside upstream.yaml")
     if not suite.files:
         problems.append("files: is missing or empty; it names the files that the tests consist of")
     if suite.into not in _PLACES:
@@ -160,6 +165,10 @@ def lay_out(suite: UpstreamSuite, source: Path, destination: Path) -> int:
             (destination / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, destination / name)
             copied += 1
+    if suite.conftest is not None:
+        if (destination / "conftest.py").exists():
+            raise RecipeError(f"{suite.conftest}: the suite has a conftest.py of its own")
+        shutil.copyfile(suite.conftest, destination / "conftest.py")
     return copied
 
 
