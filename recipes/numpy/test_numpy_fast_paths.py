@@ -47,7 +47,7 @@ def test_sort_of_equal_numbers(value):
 def test_exp_of_doubles():
     special = np.array([0.0, -0.0, 1.0, np.inf, -np.inf, np.nan, 709.7, 709.8, -745.1, -746.0, 708.0, -708.0, 5e-324])
     result = np.exp(special)
-    expected = [math.exp(x) if x < 709.79 else math.inf for x in special.tolist()]
+    expected = [math.inf if x > 709.79 else math.exp(x) for x in special.tolist()]
     np.testing.assert_allclose(result, expected, rtol=3e-16, atol=0)
     random = np.random.RandomState(3).uniform(-745, 709, 10_001)
     np.testing.assert_allclose(np.exp(random), [math.exp(x) for x in random.tolist()], rtol=3e-16, atol=5e-324)
