@@ -4,7 +4,9 @@ import { createRequire } from "node:module";
 const SECONDS = 1.0;
 const require = createRequire("/mnt/package/");
 let cv = require("/mnt/package");
-cv = cv.then ? await cv : cv;
+if (cv instanceof Promise) cv = await cv;
+// Older Emscripten's module has a `then` that resolves to the module itself: `await` would never end.
+delete cv.then;
 if (!cv.Mat) await new Promise((resolve) => (cv.onRuntimeInitialized = resolve));
 
 const [height, width] = [1080, 1920];
