@@ -93,6 +93,8 @@ def manifest(site: Path) -> dict[str, object]:
 def _group(name: str) -> str | None:
     """Return the group of a file by its path; None for what the page never asks for."""
     folder, _, file = name.rpartition("/")
+    if name.endswith(".br"):
+        return None
     if name == LOCK:
         return "runtime"
     if not folder:
