@@ -13,6 +13,7 @@ from pathlib import Path
 import brotli
 import httpx
 import pytest
+from packaging.utils import canonicalize_name
 from web_servers import nginx
 
 from emwheels import index
@@ -93,9 +94,10 @@ def files(image, runtime, playwright_core, harness_wheels):
 def came(done, wheels, names=NAMES):
     """Check that what was installed is, file by file, what was built; return the result of the code."""
     assert not done.error, done.traceback
+    there = {canonicalize_name(name): found for name, found in done.distributions.items()}
     for name in names:
         path, output = wheels[name]
-        assert done.distributions[name][1] == record_of(path), output.filename
+        assert there[name][1] == record_of(path), output.filename
     return done.result
 
 
