@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,12 @@ from emwheels.target import load_targets
 # No test fails because the machine is busy: what an example may take is no property of the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# What runs in the background of a script, or under nohup, ignores these signals and hands that on to what it starts.
+# With a handler here, the programs that tests start have the default again.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SETUPTOOLS = CHECKOUT / "recipes" / "msgpack" / "requirements.build.txt"

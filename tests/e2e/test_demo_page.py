@@ -28,7 +28,7 @@ from inkreader import ENGINES, TASKS
 from sample_pages import encoded, page
 from train_models import digits_data
 
-pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
 
 OPENCV_JS = (
     "pkg:npm/%40techstark/opencv-js@5.0.0-release.1",
