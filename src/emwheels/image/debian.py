@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.resources
 import json
@@ -134,10 +135,11 @@ def _requirements_file(cache: Path) -> Path:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a root file system, folders without write permission included."""
+    """Remove a root file system, folders without write permission included. Another process may be at it as well."""
     if folder.exists():
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
-        shutil.rmtree(folder)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 _HOST_TOOLS = {
