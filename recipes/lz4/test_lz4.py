@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import struct
 
 import lz4.block
@@ -14,21 +15,12 @@ from lz4.frame import _frame
 FRAME = bytes.fromhex("04224d186440a70e0000006868656c6c6f2006000c00506c6c6f0a00000000")
 
 
-def pseudo_random(size):
-    """Return bytes that do not compress: a linear congruential generator, the same everywhere."""
-    state, out = 12345, bytearray()
-    while len(out) < size:
-        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-        out += struct.pack("<Q", state)
-    return bytes(out[:size])
-
-
 DATA = {
     "empty": b"",
     "one byte": b"x",
     "zeros": bytes(1_000_000),
     "text": b"the quick brown fox jumps over the lazy dog\n" * 20_000,
-    "noise": pseudo_random(300_000),
+    "noise": random.Random(12345).randbytes(300_000),
 }
 
 

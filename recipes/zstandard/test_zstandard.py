@@ -1,28 +1,19 @@
 """The Zstandard C backend: frames of RFC 8878, levels, dictionaries, streams, damage."""
 
 import io
+import random
 import struct
 
 import pytest
 import zstandard
 from zstandard import backend_c
 
-
-def pseudo_random(size):
-    """Return bytes that do not compress: a linear congruential generator, the same everywhere."""
-    state, out = 12345, bytearray()
-    while len(out) < size:
-        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-        out += struct.pack("<Q", state)
-    return bytes(out[:size])
-
-
 DATA = {
     "empty": b"",
     "one byte": b"x",
     "zeros": bytes(1_000_000),
     "text": b"the quick brown fox jumps over the lazy dog\n" * 20_000,
-    "noise": pseudo_random(300_000),
+    "noise": random.Random(12345).randbytes(300_000),
 }
 
 

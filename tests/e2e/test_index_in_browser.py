@@ -5,14 +5,13 @@ And a bundle of the same wheels runs in Chromium where there is no network at al
 
 from __future__ import annotations
 
-import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import brotli
 import httpx
 import pytest
+from browser_script import run_script
 from packaging.utils import canonicalize_name
 from web_servers import nginx
 
@@ -158,23 +157,13 @@ def test_a_bundle_runs_in_a_browser_without_network(image, playwright_core, site
     done = tiny_project.run("bundle", "-o", str(made), "contourpy", "--offline")
     assert done.status == 0, done.err
     (made / "main.py").write_text(f"{CODE}\nimport micropip\nprint(result)\n")
-    with tempfile.TemporaryFile() as output:
-        ran = image.run(
-            ["/usr/bin/node", "/mnt/support/bundle_check.mjs", "/mnt/playwright", "/mnt/bundle/app"],
-            mounts=[
-                Mount(host=SUPPORT, inside="/mnt/support"),
-                Mount(host=playwright_core, inside="/mnt/playwright"),
-                Mount(host=made, inside="/mnt/bundle/app"),
-            ],
-            env={"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            network=False,
-            output=output,
-            seconds=600,
-        )
-        output.seek(0)
-        said = output.read().decode()
-    assert ran.status == 0, said
-    seen = json.loads(said.splitlines()[-1])
+    seen = run_script(
+        image,
+        playwright_core,
+        *("bundle_check.mjs", "/mnt/bundle/app"),
+        mounts=[Mount(host=made, inside="/mnt/bundle/app")],
+        network=False,
+    )
     versions = [wheels[name][1].filename.split("-")[1] for name in NAMES]
     assert (seen["status"], seen["errors"]) == ("Done.", []), seen
     assert seen["output"].startswith(str(versions)[:-1]), seen["output"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import tempfile
 from pathlib import Path
 
 import pytest
+from browser_script import run_script
 from synthetic_wheels import WASM, make_wheel
 from web_servers import nginx
 
@@ -56,25 +55,15 @@ def seen(image, dist, pipeline, playwright_core, tmp_path_factory):
     """What page_check.mjs found, by view; the screenshots are beside it."""
     axe = npm_package(AXE, AXE_SHA256, pipeline.fetcher, pipeline.project.cache)
     shots = tmp_path_factory.mktemp("shots")
-    with nginx(image, dist, tmp_path_factory.mktemp("nginx")) as address, tempfile.TemporaryFile() as output:
-        files = ["/mnt/support/page_check.mjs", "/mnt/playwright", "/mnt/axe/axe.min.js"]
-        done = image.run(
-            ["/usr/bin/node", *files, address, "/mnt/shots"],
-            mounts=[
-                Mount(host=SUPPORT, inside="/mnt/support"),
-                Mount(host=playwright_core, inside="/mnt/playwright"),
-                Mount(host=axe, inside="/mnt/axe"),
-                Mount(host=shots, inside="/mnt/shots", writable=True),
-            ],
-            env={"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+    with nginx(image, dist, tmp_path_factory.mktemp("nginx")) as address:
+        found = run_script(
+            image,
+            playwright_core,
+            *("page_check.mjs", "/mnt/axe/axe.min.js", address, "/mnt/shots"),
+            mounts=[Mount(host=axe, inside="/mnt/axe"), Mount(host=shots, inside="/mnt/shots", writable=True)],
             network=True,
-            output=output,
-            seconds=600,
         )
-        output.seek(0)
-        said = output.read().decode()
-    assert done.status == 0, said
-    return json.loads(said.splitlines()[-1]), shots, address
+    return found, shots, address
 
 
 @pytest.mark.parametrize("view", VIEWS)

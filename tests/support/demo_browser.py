@@ -6,14 +6,12 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
-from pathlib import Path
+
+from browser_script import run_script
 
 from emwheels.image.model import Mount
-
-SUPPORT = Path(__file__).resolve().parent
 
 
 @contextmanager
@@ -46,21 +44,12 @@ def requests(log):
 def drive(pipeline, scenario, address, folder, given=None, *, seconds=900):
     """Run the scenario of that name, with ``folder`` for its profiles and files, and return what it returns."""
     (folder / "given.json").write_text(json.dumps(given or {}))
-    argv = ["/usr/bin/node", "/mnt/support/demo_drive.mjs", "/mnt/playwright", f"/mnt/support/demo/{scenario}.mjs"]
-    with tempfile.TemporaryFile() as output:
-        done = pipeline.image.run(
-            [*argv, address, "/mnt/folder", "/mnt/folder/given.json"],
-            mounts=[
-                Mount(host=SUPPORT, inside="/mnt/support"),
-                Mount(host=pipeline.playwright_core, inside="/mnt/playwright"),
-                Mount(host=folder, inside="/mnt/folder", writable=True),
-            ],
-            env={"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            network=True,
-            output=output,
-            seconds=seconds,
-        )
-        output.seek(0)
-        said = output.read().decode(errors="replace")
-    assert done.status == 0, said
-    return json.loads(said.splitlines()[-1])
+    return run_script(
+        pipeline.image,
+        pipeline.playwright_core,
+        "demo_drive.mjs",
+        *(f"/mnt/support/demo/{scenario}.mjs", address, "/mnt/folder", "/mnt/folder/given.json"),
+        mounts=[Mount(host=folder, inside="/mnt/folder", writable=True)],
+        network=True,
+        seconds=seconds,
+    )

