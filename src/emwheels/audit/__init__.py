@@ -1,0 +1,105 @@
+"""A wheel -> findings: everything that would make it fail, mislead or leak once it is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emwheels.audit.contents import identity, metadata_file, read_contents
+from emwheels.audit.linking import Runtime, check_libraries
+from emwheels.audit.model import Finding, ModuleInfo, Report
+from emwheels.audit.record import check_record
+from emwheels.audit.tags import check_tags
+from emwheels.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from emwheels import wasm
+    from emwheels.audit.contents import Contents
+    from emwheels.target import Target
+
+__all__ = ["Finding", "Manifest", "ModuleInfo", "Report", "Runtime", "audit_wheel", "read_manifest"]
+
+_SIZE_TOLERANCE = 1.05
+
+
+def audit_wheel(
+    wheel: Path,
+    *,
+    target: Target,
+    runtime: Runtime,
+    dependencies: Sequence[Path] = (),
+    build_paths: Sequence[str] = (),
+    accepted_size: int | None = None,
+) -> Report:
+    """Audit ``wheel`` for ``target``; nothing is unpacked or changed.
+
+    ``dependencies`` are wheels whose shared libraries it may use, ``build_paths`` folders of the build machine that
+    must not be named in it, ``accepted_size`` the bytes of the last accepted build. A wheel with a finding of the rule
+    ``archive`` is not looked at any further. Raises `AuditError` if a file cannot be opened, `UsageError` for a build
+    path that would match everything.
+    """
+    needles = [_needle(path) for path in build_paths]
+    size, digest = identity(wheel)
+    contents = read_contents(wheel, needles)
+    if all(finding.rule != "archive" for finding in contents.findings):
+        check_tags(wheel.name, contents, target)
+        check_record(wheel.name, contents)
+        check_libraries(contents, dependencies, runtime)
+    _check_size(wheel.name, size, accepted_size, contents)
+    modules = tuple(_info(member, contents.libraries[member], module) for member, module in contents.modules.items())
+    return Report(wheel=wheel.name, sha256=digest, size=size, findings=tuple(contents.findings), modules=modules)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a wheel holds, without what it is for: no target is needed to tell."""
+
+    sha256: str
+    size: int
+    members: tuple[str, ...]
+    """Paths of its files."""
+    metadata: bytes
+    """Its METADATA; empty when there is none, which is a finding."""
+    findings: tuple[Finding, ...]
+    """Of the rules ``archive`` and ``record``."""
+
+
+def read_manifest(wheel: Path, filename: str) -> Manifest:
+    """Read the wheel at ``wheel`` that is called ``filename``; nothing is unpacked. Raises `AuditError`."""
+    size, digest = identity(wheel)
+    contents = read_contents(wheel, ())
+    if all(finding.rule != "archive" for finding in contents.findings):
+        check_record(filename, contents)
+    return Manifest(
+        sha256=digest,
+        size=size,
+        members=tuple(contents.digests),
+        metadata=metadata_file(contents, "METADATA") or b"",
+        findings=tuple(finding for finding in contents.findings if finding.rule in {"archive", "record"}),
+    )
+
+
+def _needle(path: str) -> bytes:
+    if len(path.rstrip("/")) < 2:
+        raise UsageError(f"the build path {path!r} is too short to look for", hint="name the folder of the build")
+    return path.rstrip("/").encode()
+
+
+def _info(member: str, size: int, module: wasm.Module) -> ModuleInfo:
+    return ModuleInfo(
+        member=member,
+        size=size,
+        imports=len(module.imports),
+        exports=len(module.exports),
+        simd=module.uses_simd,
+        needed=module.dylink.needed if module.dylink else (),
+    )
+
+
+def _check_size(wheel: str, size: int, accepted: int | None, contents: Contents) -> None:
+    if accepted is not None and size > accepted * _SIZE_TOLERANCE:
+        growth = f"{size} bytes, {size / accepted - 1:.0%} more than the {accepted} accepted last"
+        contents.report("size", wheel, f"{growth}: find what grew, or accept the new size", "warning")

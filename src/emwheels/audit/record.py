@@ -1,0 +1,84 @@
+"""RECORD, and whether name and version are the same wherever they stand."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from packaging.metadata import parse_email
+from packaging.utils import (
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    canonicalize_version,
+    parse_wheel_filename,
+)
+
+from emwheels.audit.contents import metadata_file
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+    from emwheels.audit.contents import Contents
+
+
+def check_record(wheel: str, contents: Contents) -> None:
+    """Report files that RECORD does not list as they are, and a name or version that differs from the wheel's."""
+    for name in ("METADATA", "RECORD", "WHEEL"):
+        if metadata_file(contents, name) is None:
+            contents.report("record", wheel, f"it has no {name}, or several, in a .dist-info folder: build it again")
+    record = next((path for path in contents.metadata if path.endswith("/RECORD")), None)
+    if record:
+        _check_entries(record, contents)
+    _check_identity(wheel, contents)
+
+
+def _check_entries(record: str, contents: Contents) -> None:
+    try:
+        rows = [row for row in csv.reader(io.StringIO(contents.metadata[record].decode(), newline="")) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        contents.report("record", record, f"it cannot be read ({error}): build the wheel again")
+        return
+    unlisted = {*contents.digests} - {record, f"{record}.jws", f"{record}.p7s"}
+    listed: set[str] = set()
+    for row in rows:
+        path, digest, size = [*row, "", ""][:3]
+        if path in listed:
+            contents.report("record", path, "RECORD lists it twice: write RECORD anew with `wheel pack`")
+        elif path in unlisted and (digest, size) != (contents.digests[path][0], str(contents.digests[path][1])):
+            contents.report(
+                "record", path, "its sha256 or size is not the one in RECORD: it was changed after the build"
+            )
+        elif path not in contents.digests:
+            contents.report("record", path, "RECORD lists it and it is not there: write RECORD anew with `wheel pack`")
+        listed.add(path)
+    for path in sorted(unlisted - listed):
+        contents.report("record", path, "it is not listed in RECORD: write RECORD anew with `wheel pack`")
+
+
+def _check_identity(wheel: str, contents: Contents) -> None:
+    """Hold name and version in METADATA and in the .dist-info folder against the file name."""
+    text = metadata_file(contents, "METADATA")
+    try:
+        name, version = parse_wheel_filename(wheel)[:2]
+    except InvalidWheelFilename:
+        return  # reported with the tags
+    for path in sorted({str(PurePosixPath(path).parent) for path in contents.metadata}):
+        if not _is_same(*path.removesuffix(".dist-info").partition("-")[::2], name, version):
+            contents.report(
+                "record", path, f"this folder does not belong to {name} {version}: see the project's metadata"
+            )
+    if text is not None:
+        raw = parse_email(text)[0]
+        if not _is_same(raw.get("name", ""), raw.get("version", ""), name, version):
+            found = f"{raw.get('name')} {raw.get('version')}"
+            message = f"METADATA is that of {found}, the file name that of {name} {version}: see the project's metadata"
+            contents.report("record", wheel, message)
+
+
+def _is_same(name: str, version: str, wanted_name: NormalizedName, wanted_version: Version) -> bool:
+    return canonicalize_name(name) == wanted_name and canonicalize_version(version) == canonicalize_version(
+        wanted_version
+    )

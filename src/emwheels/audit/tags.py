@@ -1,0 +1,87 @@
+"""Tags: of the file name, of WHEEL, and of the names of shared libraries."""
+
+from __future__ import annotations
+
+import email.parser
+import re
+from typing import TYPE_CHECKING
+
+from packaging.tags import Tag, parse_tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from emwheels.audit.contents import metadata_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emwheels.audit.contents import Contents
+    from emwheels.target import Target
+
+_MAX_TAG = 256
+"""Characters; a longer compressed tag set could expand to millions of tags."""
+
+_INTERPRETER_SUFFIX = re.compile(r"\.((?:cpython-|cp\d|pypy|graalpy|abi\d)[^.]*\.so)\Z")
+
+
+def check_tags(wheel: str, contents: Contents, target: Target) -> None:
+    """Report tags that are not those of ``target``, or not the same in the file name and in WHEEL."""
+    try:
+        tags = parse_wheel_filename(wheel)[3]
+    except InvalidWheelFilename as error:
+        contents.report("tag", wheel, f"{error}: rename it as the binary distribution format (PEP 427) says")
+        return
+    declared = _declared_tags(contents)
+    if declared is not None and declared != tags:
+        difference = ", ".join(sorted(str(tag) for tag in declared ^ tags))
+        contents.report(
+            "tag", wheel, f"its name and its WHEEL file disagree on {difference}: retag it with `wheel tags`"
+        )
+    if contents.libraries:
+        _check_platform_tags(wheel, tags, contents, target)
+    elif Tag("py3", "none", "any") not in tags:
+        contents.report(
+            "tag", wheel, "it has no shared library and is not tagged py3-none-any: did the build lose its extensions?"
+        )
+    for member in contents.libraries:
+        _check_suffix(member, contents, target)
+
+
+def _declared_tags(contents: Contents) -> frozenset[Tag] | None:
+    text = metadata_file(contents, "WHEEL")
+    if text is None:
+        return None
+    lines = email.parser.BytesParser().parsebytes(text).get_all("Tag", [])
+    return frozenset(tag for line in lines for tag in _expand(str(line)))
+
+
+def _expand(line: str) -> frozenset[Tag]:
+    """Expand a compressed tag set; what is none is kept as it stands, so that it equals no tag of a file name."""
+    if line.count("-") == 2 and len(line) < _MAX_TAG:
+        return parse_tag(line)
+    return frozenset({Tag(line, "", "")})
+
+
+def _check_platform_tags(wheel: str, tags: Iterable[Tag], contents: Contents, target: Target) -> None:
+    for tag in sorted(tags, key=str):
+        if tag.platform != target.platform_tag:
+            message = f"tag {tag} is for another platform than Pyodide {target.name}'s {target.platform_tag}"
+            contents.report("tag", wheel, f"{message}: build for this target")
+        elif not _fits_interpreter(tag, target):
+            wanted = f"{target.python_tag}-{target.python_tag}, or abi3 of that version or an older one"
+            contents.report("tag", wheel, f"tag {tag} is for another interpreter: Pyodide {target.name} takes {wanted}")
+
+
+def _fits_interpreter(tag: Tag, target: Target) -> bool:
+    if tag.abi == "abi3":
+        older = re.fullmatch(r"cp3(\d+)", tag.interpreter)
+        return older is not None and int(older[1]) <= int(target.python_minor.split(".")[1])
+    return tag.interpreter == tag.abi == target.python_tag
+
+
+def _check_suffix(member: str, contents: Contents, target: Target) -> None:
+    """Hold the file name against the target's `importlib.machinery.EXTENSION_SUFFIXES`."""
+    importable = {f"cpython-{target.python_tag.removeprefix('cp')}-wasm32-emscripten.so", "abi3.so"}
+    suffix = _INTERPRETER_SUFFIX.search(member)
+    if suffix and suffix[1] not in importable:
+        wanted = ", ".join(sorted(importable))
+        contents.report("tag", member, f"Pyodide {target.name} does not import .{suffix[1]}, only {wanted} and .so")
