@@ -45,7 +45,7 @@ class Output:
     """Wall time of the compile phase when it was built."""
     key: str
     content: str = ""
-    """Of a wheel: the hash of what it holds less the report of its own build, which nothing that uses it sees."""
+    """Of a wheel: the hash of what the build of another package sees of it, which is never its own build report."""
 
     @property
     def identity(self) -> str:

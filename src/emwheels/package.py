@@ -167,6 +167,7 @@ class PackageSteps(Environment):
             if kind == "wheels":
                 with self._timed(to, "audit"):
                     report = self._audit(recipe, built.file, outputs, profile)
+            seen = recipe.build.cross_build_files if recipe.build.cross_build_env else None
             output = Output(
                 name=recipe.name,
                 kind=kind,
@@ -175,7 +176,7 @@ class PackageSteps(Environment):
                 size=built.file.stat().st_size,
                 seconds=round(built.seconds, 3),
                 key=key.digest,
-                content=content_of(built.file) if kind == "wheels" else "",
+                content=content_of(built.file, seen) if kind == "wheels" else "",
             )
         record = {
             "output": asdict(output),

@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 from emwheels.members import REPORT, SBOM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from emwheels.plan import BuildKey
@@ -104,15 +104,17 @@ def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> 
     )
 
 
-def content_of(wheel: Path) -> str:
-    """Return the hash of what a wheel holds, less its build report, SBOM and RECORD.
+def content_of(wheel: Path, members: Collection[str] | None = None) -> str:
+    """Return the hash of what a wheel holds, less its build report, SBOM and RECORD; or of some ``members`` alone.
 
-    Those name the build key: they differ between builds that made the same thing of different inputs.
+    Those name the build key: they differ between builds that made the same thing of different inputs. A member that is
+    not there counts for nothing.
     """
     digest = hashlib.sha256()
     with zipfile.ZipFile(wheel) as archive:
         for name in sorted(archive.namelist()):
             folder, _, rest = name.partition("/")
-            if not (folder.endswith(".dist-info") and rest in (REPORT, SBOM, "RECORD")):
+            own = folder.endswith(".dist-info") and rest in (REPORT, SBOM, "RECORD")
+            if not own if members is None else name in members:
                 digest.update(f"{name}\n{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
     return digest.hexdigest()

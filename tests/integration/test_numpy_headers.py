@@ -9,6 +9,7 @@ import pytest
 
 from emwheels.builds import files_of
 from emwheels.package import Options
+from emwheels.provenance import content_of
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
 
@@ -101,7 +102,7 @@ def recipe(project, extension, module):
     return project.recipe("tiny", members, META, tests={"test_tiny.py": TEST})
 
 
-def test_extension_against_numpy(project, recipe):
+def test_extension_against_numpy(project, pipeline, recipe):
     # Nothing but setuptools is locked yet: the build would take the headers of no numpy at all.
     done = project.run("build", "numpy", "tiny", "--no-test", "--json")
     assert (done.status, done.states()) == (3, {"openblas": "reused", "numpy": "reused", "tiny": "failed"}), done.err
@@ -115,5 +116,9 @@ def test_extension_against_numpy(project, recipe):
 
     built = project.json("build", "tiny", "--engine", "node").json()["tiny"]
     assert (built["state"], built["engines"]) == ("built", {"node": "4 passed"})
+    numpy = project.json("build", "numpy", "--no-test").json()["numpy"]["output"]
+    wheel = project.dist / "wheels" / numpy["filename"]
+    assert numpy["content"] == content_of(wheel, pipeline.recipe("numpy").build.cross_build_files)
+    assert numpy["content"] != content_of(wheel), "a change of numpy that no build sees rebuilds nothing else"
     shared = [path.read_text() for path in (project.cache / "xbuildenvs").glob("*/xbuildenv/requirements.txt")]
     assert set(shared) == {""}, "the shared cross-build environment stays as it was"

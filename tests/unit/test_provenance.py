@@ -128,3 +128,13 @@ def test_the_content_of_a_wheel_is_what_it_holds_less_its_report(tmp_path):
     assert one == content_of(wheel(tmp_path / "c.whl"))
     assert one != content_of(wheel(tmp_path / "d.whl", **{"other.py": ""}))
     assert one != content_of(wheel(tmp_path / "e.whl", **{f"{INFO}/licenses/zlib/LICENSE": ""}))
+
+
+def test_the_content_of_some_members_alone(tmp_path):
+    def content(name, **members):
+        return content_of(wheel(tmp_path / name, **members), ["demo/a.h", "demo/b.h"])
+
+    one = content("a.whl", **{"demo/a.h": "1", "demo/b.h": "2", "demo/code.so": "3"})
+    assert one == content("b.whl", **{"demo/a.h": "1", "demo/b.h": "2", "demo/code.so": "4"})
+    assert one != content("c.whl", **{"demo/a.h": "1", "demo/b.h": "9", "demo/code.so": "3"})
+    assert one != content("d.whl", **{"demo/a.h": "1", "demo/code.so": "3"})
