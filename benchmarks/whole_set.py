@@ -1,0 +1,135 @@
+"""How long a set of recipes takes together: cold, with a warm compiler cache, and with a warm store.
+
+    python benchmarks/whole_set.py                            every recipe
+    python benchmarks/whole_set.py numpy msgpack --jobs 2     some, and what they need
+    python benchmarks/whole_set.py --cache /var/tmp/emwheels  keep the cache that it builds in
+
+Cold: nothing is in the store and nothing in ccache; sources and the image are there. Warm ccache: all of it is built
+again. Warm store: a command of its own finds everything there. Nothing is tested. The times of the packages are those
+of their compile phases, which share the machine. What comes out warm has to be byte for byte what came out cold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from emwheels.package import Options
+from emwheels.pipeline import Pipeline
+from emwheels.progress import Board
+from emwheels.project import find_project
+from emwheels.target import load_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.package import Outcome
+    from emwheels.project import Project
+
+SHARED = ("images", "npm", "xbuildenvs", "store/files/sources", "store/records/fetched")
+"""What a cache of its own takes from the user's."""
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", nargs="*", help="recipes (default: all)")
+    parser.add_argument("--profile", default="speed")
+    parser.add_argument("--jobs", type=int, default=0, help="cores for all builds together (those of the machine)")
+    parser.add_argument("--cache", type=Path, help="an empty folder to build in, and to keep")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    arguments = parser.parse_args()
+    real = find_project(Path(__file__).parent)
+    with ExitStack() as kept:
+        folder = arguments.cache or Path(kept.enter_context(tempfile.TemporaryDirectory()))
+        if (folder / "store" / "records" / "builds").exists():
+            parser.error(f"{folder}: something was built there already, which would not be cold")
+        project = replace(real, cache=own_cache(folder.resolve(), real))
+        options = Options(profile=arguments.profile, test=False, jobs=arguments.jobs)
+        cold, cold_seconds = run(project, arguments.packages, options)
+        warm, warm_seconds = run(project, arguments.packages, replace(options, rebuild=True))
+        began = time.monotonic()
+        command = [sys.executable, "-m", "emwheels", "--project", str(project.root), "build", "--no-test"]
+        command += ["--profile", arguments.profile, *(arguments.packages or ["--all"])]
+        environment = {**os.environ, "EMWHEELS_CACHE": str(project.cache)}
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        store_seconds = time.monotonic() - began
+    result: dict[str, Any] = {
+        "seconds": {
+            "cold": round(cold_seconds, 1),
+            "warm ccache": round(warm_seconds, 1),
+            "warm store": round(store_seconds, 2),
+        },
+        "packages": {one.name: package(one, other) for one, other in zip(cold, warm, strict=True)},
+    }
+    if arguments.json:
+        print(json.dumps(result, indent=1))
+    else:
+        show(result)
+    return 0 if all(row["same bytes"] for row in result["packages"].values()) else 1
+
+
+def own_cache(folder: Path, real: Project) -> Path:
+    """Return a cache at ``folder`` that shares the image and the sources with the user's."""
+    for name in SHARED:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (real.cache / name).mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(real.cache / name)
+    return folder
+
+
+def run(project: Project, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
+    """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
+    targets = load_targets(project.targets_file)
+    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    began = time.monotonic()
+    outcomes = pipeline.run(names, options)
+    seconds = time.monotonic() - began
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return outcomes, seconds
+
+
+def package(cold: Outcome, warm: Outcome) -> dict[str, Any]:
+    """Return one row."""
+    one, other = cold.phases["compile"], warm.phases["compile"]
+    assert cold.output is not None
+    assert warm.output is not None
+    return {
+        "cold": one,
+        "warm ccache": other,
+        "warm / cold": round(other / one, 2),
+        "from ccache": str(warm.ccache),
+        "bytes": cold.output.size,
+        "same bytes": cold.output.sha256 == warm.output.sha256,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print a table of the packages, the longest first, and one of the whole."""
+    rows = sorted(result["packages"].items(), key=lambda item: -item[1]["cold"])
+    table = Table(box=None, pad_edge=False)
+    for heading in ("package", "cold s", "warm ccache s", "/ cold", "from ccache", "same bytes"):
+        table.add_column(heading, justify="left" if heading == "package" else "right")
+    for name, row in rows:
+        said = (f"{row['cold']:.1f}", f"{row['warm ccache']:.1f}", f"{row['warm / cold']:.2f}", row["from ccache"])
+        table.add_row(name, *said, "yes" if row["same bytes"] else "NO")
+    Console(highlight=False, width=120).print(table)
+    print(", ".join(f"{what} {seconds:,.1f} s" for what, seconds in result["seconds"].items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
