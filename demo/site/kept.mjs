@@ -24,12 +24,12 @@ export function memoryUrl(manifest) {
 }
 
 /** `path` as it is on the server now: what the service worker leaves alone. */
-const fresh = (path) => fetch(`${path}?fresh`, { cache: "no-cache" });
+const fresh = (path, cache) => fetch(`${path}?fresh`, { cache });
 
 /** What is on the server; without network, what was there at the last visit. */
 export async function readManifest(cache) {
   try {
-    const answer = await fresh(MANIFEST);
+    const answer = await fresh(MANIFEST, "no-cache");
     if (!answer.ok) throw new Error(`${MANIFEST}: HTTP status ${answer.status}`);
     return await answer.json();
   } catch (error) {
@@ -39,9 +39,12 @@ export async function readManifest(cache) {
   }
 }
 
+/** A file as an answer to keep, once its hash is right. */
 async function download(file, onBytes) {
-  const answer = await fresh(file.path.replace(/index\.html$/, ""));
+  // Not in the browser's own cache as well: that would take the room twice.
+  const answer = await fresh(file.path.replace(/index\.html$/, ""), "no-store");
   if (!answer.ok) throw new Error(`${file.path}: HTTP status ${answer.status}`);
+  const copy = answer.clone();
   const chunks = [];
   const reader = answer.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -51,7 +54,8 @@ async function download(file, onBytes) {
   const blob = new Blob(chunks, { type: answer.headers.get("Content-Type") ?? "" });
   const found = hex(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer()));
   if (found !== file.sha256) throw new Error(`${file.path} did not arrive as it was sent. Reload the page.`);
-  return blob;
+  // A browser keeps the machine code that it makes of WebAssembly beside an answer as it came from the server only.
+  return file.path.endsWith(".wasm") ? copy : new Response(blob);
 }
 
 /**
@@ -68,9 +72,9 @@ export async function keep(cache, manifest, groups, onProgress) {
   const waiting = [...missing].sort((one, other) => other.bytes - one.bytes);
   const fetchNext = async () => {
     for (let file = waiting.shift(); file; file = waiting.shift()) {
-      const blob = await download(file, (bytes) => onProgress((done += bytes), total));
+      const answer = await download(file, (bytes) => onProgress((done += bytes), total));
       try {
-        await cache.put(urlOf(file.sha256), new Response(blob));
+        await cache.put(urlOf(file.sha256), answer);
       } catch (error) {
         if (error.name !== "QuotaExceededError") throw error;
         full = true;
