@@ -44,7 +44,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from registry import LocalRegistry, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Source = Callable[[str], tuple[str, str]]
 SHARED = ("images", "npm", "xbuildenvs")
@@ -117,7 +117,7 @@ def run(
     folder: Path, real: Project, needs: dict[str, tuple[str, ...]], *, workers: int, seconds: float, remote: str
 ) -> dict[str, Any]:
     """Build everything on a new cluster of ``workers`` and return what it took."""
-    with sources(folder / "sources") as served, cluster(folder, real, workers) as address:
+    with sources(folder / "sources") as served, cluster(folder, real, workers) as (address, _):
         client = make_project(folder / "client", real, needs, seconds, served)
         command = [sys.executable, "-m", "emwheels", "--project", str(client.root), "build", "--all", "--json"]
         command += ["--scheduler", address, "--remote", remote]
@@ -185,11 +185,11 @@ def make_project(
     return project
 
 
-def make_cache(folder: Path, real: Project) -> Path:
-    """Return a cache of its own that shares the image."""
+def make_cache(folder: Path, real: Project, shared: Sequence[str] = SHARED) -> Path:
+    """Return a cache of its own that shares the image, or what else of the user's cache is ``shared``."""
     cache = folder / "cache"
-    cache.mkdir(parents=True)
-    for name in SHARED:
+    for name in shared:
+        (cache / name).parent.mkdir(parents=True, exist_ok=True)
         (cache / name).symlink_to(real.cache / name)
     return cache
 
@@ -201,26 +201,34 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 @contextmanager
-def cluster(folder: Path, real: Project, workers: int) -> Iterator[str]:
-    """Start a scheduler and workers, wait until all are there, and give the address."""
+def cluster(
+    folder: Path, real: Project, workers: int, shared: Sequence[str] = SHARED
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a scheduler and workers, wait until all are there, and give the address and the workers' processes.
+
+    Each is the first of a process group of its own, and has its cache in ``folder``/workerN/cache.
+    """
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     with contextlib.ExitStack() as running:
 
-        def start(program: str, *arguments: str, env: dict[str, str] | None = None) -> None:
+        def start(program: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", f"distributed.cli.dask_{program}", *arguments, "--no-dashboard"]
-            process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            quiet = subprocess.DEVNULL
+            process = subprocess.Popen(command, env=env, stderr=quiet, stdout=quiet, start_new_session=True)
             running.callback(process.wait)
             running.callback(process.terminate)
+            return process
 
         start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        started = []
         for number in range(workers):
-            own = environment(make_cache(folder / f"worker{number}", real))
+            own = environment(make_cache(folder / f"worker{number}", real, shared))
             options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--local-directory", str(folder)]
-            start("worker", address, *options, env=own)
+            started.append(start("worker", address, *options, env=own))
         with distributed.Client(address, timeout=60, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=120)
-        yield address
+        yield address, started
 
 
 if __name__ == "__main__":
