@@ -64,6 +64,8 @@ class Options:
     """Cores that all builds may use together, and the most packages at the same time; 0 for those of this machine."""
     fail_fast: bool = False
     """Start nothing more after the first failure."""
+    aside: tuple[str, ...] = ()
+    """Packages that are built otherwise than their recipes say: what comes out is not noted as their latest build."""
 
 
 @dataclass(kw_only=True)
@@ -166,7 +168,7 @@ class PackageSteps(Environment):
             report: dict[str, Any] = {}
             if kind == "wheels":
                 with self._timed(to, "audit"):
-                    report = self._audit(recipe, built.file, outputs, profile)
+                    report = self._audit(recipe, built.file, outputs, options)
             seen = recipe.build.cross_build_files if recipe.build.cross_build_env else None
             output = Output(
                 name=recipe.name,
@@ -187,7 +189,8 @@ class PackageSteps(Environment):
             "ccache objects": built.ccache.objects,
         }
         self.builds.add(key.digest, record)
-        self.store.add_record("latest", latest_key(recipe.name, self.target.name, profile), record)
+        if recipe.name not in options.aside:
+            self.store.add_record("latest", latest_key(recipe.name, self.target.name, profile), record)
         return output
 
     def inputs(self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output]) -> BuildInputs:
@@ -263,7 +266,7 @@ class PackageSteps(Environment):
         wheels = self.fetcher.fetch_requirements(recipe.build_lock, python=python) if recipe.build_lock else ()
         return source, wheels
 
-    def _audit(self, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], profile: str) -> dict[str, Any]:
+    def _audit(self, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], options: Options) -> dict[str, Any]:
         from emwheels.audit import Runtime, audit_wheel
         from emwheels.build import BUILD_PATHS
 
@@ -273,9 +276,9 @@ class PackageSteps(Environment):
             runtime=Runtime.read(self.toolchain.runtime),
             dependencies=[self._wheel_path(outputs[name]) for name in recipe.requirements.run if name in outputs],
             build_paths=BUILD_PATHS,
-            accepted_size=self._accepted_size(recipe.name, profile),
+            accepted_size=None if recipe.name in options.aside else self._accepted_size(recipe.name, options.profile),
         )
-        reports = self.dist(profile) / "reports" / recipe.name
+        reports = self.dist(options.profile) / "reports" / recipe.name
         index.write_atomically(reports / f"audit-{self.target.name}.json", report.to_json().encode())
         for finding in report.findings:
             self.board.say(

@@ -62,10 +62,11 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
         also, _ = split_requirements(suite, recipes)
         with TemporaryDirectory(prefix="emwheels-upstream-") as folder:
             builder = pipeline
+            aside: tuple[str, ...] = ()
             if suite.backend_flags:
                 for_tests = project_for_tests(project, recipes[name], suite.backend_flags, Path(folder))
-                builder = open_pipeline(arguments, for_tests, targets)
-            outcomes = builder.run([name, *also], Options(test=False))
+                builder, aside = open_pipeline(arguments, for_tests, targets), (name,)
+            outcomes = builder.run([name, *also], Options(test=False, aside=aside))
             if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
                 raise errors[0]
             outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
