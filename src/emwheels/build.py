@@ -44,6 +44,7 @@ EPOCH = 1704067200
 """2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
 
 _CCACHE_LOG = "ccache.log"
+_COMPILERS = "compilers"
 _SITECUSTOMIZE = """\
 import os
 import tempfile
@@ -199,7 +200,9 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     if inputs.compiler_cache is not None:
         mounts.append(inputs.compiler_cache.mount())
         compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
-        env |= inputs.compiler_cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}")
+        inputs.compiler_cache.add_compilers(work / _COMPILERS)
+        first, log_inside = f"{WORK}/{_COMPILERS}", f"{WORK}/{_CCACHE_LOG}"
+        env |= inputs.compiler_cache.environment(compiler, log_inside, first=first, path=env["PATH"])
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:

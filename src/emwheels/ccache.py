@@ -19,6 +19,13 @@ INSIDE = "/mnt/ccache"
 MAX_SIZE = "2G"
 """Limit for one recipe; ccache removes what was used longest ago."""
 
+_COMPILER = """\
+#!/bin/sh
+# What is in the cache is found before emcc starts, which is a Python program. emcc reads EMCC_CFLAGS.
+export CCACHE_COMPILERCHECK="$CCACHE_COMPILERCHECK $EMCC_CFLAGS"
+exec ccache {name} "$@"
+"""
+
 _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
 
 
@@ -59,15 +66,29 @@ class CompilerCache:
         return Mount(host=self.folder, inside=INSIDE, writable=True)
 
     @staticmethod
-    def environment(compiler: str, log: str) -> dict[str, str]:
-        """Return the variables that have emcc compile through ccache and ccache note each result in ``log``.
+    def add_compilers(folder: Path) -> None:
+        """Write ``emcc`` and ``em++`` that look into the cache to ``folder``, which is to come first in PATH."""
+        folder.mkdir(parents=True)
+        for name in ("emcc", "em++"):
+            (folder / name).write_text(_COMPILER.format(name=name))
+            (folder / name).chmod(0o755)
+
+    @staticmethod
+    def environment(compiler: str, log: str, *, first: str, path: str) -> dict[str, str]:
+        """Return the variables that have compilers look into the cache and ccache note each result in ``log``.
 
         ``compiler`` identifies the compiler, e.g. by the image's digest: its own file is a small program whose
-        libraries do the work.
+        libraries do the work. ``first`` is the folder of `add_compilers` as the build sees it, ``path`` its PATH. What
+        calls emcc by its whole path (CMake's files of Emscripten) has the clang that emcc starts looked up instead.
         A configuration file that a build left in the folder is not read.
         """
         return {
+            "PATH": f"{first}:{path}",
             "EM_COMPILER_WRAPPER": "ccache",
+            "CCACHE_PATH": path,
+            "CCACHE_COMPILERTYPE": "clang",
+            # The list of headers that the compiler writes anyway (-MD) is taken: nothing is preprocessed twice.
+            "CCACHE_DEPEND": "1",
             "CCACHE_DIR": INSIDE,
             "CCACHE_CONFIGPATH": "/dev/null",
             "CCACHE_COMPILERCHECK": f"string:{compiler}",
