@@ -17,10 +17,15 @@ export async function openKept() {
   }
 }
 
-/** Where Python's memory is kept, by the hashes of what it was started from. */
-export function memoryUrl(manifest) {
-  const runtime = manifest.files.filter((file) => file.group === "runtime");
-  return urlOf(`memory-${runtime.map((file) => file.sha256.slice(0, 12)).join("-")}`);
+/** Where what next.mjs makes is kept, by the hashes of what it is made of; null without a cache. */
+export function nextUrls(cache, manifest) {
+  const of = (...groups) =>
+    manifest.files
+      .filter((file) => groups.includes(file.group))
+      .map((file) => file.sha256.slice(0, 12))
+      .join("-");
+  if (!cache) return { memoryAt: null, packagesAt: null };
+  return { memoryAt: urlOf(`memory-${of("runtime")}`), packagesAt: urlOf(`packages-${of("runtime", "packages")}`) };
 }
 
 /** `path` as it is on the server now: what the service worker leaves alone. */
@@ -88,7 +93,8 @@ export async function keep(cache, manifest, groups, onProgress) {
 
 /** From now on the service worker serves `manifest`; what it does not name is removed. */
 async function remember(cache, manifest) {
-  const named = new Set([...manifest.files.map((file) => urlOf(file.sha256)), memoryUrl(manifest)]);
+  const made = Object.values(nextUrls(cache, manifest));
+  const named = new Set([...manifest.files.map((file) => urlOf(file.sha256)), ...made]);
   try {
     await cache.put(MANIFEST, new Response(JSON.stringify(manifest), { headers: { "Content-Type": "application/json" } }));
   } catch (error) {

@@ -1,6 +1,6 @@
 // The page: loads what it needs, hands pictures to Python, shows what comes back.
 import { Camera } from "./camera.mjs";
-import { forget, keep, memoryUrl, openKept, readManifest } from "./kept.mjs";
+import { forget, keep, nextUrls, openKept, readManifest } from "./kept.mjs";
 import { Pad } from "./pad.mjs";
 import { Python } from "./python.mjs";
 import * as view from "./view.mjs";
@@ -17,6 +17,7 @@ let model = null;
 let ready = null;
 let busy = Promise.resolve();
 let notice = "";
+let preparing = null;
 
 function addStage(stage, milliseconds) {
   stages[stage] = milliseconds;
@@ -66,18 +67,18 @@ async function start() {
   await timed("download", () => bring(["page", "runtime", "packages"], "Getting what this page needs"));
   view.showBusy();
   view.say("Starting Python…");
-  const { again, persistent, version } = await python.start(cache && memoryUrl(manifest));
-  if (cache && !again) keepMemory();
+  const { prepared, persistent, version } = await python.start(nextUrls(cache, manifest));
+  if (cache && !prepared) prepareNext();
   element("loaded").textContent = `Pyodide ${version}, ${manifest.files.length} files`;
   if (!persistent) notice ||= "This browser does not let the page keep earlier answers.";
   view.showHistory(await python.call("history"));
 }
 
 /** Once the page is ready, and beside it. */
-function keepMemory() {
-  const worker = new Worker(new URL("memory.mjs", import.meta.url), { type: "module" });
-  worker.addEventListener("message", ({ data }) => (document.documentElement.dataset.memory = data));
-  worker.postMessage({ keepAt: memoryUrl(manifest) });
+function prepareNext() {
+  preparing = new Worker(new URL("next.mjs", import.meta.url), { type: "module" });
+  preparing.addEventListener("message", ({ data }) => (document.documentElement.dataset.next = data));
+  preparing.postMessage({ prepare: nextUrls(cache, manifest) });
 }
 
 function tellReady() {
@@ -179,6 +180,7 @@ element("own").addEventListener("click", () => {
   view.showModel(null);
 });
 element("forget").addEventListener("click", async () => {
+  preparing?.terminate();
   await python.call("forget").catch(() => {});
   await forget();
   cache = null;

@@ -12,19 +12,19 @@ export class Python {
   #waiting = new Map();
   #next = 0;
   #onStage;
-  #memory = null;
+  #kept = {};
 
   constructor(onStage) {
     this.#onStage = onStage;
   }
 
-  /** Start Python and return what the worker says of itself. `memory`: where its memory is kept, or null. */
-  start(memory) {
-    this.#memory = memory;
+  /** Start Python and return what the worker says of itself. `kept`: where next.mjs keeps what. */
+  start(kept) {
+    this.#kept = kept;
     this.#worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
     this.#worker.addEventListener("message", ({ data }) => this.#heard(data));
     this.#worker.addEventListener("error", (event) => this.#died(event.message || "Python could not be started"));
-    return this.call("start", { memory });
+    return this.call("start", kept);
   }
 
   /** Call a method of the worker; the buffers in `moved` are handed over, not copied. */
@@ -40,7 +40,7 @@ export class Python {
   /** Start anew after a call that ended Python. */
   async restart() {
     this.#worker.terminate();
-    return this.start(this.#memory);
+    return this.start(this.#kept);
   }
 
   #heard(data) {

@@ -14,7 +14,11 @@ const TYPES = {
   zip: "application/zip",
 };
 
-self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("install", (event) => {
+  // Chromium would ask the server for the page at the same time as this worker.
+  event.addRoutes?.({ condition: { requestMode: "navigate" }, source: "fetch-event" })?.catch(() => {});
+  self.skipWaiting();
+});
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
 async function kept(path) {

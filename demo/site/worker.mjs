@@ -1,7 +1,7 @@
 // Pyodide and the program, off the page's own thread. Messages: {id, method, ...} -> {id, result} or {id, error}; and
 // {stage, milliseconds} while it starts.
 import { CACHE } from "./kept.mjs";
-import { pythonOptions } from "./memory.mjs";
+import { PACKAGES, pythonOptions, unpack } from "./next.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const BASE = new URL("./", self.location.href).href;
@@ -35,11 +35,15 @@ async function mountHistory() {
   }
 }
 
-/** Start Python, at a later visit from its memory as memory.mjs kept it: that is several times as fast. */
-async function startPython(at) {
+/** What next.mjs has kept at `at`, as an ArrayBuffer. */
+async function earlier(cache, at) {
+  return (await cache?.match(at))?.arrayBuffer();
+}
+
+/** Start Python, at a later visit from its memory as it was kept: that is several times as fast. */
+async function startPython(cache, at) {
   const options = pythonOptions(BASE);
-  const cache = at ? await caches.open(CACHE) : null;
-  const memory = await (await cache?.match(at))?.arrayBuffer();
+  const memory = await earlier(cache, at);
   if (memory) {
     try {
       pyodide = await loadPyodide({ ...options, _loadSnapshot: memory });
@@ -52,30 +56,42 @@ async function startPython(at) {
   return false;
 }
 
-/** By micropip from the private index; at a later visit the same wheels by the lock, which asks nothing. */
-async function installPackages(again) {
+/** By micropip from the private index; at a later visit as they were kept (true), else the same wheels by the lock. */
+async function installPackages(cache, at, again) {
   const quiet = { messageCallback: () => {} };
+  const packages = again ? await earlier(cache, at) : null;
+  if (packages) {
+    try {
+      unpack(pyodide.FS, packages);
+      pyodide.runPython("import importlib; importlib.invalidate_caches()");
+      return true;
+    } catch {
+      await cache.delete(at);
+    }
+  }
   if (again) {
-    await pyodide.loadPackage(["inkreader", "onnxruntime"], quiet);
-    return;
+    await pyodide.loadPackage(PACKAGES, quiet);
+    return false;
   }
   await pyodide.loadPackage("micropip", quiet);
   const micropip = pyodide.pyimport("micropip");
   micropip.set_index_urls(`${BASE}simple/{package_name}/`);
-  await micropip.install(["inkreader", "onnxruntime"]);
+  await micropip.install(PACKAGES);
   micropip.destroy();
+  return false;
 }
 
 const methods = {
-  async start({ memory }) {
-    const again = await stage("start Python", () => startPython(memory));
-    await stage("install packages", () => installPackages(again));
+  async start({ memoryAt, packagesAt }) {
+    const cache = memoryAt ? await caches.open(CACHE) : null;
+    const again = await stage("start Python", () => startPython(cache, memoryAt));
+    const prepared = await stage("install packages", () => installPackages(cache, packagesAt, again));
     await stage("import the program", async () => {
       pyodide.FS.writeFile("browser.py", await (await fetch(`${BASE}browser.py`)).text());
       answerPage = pyodide.pyimport("browser").answer_page;
     });
     await stage("read kept files", mountHistory);
-    return { again, persistent, version: pyodide.version };
+    return { prepared, persistent, version: pyodide.version };
   },
 
   async answer({ picture, model, name, task, engine }) {

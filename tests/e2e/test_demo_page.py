@@ -85,7 +85,7 @@ def run(bench, pipeline, tmp_path_factory):
     return run
 
 
-def test_line_1_the_answers_are_those_of_native_python(run, inputs):
+def test_the_answers_are_those_of_native_python(run, inputs):
     names = sorted(path.name for path in inputs.iterdir() if path.name.startswith("page-"))
     program = f"NAMES = {names!r}\n{READ}"
     browser, native = run(program), natively(program, inputs)
@@ -105,7 +105,7 @@ def test_line_1_the_answers_are_those_of_native_python(run, inputs):
         assert np.abs(drawn[0] - drawn[1]).max() <= 1, case
 
 
-def test_line_2_both_engines_give_the_same_classes(run, inputs, capsys):
+def test_both_engines_give_the_same_classes(run, inputs, capsys):
     found = {engine: np.array(rows, np.float32) for engine, rows in run(CLASSIFY).items()}
     native = {engine: np.array(rows, np.float32) for engine, rows in natively(CLASSIFY, inputs).items()}
     labels = np.load(inputs / "labels.npy")
@@ -122,7 +122,7 @@ def test_line_2_both_engines_give_the_same_classes(run, inputs, capsys):
 
 @pytest.fixture(scope="module")
 def visits(site, pipeline, tmp_path_factory):
-    """What five visits found, and what each asked of the server: name -> list of path and status."""
+    """What the visits found, and what each asked of the server: name -> list of path and status."""
     folder = tmp_path_factory.mktemp("visits")
     here = folder / "site"
     shutil.copytree(site, here)
@@ -153,7 +153,7 @@ def fetched(asked):
     return [path for path, status in asked if status == 200]
 
 
-def test_line_3_the_second_visit_downloads_nothing(visits, capsys):
+def test_the_second_visit_downloads_nothing(visits, capsys):
     found, asked = visits
     assert "/pyodide/pyodide.asm.wasm" in fetched(asked["first"])
     assert fetched(asked["second"]) == []
@@ -163,6 +163,12 @@ def test_line_3_the_second_visit_downloads_nothing(visits, capsys):
     with capsys.disabled():
         for visit in ("first", "second"):
             print(f"\n{visit} visit: {found[visit]['milliseconds']} {found[visit]['stages']}", end="")
+
+
+def test_what_was_kept_of_python_may_be_damaged(visits):
+    found, _ = visits
+    assert found["damaged"]["spoiled"] == 2
+    assert found["damaged"]["reloaded"]["text"] == "98739243"
 
 
 def test_an_update_fetches_only_what_changed(visits):
@@ -188,7 +194,7 @@ def test_earlier_answers_are_there_at_the_next_visit_and_everything_can_be_remov
     assert found["removed"]["left"] == {"caches": [], "workers": 0, "databases": 0}
 
 
-def test_line_4_the_same_steps_in_opencv_js(bench, pipeline, tmp_path):
+def test_the_same_steps_in_opencv_js(bench, pipeline, tmp_path):
     peer = npm_package(*OPENCV_JS, pipeline.fetcher, pipeline.project.cache)
     shutil.copyfile(peer / "dist" / "opencv.js", bench / "opencv.js")
     shutil.copyfile(SUPPORT / "steps.py", bench / "steps.py")
@@ -205,7 +211,7 @@ def test_line_4_the_same_steps_in_opencv_js(bench, pipeline, tmp_path):
         assert BYTES <= found["after"][engine]["copied"] < 1.02 * BYTES
 
 
-def test_line_5_offline(visits):
+def test_offline(visits):
     found, asked = visits
     assert [path for path, _ in asked["offline"] if path != "/sw.js"] == []
     assert found["offline"]["answer"]["text"] == found["offline"]["reloaded"]["text"] == "98739243"
@@ -232,7 +238,7 @@ def trouble(site, pipeline, tmp_path_factory):
         ("operator.onnx", "does not know an operator that this model uses"),
     ],
 )
-def test_line_6_wrong_files(trouble, name, engine, words):
+def test_wrong_files(trouble, name, engine, words):
     said = trouble["wrong"][f"{name} {engine}"]
     assert said["trouble"]
     assert words in said["said"]
@@ -240,12 +246,12 @@ def test_line_6_wrong_files(trouble, name, engine, words):
     assert said["then"]["text"] == "98739243"
 
 
-def test_line_6_storage_full(trouble):
+def test_storage_full(trouble):
     assert "There is no room left" in trouble["full"]["said"]
     assert trouble["full"]["then"]["text"] == "98739243"
 
 
-def test_line_6_storage_denied(trouble):
+def test_storage_denied(trouble):
     assert trouble["denied"]["denied"], "the browser gave the page a database"
     assert "does not let the page keep" in trouble["denied"]["said"]
     assert trouble["denied"]["then"]["text"] == "98739243"
@@ -271,7 +277,7 @@ def test_every_way_to_give_a_picture(ways, size):
 
 
 @pytest.mark.parametrize("size", ["phone", "desktop"])
-def test_line_7_it_fits_the_screen(ways, size):
+def test_it_fits_the_screen(ways, size):
     inner, scroll = ways[0][size]["layout"]
     assert scroll <= inner
     data = (ways[1] / f"{size}.jpg").read_bytes()

@@ -1,4 +1,4 @@
-// The first visit, the second, one without network, one after an update, and one after everything was removed.
+// The first visit, the second, one without network, one with damage, one after an update, and one that removes all.
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, choose, ready } from "./page.mjs";
 
@@ -29,7 +29,7 @@ export default async function run({ visit, url, folder, given }) {
   }
 
   await once("first", async (page) => {
-    await page.waitForFunction(() => document.documentElement.dataset.memory === "kept");
+    await page.waitForFunction(() => document.documentElement.dataset.next === "kept");
     return {};
   });
   await once("second");
@@ -37,6 +37,20 @@ export default async function run({ visit, url, folder, given }) {
     await page.reload();
     await ready(page);
     return { reloaded: await after(page, () => page.click("#sample")) };
+  });
+  await once("damaged", async (page) => {
+    const spoiled = await page.evaluate(async () => {
+      const cache = await caches.open("inkreader");
+      const made = (await cache.keys()).filter(({ url }) => /kept\/(memory|packages)-/.test(url));
+      for (const { url } of made) await cache.put(url, new Response("not what was kept"));
+      return made.length;
+    });
+    await page.reload();
+    await ready(page);
+    const reloaded = await after(page, () => page.click("#sample"));
+    // They are made anew.
+    await page.waitForFunction(() => document.documentElement.dataset.next === "kept");
+    return { spoiled, reloaded };
   });
   if (given.update) {
     // The site changes while nobody looks: one file of the page, and with it the manifest.
