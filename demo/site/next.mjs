@@ -44,16 +44,32 @@ function pack(FS, folder) {
   return new Blob([Uint32Array.of(list.length), list, ...files.map(([, bytes]) => bytes)]);
 }
 
-/** Put the files of `pack` where they were, without a copy. */
-export function unpack(FS, buffer) {
+/** Each file of `pack`: its path and its bytes, which are not copied. */
+function* packed(buffer) {
   const start = Uint32Array.BYTES_PER_ELEMENT;
   const [length] = new Uint32Array(buffer, 0, 1);
   let at = start + length;
   for (const [path, bytes] of JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, start, length)))) {
-    FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
-    FS.writeFile(path, new Uint8Array(buffer, at, bytes), { canOwn: true });
+    yield [path, new Uint8Array(buffer, at, bytes)];
     at += bytes;
   }
+}
+
+/** Put the files of `pack` where they were. */
+export function unpack(FS, buffer) {
+  for (const [path, bytes] of packed(buffer)) {
+    FS.mkdirTree(path.slice(0, path.lastIndexOf("/")));
+    FS.writeFile(path, bytes, { canOwn: true });
+  }
+}
+
+/**
+ * Compile the extension modules of `pack`, beside what else goes on. As long as the caller has the result, an engine
+ * that knows the bytes again (V8 does) has nothing to do when Python loads them.
+ */
+export function compileModules(buffer) {
+  const modules = [...packed(buffer)].filter(([path]) => path.endsWith(".so"));
+  return Promise.all(modules.map(([, bytes]) => WebAssembly.compile(bytes)));
 }
 
 // Without room for one of them the next start is as slow as this one.

@@ -1,7 +1,7 @@
 // Pyodide and the program, off the page's own thread. Messages: {id, method, ...} -> {id, result} or {id, error}; and
 // {stage, milliseconds} while it starts.
 import { CACHE } from "./kept.mjs";
-import { PACKAGES, pythonOptions, unpack } from "./next.mjs";
+import { PACKAGES, compileModules, pythonOptions, unpack } from "./next.mjs";
 import { loadPyodide } from "./pyodide/pyodide.mjs";
 
 const BASE = new URL("./", self.location.href).href;
@@ -9,6 +9,7 @@ const HISTORY_FOLDER = "/kept";
 const HISTORY = `${HISTORY_FOLDER}/history.jsonl`;
 let pyodide;
 let answerPage;
+let modules; // what compileModules gave, until Python has loaded them
 let persistent = false;
 
 async function stage(name, work) {
@@ -57,10 +58,9 @@ async function startPython(cache, at) {
 }
 
 /** By micropip from the private index; at a later visit as they were kept (true), else the same wheels by the lock. */
-async function installPackages(cache, at, again) {
+async function installPackages(cache, at, again, packages) {
   const quiet = { messageCallback: () => {} };
-  const packages = again ? await earlier(cache, at) : null;
-  if (packages) {
+  if (again && packages) {
     try {
       unpack(pyodide.FS, packages);
       pyodide.runPython("import importlib; importlib.invalidate_caches()");
@@ -84,11 +84,18 @@ async function installPackages(cache, at, again) {
 const methods = {
   async start({ memoryAt, packagesAt }) {
     const cache = memoryAt ? await caches.open(CACHE) : null;
+    const packages = earlier(cache, packagesAt);
+    const compiled = packages.then((found) => found && compileModules(found)).catch(() => null);
     const again = await stage("start Python", () => startPython(cache, memoryAt));
-    const prepared = await stage("install packages", () => installPackages(cache, packagesAt, again));
+    const prepared = await stage("install packages", async () => {
+      const done = await installPackages(cache, packagesAt, again, await packages);
+      modules = await compiled;
+      return done;
+    });
     await stage("import the program", async () => {
       pyodide.FS.writeFile("browser.py", await (await fetch(`${BASE}browser.py`)).text());
       answerPage = pyodide.pyimport("browser").answer_page;
+      modules = null;
     });
     await stage("read kept files", mountHistory);
     return { prepared, persistent, version: pyodide.version };
