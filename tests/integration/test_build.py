@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 
 import brotli
 import pytest
@@ -201,3 +202,19 @@ def test_exactly_what_changed_is_built_again(tiny_project, extension, module):
     tiny_project.recipe("library", library(43), LIBRARY_META, locked=False)
     edit(user / "test_user.py", "== 41", "== 43")
     assert states() == {"library": "built", "tiny": "reused", "user": "built"}
+
+
+def test_compilers_have_the_same_addresses_each_time(tiny_project, image):
+    meta = """
+        build:
+          type: static_library
+          script: |
+            cp /proc/self/personality "$WASM_LIBRARY_DIR/personality"
+    """
+    tiny_project.recipe("probe", {"file.h": ""}, meta, locked=False)
+    archive = tiny_project.json("build", "probe").json()["probe"]["output"]["sha256"]
+    with tarfile.open(next((tiny_project.cache / "store").rglob(f"*{archive}"))) as found:
+        personality = int(found.extractfile("personality").read(), 16)
+    if getattr(image, "method", "podman") == "podman":
+        pytest.skip("the seccomp filter of podman and docker does not allow it")
+    assert personality & 0x0040000, "ADDR_NO_RANDOMIZE of <linux/personality.h>"
