@@ -78,7 +78,7 @@ def upstream_page(suites: Iterable[SuiteResult]) -> str:
                     suite.target,
                     f"{suite.ran:,}",
                     f"{suite.passed:,}",
-                    _percent(suite),
+                    suite.percent,
                     f"{suite.failed:,}",
                     f"{suite.unexplained:,}",
                     f"{suite.skipped:,}",
@@ -104,12 +104,7 @@ def upstream_page(suites: Iterable[SuiteResult]) -> str:
 
 
 def _share(suite: SuiteResult) -> str:
-    return f"{suite.passed:,} of {suite.ran:,} ({_percent(suite)})"
-
-
-def _percent(suite: SuiteResult) -> str:
-    """Return the share that passed, rounded down, so that 100 means all."""
-    return f"{int(10000 * suite.passed / suite.ran) / 100:.2f} %" if suite.ran else ""
+    return f"{suite.passed:,} of {suite.ran:,} ({suite.percent})"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int]) -> list[str]:

@@ -55,6 +55,11 @@ class SuiteResult:
         return self.passed + self.failed
 
     @property
+    def percent(self) -> str:
+        """The share of those that passed, rounded down, so that 100 means all; empty if none ran."""
+        return f"{int(10000 * self.passed / self.ran) / 100:.2f} %" if self.ran else ""
+
+    @property
     def unexplained(self) -> int:
         """Failures without a reason."""
         return sum(group.count for group in self.failures if not group.reason)

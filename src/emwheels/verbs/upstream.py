@@ -81,11 +81,10 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
 
 
 def _print_suite(result: SuiteResult) -> None:
-    share = 100 * result.passed / result.ran if result.ran else 0
     say = sys.stderr
     print(
-        f"{result.package}: {result.ran:,} ran, {result.passed:,} passed ({share:.2f} %), {result.failed:,} failed, "
-        f"{result.skipped:,} skipped in {result.seconds:.0f} s",
+        f"{result.package}: {result.ran:,} ran, {result.passed:,} passed ({result.percent}), "
+        f"{result.failed:,} failed, {result.skipped:,} skipped in {result.seconds:.0f} s",
         file=say,
     )
     for group in result.failures:
