@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from two_workers import SHARED, cluster, environment, make_cache
+from caches import IMAGE, SOURCES, make_cache
+from two_workers import cluster, environment
 
 from emwheels.errors import EmwheelsError
 from emwheels.package import Options
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emwheels.project import Project
-
-SOURCES = ("store/files/sources", "store/records/fetched")
 
 
 @dataclass
@@ -113,12 +112,12 @@ def run(
     folder: Path, real: Project, expected: Mapping[str, str], arguments: argparse.Namespace, remote: str
 ) -> dict[str, Any]:
     """Build on a cluster that loses a worker, and return what came of it."""
-    shared = (*SHARED, *SOURCES, *(("ccache",) if arguments.ccache else ()))
+    shared = (*IMAGE, *SOURCES, *(("ccache",) if arguments.ccache else ()))
     with cluster(folder, real, 2, shared) as (address, workers):
         folders = [folder / f"worker{number}" / "cache" for number in range(2)]
         killer = Killer(folders, workers, half=len(expected) // 2)
         threading.Thread(target=killer.run, daemon=True).start()
-        client = make_cache(folder / "client", real, shared)
+        client = make_cache(folder / "client" / "cache", real, shared)
         command = [sys.executable, "-m", "emwheels", "--project", str(real.root), "build", "--no-test", "--json"]
         command += ["--scheduler", address, "--remote", remote, *(arguments.packages or ["--all"])]
         began = time.monotonic()

@@ -26,6 +26,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caches import make_cache
+
 from emwheels import index
 from emwheels import pipeline as pipeline_module
 from emwheels.builds import Output
@@ -41,7 +43,6 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHARED = ("images", "npm", "xbuildenvs")
 STEPS = (
     ("recipes read", pipeline_module, "load_recipes"),
     ("build keys", Pipeline, "key"),
@@ -128,12 +129,9 @@ def _clocked(what: str, function: Callable[..., Any], spent: dict[str, float]) -
 
 def make_project(folder: Path, real: Project, count: int, size: int) -> Project:
     """Return a project of ``count`` recipes for each of which there is a wheel in the store, and passed tests."""
-    project = Project(root=folder / "project", cache=folder / "cache")
-    project.cache.mkdir()
+    project = Project(root=folder / "project", cache=make_cache(folder / "cache", real))
     (project.root / "patches").mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
-    for name in SHARED:
-        (project.cache / name).symlink_to(real.cache / name)
     for number in range(count):
         recipe = project.recipes / f"package-{number}"
         recipe.mkdir(parents=True)

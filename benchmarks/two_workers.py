@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import distributed
+from caches import IMAGE, make_cache
 
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Source = Callable[[str], tuple[str, str]]
-SHARED = ("images", "npm", "xbuildenvs")
 META = """\
 package:
   name: {name}
@@ -173,7 +173,7 @@ def make_project(
     folder: Path, real: Project, needs: dict[str, tuple[str, ...]], seconds: float, served: Source
 ) -> Project:
     """Write a project with a recipe for each library."""
-    project = Project(root=folder / "project", cache=make_cache(folder, real))
+    project = Project(root=folder / "project", cache=make_cache(folder / "cache", real))
     for name in ("recipes", "patches"):
         (project.root / name).mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
@@ -185,15 +185,6 @@ def make_project(
     return project
 
 
-def make_cache(folder: Path, real: Project, shared: Sequence[str] = SHARED) -> Path:
-    """Return a cache of its own that shares the image, or what else of the user's cache is ``shared``."""
-    cache = folder / "cache"
-    for name in shared:
-        (cache / name).parent.mkdir(parents=True, exist_ok=True)
-        (cache / name).symlink_to(real.cache / name)
-    return cache
-
-
 def environment(cache: Path) -> dict[str, str]:
     """Return this process's environment with another cache."""
     direct = f"127.0.0.1,{os.environ.get('no_proxy', '')}"
@@ -202,7 +193,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 @contextmanager
 def cluster(
-    folder: Path, real: Project, workers: int, shared: Sequence[str] = SHARED
+    folder: Path, real: Project, workers: int, shared: Sequence[str] = IMAGE
 ) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and workers, wait until all are there, and give the address and the workers' processes.
 
@@ -223,7 +214,7 @@ def cluster(
         start("scheduler", "--host", "127.0.0.1", "--port", str(port))
         started = []
         for number in range(workers):
-            own = environment(make_cache(folder / f"worker{number}", real, shared))
+            own = environment(make_cache(folder / f"worker{number}" / "cache", real, shared))
             options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--local-directory", str(folder)]
             started.append(start("worker", address, *options, env=own))
         with distributed.Client(address, timeout=60, set_as_default=False) as client:

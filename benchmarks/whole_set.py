@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from caches import IMAGE, SOURCES, make_cache
 from rich.console import Console
 from rich.table import Table
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
 
     from emwheels.package import Outcome
     from emwheels.project import Project
-
-SHARED = ("images", "npm", "xbuildenvs", "store/files/sources", "store/records/fetched")
-"""What a cache of its own takes from the user's."""
 
 
 def main() -> int:
@@ -56,7 +54,7 @@ def main() -> int:
         folder = arguments.cache or Path(kept.enter_context(tempfile.TemporaryDirectory()))
         if (folder / "store" / "records" / "builds").exists():
             parser.error(f"{folder}: something was built there already, which would not be cold")
-        project = replace(real, cache=own_cache(folder.resolve(), real))
+        project = replace(real, cache=make_cache(folder.resolve(), real, (*IMAGE, *SOURCES)))
         options = Options(profile=arguments.profile, test=False, jobs=arguments.jobs)
         cold, cold_seconds = run(project, arguments.packages, options)
         warm, warm_seconds = run(project, arguments.packages, replace(options, rebuild=True))
@@ -79,15 +77,6 @@ def main() -> int:
     else:
         show(result)
     return 0 if all(row["same bytes"] for row in result["packages"].values()) else 1
-
-
-def own_cache(folder: Path, real: Project) -> Path:
-    """Return a cache at ``folder`` that shares the image and the sources with the user's."""
-    for name in SHARED:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (real.cache / name).mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(real.cache / name)
-    return folder
 
 
 def run(project: Project, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
