@@ -56,6 +56,32 @@ def test_saturation_of_every_integer_type():
     assert (cv2.add(wide, 0.0, dtype=cv2.CV_16S) == -(2**15)).all()
 
 
+@pytest.mark.parametrize("code", ["BGR2GRAY", "RGB2GRAY", "BGRA2GRAY", "RGBA2GRAY"])
+def test_grey_of_every_width(code):
+    channels = 4 if "A2" in code else 3
+    for width in (*range(1, 50), 640):
+        image = np.random.default_rng(width).integers(0, 256, (5, width, channels), np.uint8)
+        image[0] = 255
+        first, green, third = (image[..., channel].astype(int) for channel in range(3))
+        blue, red = (first, third) if code.startswith("BGR") else (third, first)
+        expected = (3735 * blue + 19235 * green + 9798 * red + (1 << 14)) >> 15
+        assert (cv2.cvtColor(image, getattr(cv2, f"COLOR_{code}")) == expected).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 8, 12, 16, 30, 32, 60, 64, 128, 240, 256, 512, 1000, 1024, 4096])
+def test_transform_of_every_kind_of_size(size):
+    values = np.random.default_rng(size).normal(size=(3, size, 2)).astype(np.float32)
+    plain = values[..., 0] + 1j * values[..., 1]
+    for flags, expected in (
+        (cv2.DFT_ROWS, np.fft.fft(plain)),
+        (cv2.DFT_ROWS | cv2.DFT_INVERSE | cv2.DFT_SCALE, np.fft.ifft(plain)),
+        (0, np.fft.fft2(plain)),
+    ):
+        result = cv2.dft(values, flags=flags)
+        assert largest_difference(result[..., 0], expected.real) <= 1e-6 * size + 1e-5
+        assert largest_difference(result[..., 1], expected.imag) <= 1e-6 * size + 1e-5
+
+
 def test_contours():
     contours, hierarchy = cv2.findContours(shapes(), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     assert len(contours) == 4

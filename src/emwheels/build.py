@@ -55,7 +55,7 @@ compilations of OpenCV's aruco_dictionary.cpp two differed from the others, and 
 default seccomp filters of podman and docker do not allow it."""
 
 _CCACHE_LOG = "ccache.log"
-_COMPILERS = "compilers"
+_LAUNCHERS = "launchers"
 _SITECUSTOMIZE = """\
 import os
 import tempfile
@@ -211,9 +211,9 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     if inputs.compiler_cache is not None:
         mounts.append(inputs.compiler_cache.mount())
         compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
-        inputs.compiler_cache.add_compilers(work / _COMPILERS)
-        first, log_inside = f"{WORK}/{_COMPILERS}", f"{WORK}/{_CCACHE_LOG}"
-        env |= inputs.compiler_cache.environment(compiler, log_inside, first=first, path=env["PATH"])
+        launchers = f"{WORK}/{_LAUNCHERS}"
+        inputs.compiler_cache.add_launchers(work / _LAUNCHERS, inside=launchers)
+        env |= inputs.compiler_cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=launchers)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from emwheels import links
 from emwheels.image.model import Mount
 
 if TYPE_CHECKING:
@@ -19,11 +21,41 @@ INSIDE = "/mnt/ccache"
 MAX_SIZE = "2G"
 """Limit for one recipe; ccache removes what was used longest ago."""
 
-_COMPILER = """\
+PYTHON = "python"
+"""Emscripten's programs are shell scripts that start this for the Python program beside them."""
+
+_LAUNCHER = """\
 #!/bin/sh
-# What is in the cache is found before emcc starts, which is a Python program. emcc reads EMCC_CFLAGS.
-export CCACHE_COMPILERCHECK="$CCACHE_COMPILERCHECK $EMCC_CFLAGS"
-exec ccache {name} "$@"
+# Emscripten's emcc and em++ start this in place of Python (EMSDK_PYTHON): -E, their program, and their arguments.
+# What is in the cache is found before that program starts.
+case "$2" in
+*/emcc.py | */em++.py) ;;
+*/emcmake.py | */emconfigure.py | */emmake.py)
+    # They set the variable to the Python that runs them.
+    program="$2"
+    shift 2
+    exec python3 -E "$program" env "EMSDK_PYTHON=$0" "$@"
+    ;;
+*) exec python3 "$@" ;;
+esac
+export EMWHEELS_COMPILER="$2"
+compiler=${{2##*/}}
+compiler={folder}/real/${{compiler%.py}}
+shift 2
+for argument in "$@"; do
+    if [ "$argument" = -c ]; then
+        # emcc reads EMCC_CFLAGS. Its clang is not looked up once more.
+        export CCACHE_COMPILERCHECK="$CCACHE_COMPILERCHECK $EMCC_CFLAGS"
+        unset EM_COMPILER_WRAPPER
+        exec ccache "$compiler" "$@"
+    fi
+done
+exec /usr/bin/python3 -I -S {folder}/links.py "$compiler" "$@"
+"""
+_REAL = """\
+#!/bin/sh
+unset EMSDK_PYTHON
+exec python3 -E "$EMWHEELS_COMPILER" "$@"
 """
 
 _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
@@ -31,10 +63,15 @@ _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
 
 @dataclass(frozen=True, kw_only=True)
 class Hits:
-    """What came out of the cache in one build, in objects."""
+    """What came out of the cache in one build."""
 
     hits: int = 0
+    """Objects."""
     misses: int = 0
+    linked: int = 0
+    """Links that were in the cache."""
+    links: int = 0
+    """Links that were looked up."""
 
     @property
     def objects(self) -> int:
@@ -42,11 +79,19 @@ class Hits:
         return self.hits + self.misses
 
     def __str__(self) -> str:
-        """E.g. ``411 of 412 (99.8 %)``."""
-        return (
-            f"{self.hits:,} of {self.objects:,} ({100 * self.hits / self.objects:.1f} %)"
-            if self.objects
-            else "no objects"
+        """E.g. ``411 of 412 (99.8 %), 3 of 4 links``."""
+        objects = "no objects"
+        if self.objects:
+            objects = f"{self.hits:,} of {self.objects:,} ({100 * self.hits / self.objects:.1f} %)"
+        return objects + (f", {self.linked:,} of {self.links:,} links" if self.links else "")
+
+    def __add__(self, other: Hits) -> Hits:
+        """Return those of both builds."""
+        return Hits(
+            hits=self.hits + other.hits,
+            misses=self.misses + other.misses,
+            linked=self.linked + other.linked,
+            links=self.links + other.links,
         )
 
 
@@ -66,26 +111,32 @@ class CompilerCache:
         return Mount(host=self.folder, inside=INSIDE, writable=True)
 
     @staticmethod
-    def add_compilers(folder: Path) -> None:
-        """Write ``emcc`` and ``em++`` that look into the cache to ``folder``, which is to come first in PATH."""
-        folder.mkdir(parents=True)
-        for name in ("emcc", "em++"):
-            (folder / name).write_text(_COMPILER.format(name=name))
-            (folder / name).chmod(0o755)
+    def add_launchers(folder: Path, *, inside: str) -> None:
+        """Write what looks into the cache before Emscripten's programs start to ``folder``, ``inside`` for a build."""
+        real = folder / "real"
+        real.mkdir(parents=True)
+        shutil.copyfile(links.__file__, folder / "links.py")
+        for path, text in (
+            (folder / PYTHON, _LAUNCHER.format(folder=inside)),
+            (real / "emcc", _REAL),
+            (real / "em++", _REAL),
+        ):
+            path.write_text(text)
+            path.chmod(0o755)
 
     @staticmethod
-    def environment(compiler: str, log: str, *, first: str, path: str) -> dict[str, str]:
+    def environment(compiler: str, log: str, *, launchers: str) -> dict[str, str]:
         """Return the variables that have compilers look into the cache and ccache note each result in ``log``.
 
         ``compiler`` identifies the compiler, e.g. by the image's digest: its own file is a small program whose
-        libraries do the work. ``first`` is the folder of `add_compilers` as the build sees it, ``path`` its PATH. What
-        calls emcc by its whole path (CMake's files of Emscripten) has the clang that emcc starts looked up instead.
+        libraries do the work. ``launchers`` is the folder of `add_launchers` as the build sees it. Emscripten's
+        programs have Python started by EMSDK_PYTHON, whatever path they are called by (CMake's files of Emscripten
+        have the whole one). What is compiled and linked by one command has the clang looked up that emcc starts.
         A configuration file that a build left in the folder is not read.
         """
         return {
-            "PATH": f"{first}:{path}",
+            "EMSDK_PYTHON": f"{launchers}/{PYTHON}",
             "EM_COMPILER_WRAPPER": "ccache",
-            "CCACHE_PATH": path,
             "CCACHE_COMPILERTYPE": "clang",
             # The list of headers that the compiler writes anyway (-MD) is taken: nothing is preprocessed twice.
             "CCACHE_DEPEND": "1",
@@ -116,9 +167,14 @@ def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> 
 
 
 def read_hits(log: Path) -> Hits:
-    """Return what ccache noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
+    """Return what ccache and `links` noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
     try:
         counted = Counter(log.read_text(errors="replace").splitlines())
     except FileNotFoundError:
         return Hits()
-    return Hits(hits=sum(counted[name] for name in _HITS), misses=counted["cache_miss"])
+    return Hits(
+        hits=sum(counted[name] for name in _HITS),
+        misses=counted["cache_miss"],
+        linked=counted[links.HIT],
+        links=counted[links.HIT] + counted[links.MISS],
+    )

@@ -247,8 +247,7 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     Console(highlight=False, width=width).print(table)
     found = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if found:
-        total = Hits(hits=sum(one.hits for one in found), misses=sum(one.misses for one in found))
-        print(f"ccache: {total}")
+        print(f"ccache: {sum(found, Hits())}")
 
 
 def _image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:

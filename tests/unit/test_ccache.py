@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 
-from emwheels.ccache import INSIDE, CompilerCache, Hits, read_hits
+import pytest
+
+from emwheels.ccache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
 
 LOG = """\
 # a.c
@@ -17,19 +19,24 @@ direct_cache_miss
 preprocessed_cache_hit
 # a.o
 called_for_link
+link_cache_hit
+link_cache_miss
+link_cache_hit
 """
 
 
 def test_hits_are_read_from_the_log_of_ccache(tmp_path):
     log = tmp_path / "log"
     log.write_text(LOG)
-    assert read_hits(log) == Hits(hits=2, misses=1)
+    assert read_hits(log) == Hits(hits=2, misses=1, linked=2, links=3)
     assert read_hits(tmp_path / "missing") == Hits()
 
 
 def test_hits_are_shown_with_their_share():
     assert str(Hits(hits=411, misses=1)) == "411 of 412 (99.8 %)"
+    assert str(Hits(hits=411, misses=1, linked=3, links=4)) == "411 of 412 (99.8 %), 3 of 4 links"
     assert str(Hits()) == "no objects"
+    assert Hits(hits=1, links=2) + Hits(hits=2, misses=3, linked=4) == Hits(hits=3, misses=3, linked=4, links=2)
 
 
 def test_every_recipe_has_a_folder_of_its_own(tmp_path):
@@ -40,18 +47,48 @@ def test_every_recipe_has_a_folder_of_its_own(tmp_path):
 
 def test_another_image_is_another_compiler():
     one, other = (
-        CompilerCache.environment(digest, "/log", first="/first", path="/bin") for digest in ("sha256:1", "sha256:2")
+        CompilerCache.environment(digest, "/log", launchers="/launchers") for digest in ("sha256:1", "sha256:2")
     )
     assert {name for name in one if one[name] != other[name]} == {"CCACHE_COMPILERCHECK"}
-    assert one["PATH"] == "/first:/bin"
+    assert one["EMSDK_PYTHON"] == f"/launchers/{PYTHON}"
 
 
-def test_the_flags_that_emcc_reads_from_the_environment_are_part_of_the_compiler(tmp_path):
-    CompilerCache.add_compilers(tmp_path / "compilers")
-    (tmp_path / "ccache").write_text('#!/bin/sh\necho "$CCACHE_COMPILERCHECK: $@"\n')
-    (tmp_path / "ccache").chmod(0o755)
+@pytest.fixture
+def launch(tmp_path):
+    """Start the launcher as a program of Emscripten's does, with programs that say what they were given."""
+    folder = tmp_path / "launchers"
+    CompilerCache.add_launchers(folder, inside=str(folder))
+    programs = {
+        "ccache": f'#!/bin/sh\necho "ccache $CCACHE_COMPILERCHECK: ${{1#{folder}/}}, $EM_COMPILER_WRAPPER, $2 $3"\n',
+        "python3": '#!/bin/sh\nif [ "$3" = env ]; then shift 2; exec "$@"; fi\necho "python3 $*"\n',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CCACHE_COMPILERCHECK": "string:1", "EMCC_CFLAGS": "-DX=1"}
+    env["EM_COMPILER_WRAPPER"] = "ccache"
+
+    def launch(*words: str) -> str:
+        command = [str(folder / PYTHON), "-E", *words]
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+    return launch
+
+
+def test_compilations_go_to_ccache_with_the_flags_of_the_environment(launch):
     for name in ("emcc", "em++"):
-        command = [str(tmp_path / "compilers" / name), "-c", "a b.c"]
-        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
-        assert done.stdout == f"string:1 -DX=1: {name} -c a b.c\n"
+        assert launch(f"/em/{name}.py", "-c", "a b.c") == f"ccache string:1 -DX=1: real/{name}, , -c a b.c"
+
+
+def test_links_go_to_the_cache_of_links(launch):
+    # Which leaves a command that is no link alone, and starts the compiler itself.
+    assert launch("/em/emcc.py", "--version") == "python3 -E /em/emcc.py --version"
+
+
+def test_other_programs_of_emscripten_are_started_as_they_are(launch):
+    assert launch("/em/emar.py", "-c", "rc", "x.a") == "python3 -E /em/emar.py -c rc x.a"
+
+
+def test_what_runs_under_emcmake_has_the_launcher_too(launch, tmp_path):
+    for name in ("emcmake", "emconfigure", "emmake"):
+        assert launch(f"/em/{name}.py", "printenv", "EMSDK_PYTHON") == str(tmp_path / "launchers" / PYTHON)
