@@ -230,6 +230,7 @@ def run(compiler: str, arguments: list[str], link: Link) -> Result:
         if any(path.parent != Path(folder) for path in made):
             raise NotKept
         files = {path.name: (path.stat().st_mode & 0o777, path.read_bytes()) for path in made}
+
     def plain(text: bytes) -> bytes:
         return text.replace(f"{folder}/".encode(), b"").replace(f"{Path(folder).name}/".encode(), b"")
 

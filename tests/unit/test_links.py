@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from emwheels import links
 from emwheels.links import HIT, MISS, NotKept, Result, keep, read_link
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Stands for emcc: notes that it ran, and "links" to the texts of its inputs.
 COMPILER = """\
