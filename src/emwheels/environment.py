@@ -125,7 +125,7 @@ class Environment:
 
     def pure_wheels(self, lock: Path) -> tuple[Path, ...]:
         """Return the pure-Python wheels of a hash-pinned requirements file, under the files' own names."""
-        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=())
+        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=("any",))
         folder = self.project.cache / "harness" / hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
         folder.mkdir(parents=True, exist_ok=True)
         for wheel in fetched:

@@ -126,7 +126,7 @@ class Fetcher:
     ) -> tuple[Fetched, ...]:
         """Fetch the wheels that a hash-pinned requirements file asks for on CPython ``python`` (``3.14``) under Linux.
 
-        ``platforms`` are wheel platforms, best first; `manylinux_platforms` of this machine by default. A requirement
+        ``platforms`` are wheel platforms, best first, ``any`` for pure Python; `manylinux_platforms` by default. A requirement
         without a fitting wheel is a `FetchError`, since its source distribution would run code to be built.
         """
         platforms = platforms if platforms is not None else manylinux_platforms()

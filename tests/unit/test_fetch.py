@@ -289,6 +289,8 @@ def test_requirements(index: Site, bench: Bench, tmp_path: Path) -> None:
     assert native.filename == WHEELS[0]
     (pure,) = bench.fetcher().fetch_requirements(locked(tmp_path, f"a==1 {pin(WHEELS[2])}"), python="3.14")
     assert pure.filename == WHEELS[2]
+    (asked,) = bench.fetcher().fetch_requirements(lock, python="3.14", platforms=("any",))
+    assert asked.filename == WHEELS[2], "no wheel of a platform, though one is pinned"
 
 
 @pytest.mark.parametrize(
