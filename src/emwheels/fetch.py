@@ -126,8 +126,9 @@ class Fetcher:
     ) -> tuple[Fetched, ...]:
         """Fetch the wheels that a hash-pinned requirements file asks for on CPython ``python`` (``3.14``) under Linux.
 
-        ``platforms`` are wheel platforms, best first, ``any`` for pure Python; `manylinux_platforms` by default. A requirement
-        without a fitting wheel is a `FetchError`, since its source distribution would run code to be built.
+        ``platforms`` are wheel platforms, best first, ``any`` for pure Python; `manylinux_platforms` of this machine by
+        default. A requirement without a fitting wheel is a `FetchError`, since its source distribution would run code
+        to be built.
         """
         platforms = platforms if platforms is not None else manylinux_platforms()
         return tuple(self._wheel(pinned, lock, python, platforms) for pinned in _read_lock(lock, python))
