@@ -48,8 +48,10 @@ _OF_THE_IMAGE = ("/usr/", "/opt/")
 """What no build can change."""
 _CHECK = re.compile(r"cmTC_[0-9a-f]+")
 """CMake's names for the programs of its checks, another one each time (CMake 4)."""
-_PLAIN_CHECK = "cmTC_00000"
+_RANDOM = re.compile(rf"{_CHECK.pattern}|(?<=/)tmp[a-z0-9_]{{8}}(?=/|$)")
+"""These, and the folders that Python's tempfile makes, as Meson has them for its checks."""
 _LIST = ".headers"
+_THIN = b"!<thin>\n"
 
 
 class NotKept(Exception):  # noqa: N818  not an error
@@ -95,7 +97,7 @@ def read_link(arguments: list[str]) -> Link:
     folders += [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-L"]
     inputs = sources = 0
     for before, word in zip(["", *words], words, strict=False):
-        plain = _CHECK.sub(_PLAIN_CHECK, word)
+        plain = _RANDOM.sub("?", word)
         if before == "-o" or (word.startswith("-o") and word != "-o"):
             link.words.append(["output", Path(plain if before == "-o" else plain[2:]).name])
         elif before == "-l" or word.startswith("-l"):
@@ -114,7 +116,7 @@ def read_link(arguments: list[str]) -> Link:
             link.words.append(_option(plain))
     if sources:
         # Where it is compiled may be in what comes out.
-        link.words.append([_CHECK.sub(_PLAIN_CHECK, str(Path.cwd()))])
+        link.words.append([_RANDOM.sub("?", str(Path.cwd()))])
     if sources > 1 or not inputs + sources:
         raise NotKept
     link.compiles = bool(sources)
@@ -155,14 +157,38 @@ def _option(word: str) -> list[str]:
 
 
 def _hash(path: Path) -> str:
+    """Return the hash of a file, and of the files that a thin archive names. Raises `NotKept`."""
     try:
         with path.open("rb") as file:
-            if file.read(7) == b"!<thin>":
-                raise NotKept  # names other files
+            if file.read(len(_THIN)) == _THIN:
+                text = json.dumps([_hash(path.parent / name) for name in _names_in(file.read())])
+                return hashlib.sha256(text.encode()).hexdigest()
             file.seek(0)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         raise NotKept from None
+
+
+def _names_in(archive: bytes) -> list[str]:
+    """Return the files that a thin archive (GNU's format, as llvm-ar writes it) names after its first 8 bytes.
+
+    Each has a header of 60 bytes and no content; a name is where it begins in the member ``//``. Raises `NotKept`.
+    """
+    table, names, at = b"", [], 0
+    while at < len(archive):
+        header = archive[at : at + 60]
+        name, size, at = header[:16].rstrip(), header[48:58], at + 60
+        if header[58:] != b"`\n" or not size.strip().isdigit():
+            raise NotKept
+        if name in (b"/", b"//"):  # the table of symbols, and that of names
+            content = archive[at : at + int(size)]
+            table = content if name == b"//" else table
+            at += int(size) + int(size) % 2
+        elif name[:1] == b"/" and name[1:].isdigit():
+            names.append(table[int(name[1:]) :].partition(b"/\n")[0].decode())
+        else:
+            names.append(name.rstrip(b"/").decode())
+    return names
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,40 @@ def test_the_random_names_of_cmake_and_of_files_with_symbols_are_no_difference(t
     assert tree.noted == [MISS, HIT]
 
 
+def thin_archive(*names: str) -> bytes:
+    """Return what ``ar rcT`` of GNU binutils 2.40 writes for files that are no objects, but for their sizes."""
+    table, members = b"", b""
+    for name in names:
+        members += f"/{len(table):<15}{0:<12}{0:<6}{0:<6}{644:<8}{2:<10}`\n".encode()
+        table += f"{name}/\n".encode()
+    table += b"\n" * (len(table) % 2)
+    return b"!<thin>\n" + f"{'//':<48}{len(table):<10}`\n".encode() + table + members
+
+
+def test_the_members_of_a_thin_archive_are_looked_at(tree):
+    (tree.root / "a folder").mkdir()
+    (tree.root / "a folder" / "c.o").write_text("c")
+    (tree.root / "thin.a").write_bytes(thin_archive("a.o", "a folder/c.o"))
+    words = ("b.o", "thin.a", "-o", "x.js")
+    for _ in range(2):
+        tree.link(*words)
+    (tree.root / "a folder" / "c.o").write_text("other")
+    tree.link(*words)
+    (tree.root / "a.o").write_text("other")
+    tree.link(*words)
+    assert tree.noted == [MISS, HIT, MISS, MISS]
+
+
+def test_the_random_folders_of_meson_are_no_difference(tree):
+    for folder in ("tmpabc12_xy", "tmpzzzzzzzz"):
+        (tree.root / "made" / folder).mkdir(parents=True)
+        (tree.root / "made" / folder / "t.c").write_text("t")
+        done = tree.link(f"made/{folder}/t.c", "-o", f"made/{folder}/output.js")
+        assert done.returncode == 0
+        assert (tree.root / "made" / folder / "output.wasm").exists()
+    assert tree.noted == [MISS, HIT]
+
+
 def test_one_source_is_looked_up_with_its_headers(tree):
     for _ in range(2):
         assert tree.link("t.c", "-o", "x.js").returncode == 0
@@ -184,11 +218,14 @@ def test_a_damaged_entry_is_made_again(tree):
         ["a.o", "-s", "MAIN_MODULE=1", "-o", "x.js"],
         ["a.o", "-l:libx.a", "-o", "x.js"],
         ["thin.a", "-o", "x.js"],
+        ["cut.a", "-o", "x.js"],
         ["@missing", "-o", "x.js"],
     ],
 )
 def test_what_may_do_more_than_link_is_left_alone(tree, words):
-    (tree.root / "thin.a").write_text("!<thin>\n")
+    (tree.root / "thin.a").write_bytes(thin_archive("a.o", "b.o"))
+    (tree.root / "cut.a").write_bytes(thin_archive("a.o")[:-1])
+    (tree.root / "b.o").unlink()
     with pytest.raises(NotKept):
         read_link(words)
 
