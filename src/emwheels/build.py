@@ -52,10 +52,12 @@ exec "$@"
 """
 """What LLVM 21 makes of some C++ functions with exceptions depends on the addresses that it has its own data at: of ten
 compilations of OpenCV's aruco_dictionary.cpp two differed from the others, and none without random addresses. The
-default seccomp filters of podman and docker do not allow it."""
+default seccomp filters of podman and docker do not allow it. The length of the command line moves that data too: with
+``-MD`` the same file came out otherwise by emcc than by ccache, which asks for its list of headers in another way."""
 
 _CCACHE_LOG = "ccache.log"
 _LAUNCHERS = "launchers"
+_EMPTY_CACHE = "ccache"
 _SITECUSTOMIZE = """\
 import os
 import tempfile
@@ -100,7 +102,7 @@ class BuildInputs:
     cross_packages: Sequence[CrossPackage] = ()
     """The host requirements that are packages to compile against."""
     compiler_cache: CompilerCache | None = None
-    """None: every object is compiled. The bytes that come out are the same."""
+    """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `_SAME_ADDRESSES`."""
     jobserver: JobServer | None = None
     """Shares the cores with other builds; without one, a build takes what it wants."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
@@ -208,12 +210,12 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, inputs.profile)
     )
-    if inputs.compiler_cache is not None:
-        mounts.append(inputs.compiler_cache.mount())
-        compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
-        launchers = f"{WORK}/{_LAUNCHERS}"
-        inputs.compiler_cache.add_launchers(work / _LAUNCHERS, inside=launchers)
-        env |= inputs.compiler_cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=launchers)
+    cache = inputs.compiler_cache or CompilerCache(folder=work / _EMPTY_CACHE)
+    mounts.append(cache.mount())
+    compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
+    launchers = f"{WORK}/{_LAUNCHERS}"
+    cache.add_launchers(work / _LAUNCHERS, inside=launchers)
+    env |= cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=launchers)
 
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:

@@ -111,7 +111,9 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
             )
             run.add_argument("--fail-fast", action="store_true", help="start nothing more after the first failure")
             run.add_argument("--no-test", action="store_true", help="do not run the tests")
-            run.add_argument("--no-ccache", action="store_true", help="compile every object, without a compiler cache")
+            run.add_argument(
+                "--no-ccache", action="store_true", help="compile every object, with an empty compiler cache"
+            )
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
     image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
     image.add_argument("action", nargs="?", choices=["show", "save", "load"], default="show")

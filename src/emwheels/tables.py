@@ -43,7 +43,8 @@ def packages_page(
         _GENERATED,
         "",
         f"Built for Pyodide {target} with the profile `{profile}`; as of {date}. Build time is the wall time of the",
-        "compile phase, on a machine that had other work at the time. The upstream suite runs in Node;",
+        "compile phase, on a machine that had other work at the time, with what its compiler cache had. The",
+        "upstream suite runs in Node;",
         "[upstream-tests.md](upstream-tests.md) has the details.",
         "",
         *_table(
