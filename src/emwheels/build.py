@@ -237,7 +237,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     else:
         file = _wheel(folder, recipe, log)
         file = _complete(file, documents, work, image, stored=inputs.target.stored) if documents else file
-    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=read_hits(work / _CCACHE_LOG))
+    hits = read_hits(work / _CCACHE_LOG) if inputs.compiler_cache is not None else Hits()
+    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
 
 
 @contextmanager
