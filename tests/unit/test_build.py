@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from emwheels.build import WORK, BuildInputs, build, plain_recipe, prepare_source
+from emwheels.ccache import Hits
 from emwheels.errors import BuildError, RecipeError
 from emwheels.fetch import Fetched
 from emwheels.host import CrossPackage
@@ -143,7 +144,11 @@ def test_what_the_sandbox_is_given(given, start):
     assert (built.file.name, built.seconds, built.peak_kib) == ("demo-1.0.whl", 2.5, 1000)
     (run,) = image.runs
     assert not run["network"]
-    assert [(mount.inside, mount.writable) for mount in run["mounts"]] == [(WORK, True), ("/mnt/xbuildenv", False)]
+    mounts = {mount.inside: mount.writable for mount in run["mounts"]}
+    assert mounts == {WORK: True, "/mnt/xbuildenv": False, "/mnt/ccache": True}
+    work, ccache = (mount.host for mount in run["mounts"] if mount.writable)
+    assert ccache.is_relative_to(work), "an empty cache of this build's own"
+    assert built.ccache == Hits()
     work = run["mounts"][0].host
     assert (work / "source" / "setup.py").read_text() == "pass\n"
     assert (work / "wheels" / "tool-1-py3-none-any.whl").read_bytes() == b"wheel"
