@@ -65,6 +65,16 @@ def test_exp_is_the_same_for_every_layout():
     assert [float(np.exp(x)) for x in numbers[:9]] == expected[:9].tolist()
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf, 709.5, -744.0])
+@pytest.mark.parametrize("place", range(9))
+def test_exp_in_place_with_one_odd_number(place, odd):
+    numbers = np.linspace(-3, 3, 9)
+    numbers[place] = odd
+    expected = [float(np.exp(x)) for x in numbers]
+    np.exp(numbers, out=numbers)
+    np.testing.assert_array_equal(numbers, expected)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8", "c8", "c16"])
 def test_linear_algebra_of_every_type(dtype):
     random = np.random.RandomState(5)
