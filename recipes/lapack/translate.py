@@ -119,7 +119,7 @@ def older(label: str, text: str, name: str) -> list[tuple[str, str]]:
             more.append((label, f"PARAMETER ({names})"))
             names = re.sub(r"\s*=[^,]*", "", names)
         return [(label, f"{kind} {names}"), *more]
-    return [(label, re.sub(r"^(EXTERNAL)\s*::", r"\1 ", text, flags=re.IGNORECASE))]
+    return [(label, re.sub(r"^(EXTERNAL)\s*::\s*", r"\1 ", text, flags=re.IGNORECASE))]
 
 
 def jumps(statements: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -146,6 +146,8 @@ def jumps(statements: list[tuple[str, str]]) -> list[tuple[str, str]]:
         closing = [loops.pop()]
         while not ended and loops and loops[-1][0] == label:
             closing.append(loops.pop())
+        if len(closing) > 1 and any(cycle or leave for _, cycle, leave in closing):
+            sys.exit(f"not understood: EXIT or CYCLE in loops that end at one label, {label}")
         if cycle := closing[0][1]:
             result.append((cycle, "CONTINUE"))
         result.append((label, text))
