@@ -256,6 +256,9 @@ def test_fft_of_many_lengths():
         direct = np.exp(-2j * np.pi * np.outer(np.arange(n), np.arange(n)) / n) @ x if n < 1100 else np.fft.fft(x)
         assert_allclose(fft.fft(x), direct, atol=1e-9)
         assert_allclose(fft.ifft(fft.fft(x)), x, atol=1e-12)
+        assert_allclose(
+            fft.fft2(np.outer(x[:9], x[:9]), workers=4), np.outer(fft.fft(x[:9]), fft.fft(x[:9])), atol=1e-9
+        )
         assert_allclose(fft.idct(fft.dct(x.real)), x.real, atol=1e-12)
     assert fft.fft(np.ones(8, "f4")).dtype == np.complex64
 
