@@ -83,6 +83,14 @@ tempfile.mkdtemp = mkdtemp
 """Gives pypa/build's isolated environment the same path each time: a random one is in ``-I`` flags, so that ccache
 would hit nothing, and gets into what packages record of their build."""
 
+_F2C_FIXES = """\
+def scipy_fixes(args):
+    pass
+"""
+"""In place of pyodide-build's module of the name ``_f2c_fixes``. That makes void functions return int in each C file of the
+package called scipy, as the LAPACK that f2c makes for Pyodide does; the one of the recipe here is declared as scipy
+declares it (pyodide-build 0.39.2)."""
+
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -204,6 +212,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
 
     (work / "python").mkdir()
     (work / "python" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    (work / "python" / "_f2c_fixes.py").write_text(_F2C_FIXES)
     env = (
         profile_environment(recipe, inputs.profile)
         | _ENVIRONMENT

@@ -133,6 +133,14 @@ def test_cxx_exceptions(tiny_project, extension, module):
     assert done["engines"] == {"node": "2 passed"}
 
 
+def test_sources_of_a_package_called_scipy_are_compiled_as_they_are(tiny_project, extension, module):
+    code = 'static PyObject *text(PyObject *self, PyObject *value) { return PyUnicode_FromString("void(*)"); }'
+    test = "import scipy\n\ndef test_text(): assert scipy.text(0) == 'void(*)'\n"
+    tiny_project.recipe("scipy", extension("scipy", module("scipy", code, "text")), tests={"test_scipy.py": test})
+    done = tiny_project.json("build", "scipy", "--engine", "node").json()["scipy"]
+    assert done["engines"] == {"node": "1 passed"}
+
+
 def test_stored_wheels_come_with_compressed_copies(tiny_project, extension, module):
     """Packing is part of the key: the deflated wheel is built again, stored, and the other way round it is reused."""
     big = extension("tiny", module("tiny", TINY_C, "add", "jump")) | {"tiny_text.py": "TEXT = 'many times'\n" * 5000}
