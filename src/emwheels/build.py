@@ -87,9 +87,9 @@ _F2C_FIXES = """\
 def scipy_fixes(args):
     pass
 """
-"""In place of pyodide-build's module of the name ``_f2c_fixes``. That makes void functions return int in each C file of the
-package called scipy, as the LAPACK that f2c makes for Pyodide does; the one of the recipe here is declared as scipy
-declares it (pyodide-build 0.39.2)."""
+"""In place of pyodide-build's module of the name ``_f2c_fixes`` (0.39.2). That makes void functions return int in each
+C file of the package called scipy, as they do in the LAPACK that upstream has by f2c. Here LAPACK is as scipy declares
+it."""
 
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
