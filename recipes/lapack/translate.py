@@ -3,7 +3,7 @@
     python translate.py OUTPUT SOURCE.f ...
 
 f2c reads Fortran 77. LAPACK 3.12 uses Fortran 90 in 110 of its files: RECURSIVE, EXIT, CYCLE, INTENT, ``::`` and
-functions such as HUGE. What f2c writes has the calling convention of its own time: subroutines return int, and
+functions such as MAXLOC. What f2c writes has the calling convention of its own time: subroutines return int, and
 the length of each character argument follows at the end. C code that declares LAPACK declares neither, and WebAssembly
 calls no function by another signature than its own.
 """
@@ -94,12 +94,6 @@ def older(label: str, text: str, name: str) -> list[tuple[str, str]]:
     text = re.sub(r"\bCEILING(?=\s*\(\s*REAL\b)", "ISCEIL", text, flags=re.IGNORECASE)
     text = re.sub(r"\bCEILING(?=\s*\(\s*DBLE\b)", "IDCEIL", text, flags=re.IGNORECASE)
     text = re.sub(r"\bHUGE\s*\(\s*\w+\s*\)", HUGE.get(name[0], ""), text, flags=re.IGNORECASE)
-    text = re.sub(
-        r"\bTRANSFER\s*\(\s*(\w+)\s*\(\s*([^:()]+):[^()]*\)\s*,\s*\(/.*?/\)\s*,\s*\w+\s*\)",
-        r"\1(\2)",
-        text,
-        flags=re.IGNORECASE,
-    )
     if name[0] == "z":
         text = re.sub(r"\bAIMAG\b", "DIMAG", text, flags=re.IGNORECASE)
     text = re.sub(
