@@ -263,6 +263,20 @@ def test_fft_of_many_lengths():
     assert fft.fft(np.ones(8, "f4")).dtype == np.complex64
 
 
+def test_another_backend_for_fft():
+    class Backend:
+        __ua_domain__ = "numpy.scipy.fft"
+
+        @staticmethod
+        def __ua_function__(method, arguments, _):
+            return method.__name__, arguments
+
+    with fft.set_backend(Backend):
+        assert fft.rfft([1, 2]) == ("rfft", ([1, 2],))
+        with fft.skip_backend(Backend):
+            assert_allclose(fft.rfft([1, 2]), [3, -1])
+
+
 def test_special_functions():
     assert math.isclose(special.gamma(0.5), math.sqrt(math.pi), rel_tol=1e-14)
     assert math.isclose(special.zeta(2), math.pi**2 / 6, rel_tol=1e-14)
@@ -470,6 +484,8 @@ def test_statistics():
     assert_allclose(stats.spearmanr([1, 2, 3, 4], [1, 3, 2, 4]).statistic, 0.8)
     assert_allclose(stats.multivariate_normal([0, 0], np.eye(2)).cdf([0, 0]), 0.25, atol=1e-6)
     assert stats.qmc.Sobol(2, scramble=False).random(4).tolist() == [[0, 0], [0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]
+    points = stats.qmc.Halton(3, scramble=False).random(50, workers=4)
+    assert stats.qmc.discrepancy(points, method="MD", workers=4) == stats.qmc.discrepancy(points, method="MD")
     sample = sampling.NumericalInversePolynomial(stats.norm(), random_state=1).rvs(2000)
     assert abs(sample.mean()) < 0.1
     assert_allclose(stats.gaussian_kde([0.0, 1.0]).integrate_box_1d(-np.inf, np.inf), 1)
