@@ -94,6 +94,14 @@ def test_contours_and_surfaces():
     assert_allclose(measure.mesh_surface_area(vertices, faces), 4 * np.pi * 100, rtol=0.02)
 
 
+def test_ellipse_is_fitted():
+    points = measure.EllipseModel((10, 15), (8, 4), 0.5).predict_xy(np.linspace(0, 2 * np.pi, 25))
+    model = measure.EllipseModel.from_estimate(points)
+    assert_allclose(model.center, (10, 15))
+    assert_allclose(model.axis_lengths, (8, 4))
+    assert_allclose(model.theta, 0.5)
+
+
 def test_robust_fit():
     random = np.random.default_rng(0)
     x = np.linspace(0, 10, 100)
