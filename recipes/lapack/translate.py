@@ -145,14 +145,15 @@ def jumps(statements: list[tuple[str, str]]) -> list[tuple[str, str]]:
         if cycle := closing[0][1]:
             result.append((cycle, "CONTINUE"))
         result.append((label, text))
-        result += [(leave, "CONTINUE") for *_, leave in closing if leave]
+        if leave := closing[0][2]:
+            result.append((leave, "CONTINUE"))
     return result
 
 
 def written(label: str, text: str) -> str:
     """Write a statement in fixed form, 66 columns a line."""
     parts = [text[i : i + 66] for i in range(0, max(len(text), 1), 66)]
-    return f"{label:<6}{parts[0]}\n" + "".join(f"     $ {part}\n".replace("$ ", "$", 1) for part in parts[1:])
+    return f"{label:<6}{parts[0]}\n" + "".join(f"     ${part}\n" for part in parts[1:])
 
 
 def without_lengths(text: str) -> str:

@@ -51,7 +51,7 @@ def packages_page(
             ("package", "version", "wheel, bytes", "build, s", *ENGINES, "upstream suite"), rows, right=(2, 3)
         ),
         "",
-        "C and C++ libraries, linked into the wheels:",
+        "C and C++ libraries, linked into the wheels, and programs that make them:",
         "",
         *_table(("library", "version", "archive, bytes", "build, s", "licence"), libraries, right=(2, 3)),
         "",
