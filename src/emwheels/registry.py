@@ -146,7 +146,7 @@ class Registries:
         major, minor = map(int, python.split("."))
         target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
         packages, _ = self._find(name, target_python=target, only_binary=[":all:"])
-        return [_resource(p) for p in packages if _same_version(p.version, version)]
+        return [_resource(p) for p in packages if same_version(p.version, version)]
 
     def offers(self, name: str) -> Sequence[Offer]:
         """Return every file that the indexes have of a project, newest first. Raises `FetchError` if none answers."""
@@ -166,7 +166,7 @@ class Registries:
     def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
         version = cast("str", purl.version)
         packages, failures = self._find(purl.name, ignore_compatibility=True)
-        resources = [_resource(p) for p in packages if _same_version(p.version, version)]
+        resources = [_resource(p) for p in packages if same_version(p.version, version)]
         file_name = _qualifiers(purl).get("file_name")
         for resource in resources:
             wanted = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
@@ -278,7 +278,8 @@ def _resource(package: Package) -> Resource:
     return Resource(url=url, filename=link.filename, sha256=hashes[0].lower() if hashes else None)
 
 
-def _same_version(found: str | None, wanted: str) -> bool:
+def same_version(found: str | None, wanted: str) -> bool:
+    """Return whether two texts mean the same version (PEP 440)."""
     try:
         return found is not None and Version(found) == Version(wanted)
     except InvalidVersion:

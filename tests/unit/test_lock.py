@@ -6,7 +6,7 @@ import pytest
 
 from emwheels.errors import RecipeError
 from emwheels.fetch import Fetcher
-from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
+from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements, with_hashes
 from emwheels.registry import PipConfiguration, pip_configuration
 from emwheels.store import Store
 
@@ -91,3 +91,23 @@ def test_a_recipe_version_that_does_not_fit_is_said(tmp_path: Path) -> None:
             index=pip_configuration(),
         )
     assert "packaging" in caught.value.message
+
+
+def test_hashes_of_all_wheels_of_what_is_pinned() -> None:
+    text = (
+        "# a comment\n"
+        "cython==3.2 \\\n    --hash=sha256:bb\n"
+        "spam-eggs[more]==1.0 ; python_version < '3.15' \\\n    --hash=sha256:dd \\\n    --hash=sha256:cc\n"
+    )
+    asked = []
+
+    def wheels(name: str, version: str) -> list[str]:
+        asked.append((name, version))
+        return ["aa", "bb"] if name == "cython" else []
+
+    assert with_hashes(text, wheels) == (
+        "# a comment\n"
+        "cython==3.2 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+        "spam-eggs[more]==1.0 ; python_version < '3.15' \\\n    --hash=sha256:cc \\\n    --hash=sha256:dd\n"
+    )
+    assert asked == [("cython", "3.2"), ("spam-eggs", "1.0")]

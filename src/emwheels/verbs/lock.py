@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.archive import unpack
+from emwheels.download import Downloader
 from emwheels.errors import UsageError
 from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.recipe import foreign_requirements, load_recipes
-from emwheels.registry import pip_configuration
+from emwheels.registry import Registries, pip_configuration, same_version
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from emwheels.pipeline import Pipeline
     from emwheels.project import Project
@@ -46,7 +47,7 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
             wanted = _build_requirements(pipeline, recipe, recipe.source.url)
         wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
         destination = recipe.folder / "requirements.build.txt"
-        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration())
+        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration(), wheels=_wheels)
         print(destination.relative_to(project.root))
         suite = read_suite(recipe.folder)
         for file, requirements in (
@@ -55,6 +56,13 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
         ):
             _lock_pure(pipeline, recipe.folder / file, requirements, versions, pythons)
     return 0
+
+
+def _wheels(name: str, version: str) -> Iterable[str]:
+    """Return the sha256 of the wheels that the indexes have of a release."""
+    offers = Registries(Downloader()).offers(name)
+    files = [offer.resource for offer in offers if same_version(offer.version, version)]
+    return [file.sha256 for file in files if file.sha256 and file.filename.endswith(".whl")]
 
 
 def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[str]:
@@ -72,6 +80,8 @@ def _lock_pure(
     if not requirements:
         file.unlink(missing_ok=True)
         return
-    lock_pure_requirements(requirements, file, recipes=recipes, pythons=pythons, index=pip_configuration())
+    lock_pure_requirements(
+        requirements, file, recipes=recipes, pythons=pythons, index=pip_configuration(), wheels=_wheels
+    )
     pipeline.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
     print(file.relative_to(pipeline.project.root))
