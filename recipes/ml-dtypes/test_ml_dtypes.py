@@ -1,0 +1,146 @@
+"""Every bit pattern of every small type, against what its definition says and what numpy works out in wider types."""
+
+import math
+import pickle
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+# name -> bits of exponent and of fraction, bias; whether there are infinities, and which patterns are not numbers.
+FLOATS = {
+    "float8_e3m4": (3, 4, 3, "ieee"),
+    "float8_e4m3": (4, 3, 7, "ieee"),
+    "float8_e5m2": (5, 2, 15, "ieee"),
+    "bfloat16": (8, 7, 127, "ieee"),
+    "float8_e4m3fn": (4, 3, 7, "fn"),
+    "float8_e4m3fnuz": (4, 3, 8, "fnuz"),
+    "float8_e5m2fnuz": (5, 2, 16, "fnuz"),
+    "float8_e4m3b11fnuz": (4, 3, 11, "fnuz"),
+    "float6_e2m3fn": (2, 3, 1, "finite"),
+    "float6_e3m2fn": (3, 2, 3, "finite"),
+    "float4_e2m1fn": (2, 1, 1, "finite"),
+}
+INTEGERS = {"int2": (-2, 1), "uint2": (0, 3), "int4": (-8, 7), "uint4": (0, 15)}
+
+
+def value(bits, exponent_bits, fraction_bits, bias, kind):
+    """Return what a pattern of bits means."""
+    sign = -1.0 if bits >> (exponent_bits + fraction_bits) & 1 else 1.0
+    exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1)
+    fraction = bits & ((1 << fraction_bits) - 1)
+    highest = exponent == (1 << exponent_bits) - 1
+    if kind == "ieee" and highest:
+        return math.nan if fraction else sign * math.inf
+    if kind == "fn" and highest and fraction == (1 << fraction_bits) - 1:
+        return math.nan
+    if kind == "fnuz" and bits == 1 << (exponent_bits + fraction_bits):
+        return math.nan
+    if exponent == 0:
+        return sign * math.ldexp(fraction, 1 - bias - fraction_bits)
+    return sign * math.ldexp((1 << fraction_bits) + fraction, exponent - bias - fraction_bits)
+
+
+def every(name):
+    """Return all patterns of a type, as an array of it, and what they mean, as doubles."""
+    exponent_bits, fraction_bits, _, _ = FLOATS[name]
+    bits = 1 + exponent_bits + fraction_bits
+    patterns = np.arange(1 << bits, dtype=np.uint16 if bits > 8 else np.uint8)
+    return patterns.view(getattr(ml_dtypes, name)), np.array([value(int(p), *FLOATS[name]) for p in patterns])
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_every_pattern_means_what_the_definition_says(name):
+    array, meaning = every(name)
+    numbers = ~np.isnan(meaning)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(np.isnan(array), ~numbers)
+        doubles = array.astype(np.float64)
+    np.testing.assert_array_equal(doubles, meaning)
+    np.testing.assert_array_equal(np.signbit(doubles[numbers]), np.signbit(meaning[numbers]))
+    back = meaning.astype(array.dtype)
+    raw = np.uint16 if array.dtype.itemsize == 2 else np.uint8
+    np.testing.assert_array_equal(back.view(raw)[numbers], array.view(raw)[numbers])
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats_are_rounded_to_the_nearest_and_then_to_even(name):
+    array, meaning = every(name)
+    positive = np.unique(meaning[np.isfinite(meaning) & (meaning >= 0)])
+    middles = ((positive[:-1] + positive[1:]) / 2).astype(np.float32)
+    for floats, expected in (
+        (np.nextafter(middles, np.float32(0)), positive[:-1]),
+        (np.nextafter(middles, np.float32(np.inf)), positive[1:]),
+    ):
+        np.testing.assert_array_equal(floats.astype(array.dtype).astype(np.float64), expected)
+        np.testing.assert_array_equal((-floats).astype(array.dtype).astype(np.float64), -expected)
+    even = np.where(np.arange(len(middles)) % 2 == 0, positive[:-1], positive[1:])
+    np.testing.assert_array_equal(middles.astype(array.dtype).astype(np.float64), even)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_arithmetic_is_that_of_floats_rounded_once(name):
+    array, meaning = every(name)
+    pick = array if array.size <= 256 else array[:: array.size // 251]
+    wide = pick.astype(np.float32)
+    with np.errstate(all="ignore"):
+        for operation in (np.add, np.subtract, np.multiply, np.true_divide):
+            ours = operation.outer(pick, pick)
+            expected = operation.outer(wide, wide).astype(pick.dtype)
+            assert ours.dtype == pick.dtype
+            np.testing.assert_array_equal(ours.astype(np.float32), expected.astype(np.float32))
+        for comparison in (np.less, np.equal, np.greater_equal):
+            np.testing.assert_array_equal(comparison.outer(pick, pick), comparison.outer(wide, wide))
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_what_finfo_says(name):
+    _, meaning = every(name)
+    info = ml_dtypes.finfo(name)
+    exponent_bits, fraction_bits, _, _ = FLOATS[name]
+    finite = meaning[np.isfinite(meaning)]
+    assert float(info.max) == finite.max()
+    assert float(info.min) == finite.min()
+    assert float(info.smallest_subnormal) == finite[finite > 0].min()
+    assert float(info.eps) == 2.0**-fraction_bits
+    assert (info.nexp, info.nmant, info.bits) == (exponent_bits, fraction_bits, 1 + exponent_bits + fraction_bits)
+
+
+def test_the_exponent_alone():
+    patterns = np.arange(255, dtype=np.uint8).view(ml_dtypes.float8_e8m0fnu)
+    np.testing.assert_array_equal(patterns.astype(np.float64), np.ldexp(1.0, np.arange(255) - 127))
+    assert np.isnan(np.array([255], np.uint8).view(ml_dtypes.float8_e8m0fnu)).all()
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_small_integers_wrap(name):
+    lowest, highest = INTEGERS[name]
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    info = ml_dtypes.iinfo(dtype)
+    assert (info.min, info.max) == (lowest, highest)
+    numbers = np.arange(lowest, highest + 1)
+    small = numbers.astype(dtype)
+    assert small.astype(np.int64).tolist() == numbers.tolist()
+    size = highest - lowest + 1
+    for operation in (np.add, np.subtract, np.multiply):
+        expected = (operation.outer(numbers, numbers) - lowest) % size + lowest
+        np.testing.assert_array_equal(operation.outer(small, small).astype(np.int64), expected)
+    assert dtype.type(highest + 1) == lowest
+
+
+def test_bfloat16_works_with_the_rest_of_numpy():
+    x = np.array([3, 1, 2], dtype=ml_dtypes.bfloat16)
+    assert np.sort(x).tolist() == [1, 2, 3]
+    assert x.sum() == 6 and x.max() == 3 and x.argmin() == 1
+    assert np.dtype("bfloat16") == x.dtype and x.dtype.name == "bfloat16"
+    assert (x + np.float32(1)).dtype == np.float32
+    with pytest.raises(TypeError, match="common DType"):
+        np.promote_types(ml_dtypes.bfloat16, np.float16)
+    assert np.concatenate([x, x]).shape == (6,)
+    assert (x @ x).astype(float) == 14
+    assert str(x) == "[3 1 2]"
+    assert pickle.loads(pickle.dumps(x)).tobytes() == x.tobytes()
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(np.exp(x).astype(float), np.exp([3, 1, 2]), rtol=2**-8)
+    complex_halves = np.array([1 + 2j, 3 - 4j], dtype=ml_dtypes.bcomplex32)
+    assert np.abs(complex_halves).astype(float).tolist() == [2.234375, 5]
