@@ -106,7 +106,9 @@ def test_a_shape_that_does_not_fit():
 
 
 def wrong_models():
-    unknown = parser.parse_model("<ir_version: 8, opset_import: [\"\" : 17]> g (float[2] a) => (float[2] b) { b = Spam(a) }")
+    unknown = parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[2] a) => (float[2] b) { b = Spam(a) }'
+    )
     yield "operator", unknown, "No Op registered for Spam"
     loop = model_of(
         helper.make_graph(
@@ -118,7 +120,7 @@ def wrong_models():
     )
     yield "order", loop, "topologically sorted"
     twice = parser.parse_model(
-        "<ir_version: 8, opset_import: [\"\" : 17]> g (float[2] a) => (float[2] b) { b = Neg(a)\n b = Abs(a) }"
+        '<ir_version: 8, opset_import: ["" : 17]> g (float[2] a) => (float[2] b) { b = Neg(a)\n b = Abs(a) }'
     )
     yield "assigned-twice", twice, "single static assignment"
     inputs = one_node("Relu", {"a": [1], "b": [1]}, {"c": [1]})

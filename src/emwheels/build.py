@@ -273,9 +273,13 @@ def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
     return {
         "SIDE_MODULE_CFLAGS": common,
         "SIDE_MODULE_CXXFLAGS": common,
-        "SIDE_MODULE_LDFLAGS": f"{ldflags} {optimise}",
+        "SIDE_MODULE_LDFLAGS": f"{ldflags} {_OWN_SYMBOLS} {optimise}",
     }
 
+
+_OWN_SYMBOLS = "-Wl,-Bsymbolic"
+"""Without it, the address of a function that is hidden in one object and not in another is that of the module's first
+function (lld 21; LLVM's pull request 104043 is open). A module for Python has nothing for others to replace."""
 
 _ENVIRONMENT = {
     "HOME": f"{WORK}/home",

@@ -73,6 +73,23 @@ THROWING_TEST = """
         with pytest.raises(IndexError, match="out of range"):
             throwing.range(3)
 """
+SEEN_BY_ALL = """
+template <class T> __attribute__((noinline)) T answer(T x) { return x + 40; }
+template long answer(long);
+"""
+HIDDEN = """
+#pragma GCC visibility push(hidden)
+template <class T> __attribute__((noinline)) T answer(T x) { return x + 40; }
+#pragma GCC visibility pop
+static double another(void) { return 1; }
+static double (*volatile first)(void);
+static long (*volatile pointer)(long);
+static PyObject *call(PyObject *self, PyObject *value) {
+    first = another;
+    pointer = answer<long>;
+    return PyLong_FromLong(pointer(PyLong_AsLong(value)));
+}
+"""
 PATCH = """Needed to see that patches are applied.
 Not for upstream.
 
@@ -131,6 +148,14 @@ def test_cxx_exceptions(tiny_project, extension, module):
     )
     done = tiny_project.json("build", "throwing", "--engine", "node").json()["throwing"]
     assert done["engines"] == {"node": "2 passed"}
+
+
+def test_the_address_of_a_function_that_is_hidden_in_one_object_only(tiny_project, extension, module):
+    files = extension("seen", module("seen", HIDDEN, "call"), suffix="cpp")
+    files |= {"all.cpp": SEEN_BY_ALL, "setup.py": files["setup.py"].replace('["seen.cpp"]', '["all.cpp", "seen.cpp"]')}
+    tiny_project.recipe("seen", files, tests={"test_seen.py": "import seen\n\ndef test(): assert seen.call(2) == 42\n"})
+    done = tiny_project.json("build", "seen", "--engine", "node").json()["seen"]
+    assert done["engines"] == {"node": "1 passed"}
 
 
 def test_sources_of_a_package_called_scipy_are_compiled_as_they_are(tiny_project, extension, module):

@@ -157,7 +157,7 @@ def test_what_the_sandbox_is_given(given, start):
     assert env["PATH"] == "/opt/emwheels/python3.14/bin:/usr/bin:/bin"
     assert env["SIDE_MODULE_CFLAGS"] == "-fPIC -I/include -O3 -msimd128 -ffile-prefix-map=/mnt/work/="
     assert env["SIDE_MODULE_CXXFLAGS"] == env["SIDE_MODULE_CFLAGS"]
-    assert env["SIDE_MODULE_LDFLAGS"] == "-sX -s SIDE_MODULE=1 -Wl,--experimental-pic -O3 -msimd128"
+    assert env["SIDE_MODULE_LDFLAGS"] == "-sX -s SIDE_MODULE=1 -Wl,--experimental-pic -Wl,-Bsymbolic -O3 -msimd128"
     assert "-Oz" not in "".join(env.values())
     assert (env["PIP_NO_INDEX"], env["SOURCE_DATE_EPOCH"], env["PYTHONHASHSEED"]) == ("1", "1704067200", "0")
     assert not [value for value in env.values() if str(work) in value], "no path of the machine gets in"
