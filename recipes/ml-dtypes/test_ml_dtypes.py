@@ -80,7 +80,7 @@ def test_floats_are_rounded_to_the_nearest_and_then_to_even(name):
 
 @pytest.mark.parametrize("name", FLOATS)
 def test_arithmetic_is_that_of_floats_rounded_once(name):
-    array, meaning = every(name)
+    array, _ = every(name)
     pick = array if array.size <= 256 else array[:: array.size // 251]
     wide = pick.astype(np.float32)
     with np.errstate(all="ignore"):
@@ -131,8 +131,9 @@ def test_small_integers_wrap(name):
 def test_bfloat16_works_with_the_rest_of_numpy():
     x = np.array([3, 1, 2], dtype=ml_dtypes.bfloat16)
     assert np.sort(x).tolist() == [1, 2, 3]
-    assert x.sum() == 6 and x.max() == 3 and x.argmin() == 1
-    assert np.dtype("bfloat16") == x.dtype and x.dtype.name == "bfloat16"
+    assert (x.sum(), x.max(), x.argmin()) == (6, 3, 1)
+    assert np.dtype("bfloat16") == x.dtype
+    assert x.dtype.name == "bfloat16"
     assert (x + np.float32(1)).dtype == np.float32
     with pytest.raises(TypeError, match="common DType"):
         np.promote_types(ml_dtypes.bfloat16, np.float16)
