@@ -22,7 +22,7 @@ from emwheels.errors import BuildError, RecipeError
 from emwheels.host import LICENCES, add_cross_packages, files_below, licences_of, unpack_libraries
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
-from emwheels.plan import PROFILES, profile_environment
+from emwheels.plan import LINK_OPTIONS, PROFILES, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -273,13 +273,9 @@ def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
     return {
         "SIDE_MODULE_CFLAGS": common,
         "SIDE_MODULE_CXXFLAGS": common,
-        "SIDE_MODULE_LDFLAGS": f"{ldflags} {_OWN_SYMBOLS} {optimise}",
+        "SIDE_MODULE_LDFLAGS": f"{ldflags} {' '.join(LINK_OPTIONS)} {optimise}",
     }
 
-
-_OWN_SYMBOLS = "-Wl,-Bsymbolic"
-"""Without it, the address of a function that is hidden in one object and not in another is that of the module's first
-function (lld 21; LLVM's pull request 104043 is open). A module for Python has nothing for others to replace."""
 
 _ENVIRONMENT = {
     "HOME": f"{WORK}/home",

@@ -27,6 +27,13 @@ PROFILES: dict[str, tuple[str, ...]] = {
 }
 """Name -> optimisation flags, at compile and link. ``size`` is what pyodide-build uses by itself."""
 
+LINK_OPTIONS = ("-Wl,-Bsymbolic",)
+"""What links get besides pyodide-build's options, in every profile.
+
+-Bsymbolic: without it, the address of a function that is hidden in one object and not in another is that of the
+module's first function (lld 21; LLVM pull request 104043 is open). A module for Python has nothing that others replace.
+"""
+
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BUILD_SECTIONS = ("package", "source", "build")
 _BUILD_REQUIREMENTS = ("host", "build-extras", "executable", "constraint")
@@ -114,6 +121,7 @@ def build_key(
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(PROFILES[profile])},
+            "link options": list(LINK_OPTIONS),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
             "image": image_digest,
@@ -239,6 +247,7 @@ _WORDS = {
     "build requirements": "requirements.build.txt changed",
     "image": "the build image changed",
     "toolchain": "the toolchain changed",
+    "link options": "emwheels links with other options",
 }
 
 
