@@ -1,5 +1,7 @@
 """ncnn's layers against NumPy: networks written here, their weights given as bytes, their outputs worked out again."""
 
+from importlib.metadata import version
+
 import ncnn
 import numpy as np
 import pytest
@@ -28,6 +30,10 @@ def run(net, values, wanted="out"):
         status, result = extractor.extract(wanted)
         assert status == 0
         return np.array(result)
+
+
+def test_version():
+    assert ncnn.__version__ == version("ncnn")
 
 
 def convolved(image, kernel, bias, stride=1, pad=0):
