@@ -9,7 +9,7 @@ import stat
 import zipfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sample_target import TARGET
 
@@ -438,6 +438,7 @@ def test_a_mutated_wheel_gives_a_report(make_wheel, changes):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sampled_from(["METADATA", "WHEEL", "RECORD"]), st.binary(max_size=80))
+@example("WHEEL", b"\x0e; a-b-c")
 def test_arbitrary_metadata_gives_a_report(make_wheel, file, content):
     wheel = make_wheel(replace={f"{{info}}/{file}": b"Name: pkg\nTag: " + content})
     assert check(wheel).wheel == wheel.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.parser
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from packaging.tags import Tag, parse_tag
@@ -57,7 +58,8 @@ def _declared_tags(contents: Contents) -> frozenset[Tag] | None:
 def _expand(line: str) -> frozenset[Tag]:
     """Expand a compressed tag set; what is none is kept as it stands, so that it equals no tag of a file name."""
     if line.count("-") == 2 and len(line) < _MAX_TAG:
-        return parse_tag(line)
+        with suppress(ValueError):  # packaging 26 examines each part
+            return parse_tag(line)
     return frozenset({Tag(line, "", "")})
 
 
