@@ -19,7 +19,7 @@ from emwheels.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from emwheels.registry import PipConfiguration
+    from emwheels.pip_configuration import PipConfiguration
 
     Wheels = Callable[[str, str], Iterable[str]]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import logging
 import os
 import re
 import shutil
-import subprocess
-import sys
 from bisect import bisect_left
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -27,12 +24,15 @@ from unearth.fetchers import DEFAULT_SECURE_ORIGINS
 
 from emwheels.download import Downloader, NotFoundError
 from emwheels.errors import FetchError
+from emwheels.pip_configuration import output_of, pip_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from unearth import Package
     from unearth.fetchers import Fetcher as UnearthFetcher
+
+    from emwheels.pip_configuration import PipConfiguration
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -63,15 +63,6 @@ class Offer:
     """Why it was yanked (PEP 592), empty without a reason; None when it was not."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PipConfiguration:
-    """Where pip looks for packages on this machine. URLs may hold a password: do not show them."""
-
-    index_urls: tuple[str, ...]
-    find_links: tuple[str, ...] = ()
-    trusted_hosts: tuple[str, ...] = ()
-
-
 def parse_purl(text: str) -> PackageURL:
     """Parse a package URL that pins a version (ECMA-427). Raises `FetchError` when it is none."""
     try:
@@ -84,31 +75,6 @@ def parse_purl(text: str) -> PackageURL:
     if file_name is not None and not _FILE_NAME.fullmatch(file_name):
         raise FetchError(f"{text!r}: {file_name!r} is not a file name")
     return purl
-
-
-def pip_configuration() -> PipConfiguration:
-    """Ask this machine's pip, environment and configuration files included, where it finds packages.
-
-    File indexes and folders that do not exist are left out, as pip passes over them. Raises `FetchError` when there is
-    neither a pip nor PIP_INDEX_URL.
-    """
-    python = python_with_pip()
-    values = _pip_values(python) if python else _pip_environment()
-    index = values.get("index-url")
-    if index is None:
-        if python is None:
-            raise FetchError("no pip was found to tell which package index to use", hint="set PIP_INDEX_URL")
-        code = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-        index = _output([python, "-c", code])
-        if not index:
-            raise FetchError(f"the pip of {python} does not tell its default index", hint="set PIP_INDEX_URL")
-    urls = [] if values.get("no-index", "").lower() in {"1", "true", "yes", "on"} else [index]
-    urls += values.get("extra-index-url", "").split() if urls else []
-    return PipConfiguration(
-        index_urls=tuple(url.rstrip("/") + "/" for url in urls if _may_exist(url)),
-        find_links=tuple(link for link in values.get("find-links", "").split() if _may_exist(link)),
-        trusted_hosts=tuple(values.get("trusted-host", "").split()),
-    )
 
 
 class Registries:
@@ -146,7 +112,7 @@ class Registries:
         major, minor = map(int, python.split("."))
         target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
         packages, _ = self._find(name, target_python=target, only_binary=[":all:"])
-        return [_resource(p) for p in packages if same_version(p.version, version)]
+        return [_resource(p) for p in packages if _same_version(p.version, version)]
 
     def offers(self, name: str) -> Sequence[Offer]:
         """Return every file that the indexes have of a project, newest first. Raises `FetchError` if none answers."""
@@ -163,10 +129,15 @@ class Registries:
             for package in packages
         ]
 
+    def wheel_hashes(self, name: str, version: str) -> list[str]:
+        """Return the sha256 of every wheel of a release that the indexes tell. Raises `FetchError` if none answers."""
+        files = [offer.resource for offer in self.offers(name) if _same_version(offer.version, version)]
+        return [file.sha256 for file in files if file.sha256 and file.filename.endswith(".whl")]
+
     def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
         version = cast("str", purl.version)
         packages, failures = self._find(purl.name, ignore_compatibility=True)
-        resources = [_resource(p) for p in packages if same_version(p.version, version)]
+        resources = [_resource(p) for p in packages if _same_version(p.version, version)]
         file_name = _qualifiers(purl).get("file_name")
         for resource in resources:
             wanted = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
@@ -225,7 +196,7 @@ class Registries:
         environment = _npm_environment("registry")
         found = environment or _npmrc_registry()
         if not found and (npm := shutil.which("npm")):
-            found = _output([npm, "config", "get", "registry"])
+            found = output_of([npm, "config", "get", "registry"])
         if not found and self._npm_registry_fallback:
             found = self._npm_registry_fallback()
         if not found:
@@ -278,8 +249,7 @@ def _resource(package: Package) -> Resource:
     return Resource(url=url, filename=link.filename, sha256=hashes[0].lower() if hashes else None)
 
 
-def same_version(found: str | None, wanted: str) -> bool:
-    """Return whether two texts mean the same version (PEP 440)."""
+def _same_version(found: str | None, wanted: str) -> bool:
     try:
         return found is not None and Version(found) == Version(wanted)
     except InvalidVersion:
@@ -304,43 +274,6 @@ def _no_version(purl: PackageURL, versions: Iterable[str], failures: Sequence[st
         place = len(known)
     near = ", ".join(map(str, known[max(0, place - 3) : place + 3]))
     return FetchError(f"{purl}: there is no such version", hint=f"nearest: {near}")
-
-
-def _output(argv: list[str]) -> str:
-    """Return what a command prints, or nothing when it fails."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def python_with_pip() -> str | None:
-    """Return an interpreter that has pip: this one, else python3 or python of PATH, else None."""
-    candidates = (sys.executable, shutil.which("python3"), shutil.which("python"))
-    return next((c for c in candidates if c and _output([c, "-m", "pip", "--version"])), None)
-
-
-def _pip_values(python: str) -> dict[str, str]:
-    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``, of which later sections win."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in _output([python, "-m", "pip", "config", "list"]).splitlines():
-        name, equals, value = line.partition("=")
-        section, _, key = name.rpartition(".")
-        if equals and section in sections:
-            sections[section][key] = str(ast.literal_eval(value))
-    return sections["global"] | sections["install"] | sections[":env:"]
-
-
-def _pip_environment() -> dict[str, str]:
-    prefix = "PIP_"
-    return {k.removeprefix(prefix).lower().replace("_", "-"): v for k, v in os.environ.items() if k.startswith(prefix)}
-
-
-def _may_exist(location: str) -> bool:
-    if location.startswith("file:"):
-        return Path(url2pathname(urlsplit(location).path)).exists()
-    return "://" in location or Path(location).exists()
 
 
 def _npm_environment(key: str) -> str:
@@ -388,7 +321,7 @@ def _debian(purl: PackageURL, fallback: Callable[[], str] | None) -> Sequence[Re
 def _debian_mirrors(fallback: Callable[[], str] | None) -> list[str]:
     if mirror := os.environ.get("EMWHEELS_DEBIAN_MIRROR"):
         return [mirror.rstrip("/")]
-    rows = _output(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"])
+    rows = output_of(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"])
     mirrors: dict[str, None] = {}
     for row in rows.splitlines():
         uri, _, origin = row.partition(" ")

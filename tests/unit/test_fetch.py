@@ -345,7 +345,7 @@ def test_debian(site: Site, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> No
         bench.fetcher().fetch("pkg:deb/debian/geos@3", None)
     monkeypatch.delenv("EMWHEELS_DEBIAN_MIRROR")
     monkeypatch.setattr(
-        registry, "_output", lambda argv: "http://s.invalid/debian-security/ Debian\nhttp://o.invalid O"
+        registry, "output_of", lambda argv: "http://s.invalid/debian-security/ Debian\nhttp://o.invalid O"
     )
     with pytest.raises(FetchError) as caught:
         bench.fetcher().fetch("pkg:deb/debian/geos@3", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,15 @@ from emwheels.download import Downloader
 from emwheels.errors import UsageError
 from emwheels.host import cross_requirements, pinned_to_recipes
 from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
+from emwheels.pip_configuration import pip_configuration
 from emwheels.recipe import foreign_requirements, load_recipes
-from emwheels.registry import Registries, pip_configuration, same_version
+from emwheels.registry import Registries
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable
 
     from emwheels.pipeline import Pipeline
     from emwheels.project import Project
@@ -39,6 +41,8 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
     everything = load_recipes(project.recipes, patches=project.patches)
     versions = {recipe.name: recipe.version for recipe in everything.values() if recipe.build.type == "package"}
     pythons = sorted({target.python_minor for target in targets.targets.values()})
+    index, wheels = pip_configuration(), Registries(Downloader()).wheel_hashes
+    lock_pure = partial(lock_pure_requirements, recipes=versions, pythons=pythons, index=index, wheels=wheels)
     for name in arguments.names:
         recipe = recipes[name]
         if recipe.source.url is None or recipe.build.type != "package":
@@ -47,22 +51,15 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
             wanted = _build_requirements(pipeline, recipe, recipe.source.url)
         wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
         destination = recipe.folder / "requirements.build.txt"
-        lock_build_requirements(wanted, destination, pythons=pythons, index=pip_configuration(), wheels=_wheels)
+        lock_build_requirements(wanted, destination, pythons=pythons, index=index, wheels=wheels)
         print(destination.relative_to(project.root))
         suite = read_suite(recipe.folder)
         for file, requirements in (
             ("requirements.run.txt", foreign_requirements(recipe, versions)),
             (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
         ):
-            _lock_pure(pipeline, recipe.folder / file, requirements, versions, pythons)
+            _lock_pure(pipeline, recipe.folder / file, requirements, lock_pure)
     return 0
-
-
-def _wheels(name: str, version: str) -> Iterable[str]:
-    """Return the sha256 of the wheels that the indexes have of a release."""
-    offers = Registries(Downloader()).offers(name)
-    files = [offer.resource for offer in offers if same_version(offer.version, version)]
-    return [file.sha256 for file in files if file.sha256 and file.filename.endswith(".whl")]
 
 
 def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[str]:
@@ -75,13 +72,11 @@ def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[st
 
 
 def _lock_pure(
-    pipeline: Pipeline, file: Path, requirements: list[str], recipes: Mapping[str, str], pythons: list[str]
+    pipeline: Pipeline, file: Path, requirements: list[str], lock_pure: Callable[[list[str], Path], None]
 ) -> None:
     if not requirements:
         file.unlink(missing_ok=True)
         return
-    lock_pure_requirements(
-        requirements, file, recipes=recipes, pythons=pythons, index=pip_configuration(), wheels=_wheels
-    )
+    lock_pure(requirements, file)
     pipeline.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
     print(file.relative_to(pipeline.project.root))
