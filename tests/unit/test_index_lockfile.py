@@ -38,8 +38,7 @@ def project(name, *versions, requires=(), tag=WASM, **more):
             uploaded="",
             metadata_sha256="",
             requires=tuple(requires),
-            imports=(name,),
-            **more,
+            **{"imports": (name,), **more},
         )
         for version in versions
     )
@@ -60,6 +59,24 @@ def test_ours_go_before_pyodides_of_the_same_name():
 def test_tests_that_were_taken_out_of_a_package_go_with_it():
     base = release(entry("numpy", "2.4.6", unvendored_tests=True), entry("numpy-tests", "2.4.6", ["numpy"]))
     assert set(packages(merge(base, [project("numpy", "2.5.5")]))) == {"numpy"}
+
+
+def test_a_module_of_several_packages_is_loaded_from_the_first_of_ours():
+    base = release(entry("numpy", "2.4.6"), *(entry(name, "4.12", imports=["cv2", name]) for name in ("a-cv", "z-cv")))
+    both = [
+        project("opencv-python-headless", "5.0", imports=("cv2", "own")),
+        project("opencv-python", "4.14", imports=("cv2",)),
+    ]
+    found = packages(merge(base, both))
+    assert {name: found[name]["imports"] for name in found} == {
+        "a-cv": ["a-cv"],
+        "numpy": [],
+        "opencv-python": ["cv2"],
+        "opencv-python-headless": ["own"],
+        "z-cv": ["z-cv"],
+    }
+    without = packages(merge(base, []))
+    assert [without[name]["imports"] for name in ("a-cv", "z-cv")] == [["cv2", "a-cv"], ["cv2", "z-cv"]]
 
 
 def test_the_newest_that_fits_and_is_not_yanked():

@@ -20,7 +20,7 @@ from packaging.version import Version
 from emwheels.errors import IndexingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from pathlib import Path
 
     from packaging.markers import Marker
@@ -201,7 +201,22 @@ def merge(release: Release, projects: Iterable[Project]) -> Lock:
             "depends": depends[name],
             "unvendored_tests": False,
         }
+    _give_each_module_to_one(packages, ours)
     return Lock(document=document, left_out=left_out)
+
+
+def _give_each_module_to_one(packages: Mapping[str, dict[str, Any]], ours: Container[str]) -> None:
+    """Leave a module that several packages have with the first of ours by name, and take it from Pyodide's.
+
+    Pyodide's ``loadPackagesFromImports`` asks the last package in the lock that names a module (pyodide 314.0.7), so
+    ``import cv2`` would load opencv-python-headless, which may be another version of OpenCV than opencv-python is.
+    """
+    taken: set[str] = set()
+    for name in sorted(packages, key=lambda name: (name not in ours, name)):
+        entry = packages[name]
+        entry["imports"] = [module for module in entry.get("imports", ()) if module not in taken]
+        if name in ours:
+            taken.update(entry["imports"])
 
 
 def _of_pyodide(base: Mapping[str, Any], ours: Mapping[str, File], packages_url: str) -> dict[str, dict[str, Any]]:
