@@ -184,6 +184,28 @@ def test_symbol_that_nothing_defines(tiny_project, extension, module):
 
 
 @pytest.mark.image
+def test_types_whose_functions_python_cannot_call(tiny_project, extension, module):
+    code = """
+        static void clear(PyObject *self) {}
+        static void dealloc(PyObject *self) { PyObject_Free(self); }
+        static int hash(PyObject *self, int more) { return more; }
+        static PyObject *twice(PyObject *self, PyObject *value) { return PyNumber_Add(value, value); }
+        static PyType_Slot slots[] = {{Py_tp_clear, clear}, {Py_tp_dealloc, dealloc}, {Py_nb_add, twice}, {0, NULL}};
+        PyType_Spec heap = {"tiny.Heap", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT, slots};
+        PyTypeObject fixed = {PyVarObject_HEAD_INIT(NULL, 0) .tp_name = "tiny.Fixed", .tp_basicsize = sizeof(PyObject),
+                              .tp_dealloc = dealloc, .tp_hash = (hashfunc)hash};
+        static PyObject *make(PyObject *s, PyObject *v) { return PyType_FromSpec(&heap); }
+        static PyObject *ready(PyObject *s, PyObject *v) { return PyLong_FromLong(PyType_Ready(&fixed)); }
+    """
+    tiny_project.recipe("tiny", extension("tiny", module("tiny", code, "make", "ready")))
+    tiny_project.refused(
+        7,
+        "type tiny.Heap has tp_clear as (i32) -> (), and Python calls it as (i32) -> (i32)",
+        "type tiny.Fixed has tp_hash as (i32, i32) -> (i32), and Python calls it as (i32) -> (i32)",
+    )
+
+
+@pytest.mark.image
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 @pytest.mark.parametrize("phase", ["unpack", "build"])
 def test_no_disk_space(tiny_project, phase):

@@ -8,48 +8,9 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wasm_encoding import HEADER, I32, I64, V128, code, custom, function_type, name, number, section, sized, vector
 
 from emwheels.wasm import Dylink, Export, Import, Signature, WasmError, parse
-
-HEADER = b"\0asm\x01\0\0\0"
-I32, I64, V128 = 0x7F, 0x7E, 0x7B
-
-
-def number(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])
-
-
-def vector(*items: bytes) -> bytes:
-    return number(len(items)) + b"".join(items)
-
-
-def sized(content: bytes) -> bytes:
-    return number(len(content)) + content
-
-
-def name(text: str) -> bytes:
-    return sized(text.encode())
-
-
-def section(identifier: int, content: bytes) -> bytes:
-    return bytes([identifier]) + sized(content)
-
-
-def custom(title: str, content: bytes) -> bytes:
-    return section(0, name(title) + content)
-
-
-def function_type(parameters: list[int], results: list[int]) -> bytes:
-    return b"\x60" + sized(bytes(parameters)) + sized(bytes(results))
-
-
-def code(*bodies: bytes) -> bytes:
-    return section(10, vector(*(sized(body) for body in bodies)))
-
 
 DYLINK = custom(
     "dylink.0",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emwheels.audit.contents import identity, metadata_file, read_contents
+from emwheels.audit.contents import identity, metadata_file, read_contents, read_libraries
 from emwheels.audit.linking import Runtime, check_libraries
 from emwheels.audit.model import Finding, ModuleInfo, Report
 from emwheels.audit.record import check_record
+from emwheels.audit.slots import check_slots
 from emwheels.audit.tags import check_tags
 from emwheels.errors import UsageError
 
@@ -48,6 +49,8 @@ def audit_wheel(
         check_tags(wheel.name, contents, target)
         check_record(wheel.name, contents)
         check_libraries(contents, dependencies, runtime)
+        for member, data in read_libraries(wheel, contents):
+            check_slots(member, data, contents)
     _check_size(wheel.name, size, accepted_size, contents)
     modules = tuple(_info(member, contents.libraries[member], module) for member, module in contents.modules.items())
     return Report(wheel=wheel.name, sha256=digest, size=size, findings=tuple(contents.findings), modules=modules)

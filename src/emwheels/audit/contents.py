@@ -20,7 +20,7 @@ from emwheels.errors import AuditError
 from emwheels.members import REPORT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from emwheels.audit.model import Rule, Severity
@@ -192,6 +192,13 @@ def _check_paths(name: str, data: bytes, contents: Contents, needles: Sequence[b
         shown = ", ".join(sorted(home.decode() for home in homes)[:3])
         message = f"names what looks like a folder of a build machine ({shown}): see that it leaks nothing"
         contents.report("build-path", name, message, "warning")
+
+
+def read_libraries(wheel: Path, contents: Contents) -> Iterator[tuple[str, bytes]]:
+    """Yield path and bytes of each library of which `read_contents` made a module, one at a time."""
+    with zipfile.ZipFile(wheel) as archive:
+        for member in contents.modules:
+            yield member, archive.read(member)
 
 
 def metadata_file(contents: Contents, name: str) -> bytes | None:
