@@ -122,6 +122,26 @@ def test_what_is_no_type_is_left_alone(memory):
     assert wrong_slots(memory) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "place", "slot"),
+    [
+        (10, 3, "am_send"),
+        (12, 1, "nb_subtract"),
+        (12, 35, "nb_inplace_matrix_multiply"),
+        (13, 5, "sq_ass_item"),
+        (14, 2, "mp_ass_subscript"),
+        (20, 1, "bf_releasebuffer"),
+    ],
+)
+def test_further_tables_of_a_static_type(word, place, slot):
+    layout = Layout()
+    layout.put(300, 1, "foreign", 0, (0,), 24, 0)
+    layout.put(300 + 4 * word, (1000,))
+    layout.put(1000 + 4 * place, CLEAR)
+    (message,) = wrong_slots(layout.memory())
+    assert message.startswith(f"type pack.Thing has {slot} as (i32) -> (i32), ")
+
+
 def test_types_with_the_same_fault_are_one_finding():
     layout = Layout()
     for start in (100, 400):

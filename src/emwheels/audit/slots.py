@@ -44,7 +44,7 @@ _BINARY |= {43: "sq_inplace_repeat", 44: "sq_item", 46: "sq_repeat", 47: "tp_all
 _BINARY |= {58: "tp_getattro", 75: "nb_matrix_multiply", 76: "nb_inplace_matrix_multiply"}
 _TERNARY = {1: "bf_getbuffer", 3: "mp_ass_subscript", 20: "nb_inplace_power", 33: "nb_power", 39: "sq_ass_item"}
 _TERNARY |= {54: "tp_descr_get", 55: "tp_descr_set", 60: "tp_init", 65: "tp_new", 67: "tp_richcompare"}
-_TERNARY |= {68: "tp_setattr", 69: "tp_setattro", 71: "tp_traverse"}
+_TERNARY |= {68: "tp_setattr", 69: "tp_setattro", 71: "tp_traverse", 81: "am_send"}
 _SLOTS = _signatures(_UNARY, 1) | _signatures(_BINARY, 2) | _signatures(_TERNARY, 3)
 _SLOTS |= _signatures({52: "tp_dealloc", 53: "tp_del", 74: "tp_free", 80: "tp_finalize"}, 1, 0)
 _SLOTS |= _signatures({2: "bf_releasebuffer"}, 2, 0)
@@ -57,8 +57,16 @@ _FIELDS = {6: 52, 8: 57, 9: 68, 11: 66, 15: 59, 17: 70, 18: 58, 19: 69, 23: 71, 
 _FIELDS |= {34: 54, 35: 55, 37: 60, 38: 47, 39: 65, 40: 74, 41: 61, 47: 53, 49: 80}
 """Word of ``PyTypeObject`` -> number in ``PyType_Slot``, of those that are functions."""
 _CALL, _VECTORCALL = 16, 50
-_PARTS = (10, 12, 13, 14, 20)
-"""Words of ``PyTypeObject`` that point to further tables of functions."""
+_NUMBER = (7, 36, 29, 34, 10, 33, 30, 32, 6, 9, 27, 28, 35, 8, 38, 31, 26, 0, 11)
+_NUMBER_IN_PLACE = (14, 23, 18, 21, 20, 17, 22, 15, 25, 19)
+_TABLES = {
+    10: (77, 78, 79, 81),
+    12: (*_NUMBER, *_NUMBER_IN_PLACE, 12, 37, 16, 24, 13, 75, 76),
+    13: (45, 40, 46, 44, 0, 39, 0, 41, 42, 43),
+    14: (4, 5, 3),
+    20: (1, 2),
+}
+"""Word of ``PyTypeObject`` that points to a further table of functions -> their numbers in ``PyType_Slot``, or 0."""
 _OTHERS = (22, 29, 30, 31, 32, 33)
 """Words of ``PyTypeObject`` that point to anything else: text, methods, members, base, dictionary."""
 
@@ -125,6 +133,9 @@ def _of_static_types(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:
         name = memory.text(target, _NAME_LIMIT)
         if name and memory.word(address + _WORD) and _is_type(memory, start):
             yield from ((name, number, start + word * _WORD) for word, number in _FIELDS.items())
+            for word, numbers in _TABLES.items():
+                if (table := memory.pointers.get(start + word * _WORD)) is not None:
+                    yield from ((name, number, table + i * _WORD) for i, number in enumerate(numbers) if number)
 
 
 def _are_sizes(memory: wasm.Memory, address: int) -> bool:
@@ -135,10 +146,10 @@ def _are_sizes(memory: wasm.Memory, address: int) -> bool:
 
 def _is_type(memory: wasm.Memory, start: int) -> bool:
     """Tell whether each word of the type that starts there is what it has to be: a function, something else, or 0."""
-    for word in (*_FIELDS, _CALL, _VECTORCALL, *_PARTS, *_OTHERS):
+    for word in (*_FIELDS, _CALL, _VECTORCALL, *_TABLES, *_OTHERS):
         address = start + word * _WORD
         if not memory.is_pointer(address) and memory.word(address) != 0:
             return False
-        if address in (memory.functions if word in {*_PARTS, *_OTHERS} else memory.pointers):
+        if address in (memory.functions if word in {*_TABLES, *_OTHERS} else memory.pointers):
             return False
     return True
