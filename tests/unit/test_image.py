@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,30 @@ def test_the_environment_chooses_between_embedded_and_published(monkeypatch):
     assert oci.configured_reference(dataclasses.replace(PINS, oci_reference="r")) == "r"
     monkeypatch.setenv("EMWHEELS_IMAGE", "embedded")
     assert oci.configured_reference(dataclasses.replace(PINS, oci_reference="r")) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_what_is_mounted_in_a_tree_is_not_removed_with_it(tmp_path):
+    host = tmp_path / "host"
+    (host / "below").mkdir(parents=True)
+    (host / "kept").write_text("kept")
+    tree = tmp_path / "a tree"
+    (tree / "proc").mkdir(parents=True)
+    (tree / "locked").mkdir(mode=0o500)
+    for source, point in ((host, tree / "proc"), (host, tree / "proc" / "below")):
+        if subprocess.run(["mount", "--bind", source, point], check=False, capture_output=True).returncode:
+            pytest.skip("nothing may be mounted here")
+    debian.remove_tree(tree)
+    assert not tree.exists()
+    assert (host / "kept").read_text() == "kept"
+    debian.remove_tree(tree)
+
+
+def test_a_tree_with_something_mounted_that_stays_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(debian, "_mounts_below", lambda folder: [folder / "dev" / "pts", folder / "dev"])
+    monkeypatch.setattr(debian.subprocess, "run", lambda *_arguments, **_options: None)
+    (tmp_path / "kept").touch()
+    with pytest.raises(ImageError, match="dev is still mounted") as caught:
+        debian.remove_tree(tmp_path)
+    assert caught.value.hint == f"as root: umount --lazy {tmp_path}/dev/pts {tmp_path}/dev"
+    assert (tmp_path / "kept").exists()
