@@ -176,9 +176,11 @@ def wheels_of(
         variants["b size"] = arguments.against
     else:
         key = pipeline.key(recipe, "size", outputs)
-        size = pipeline.existing(key) or pipeline.build(
-            recipe, key, Options(profile="size", test=False), outputs, Outcome(name=recipe.name, state="failed")
-        )
+        if found := pipeline.existing(key):
+            size = found[0]
+        else:
+            built = Outcome(name=recipe.name, state="failed")
+            size = pipeline.build(recipe, key, Options(profile="size", test=False), outputs, built)
         variants["b size"] = named(pipeline, size, folder / "b")
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
     return variants, [named(pipeline, output, folder / "needed") for output in needed]
