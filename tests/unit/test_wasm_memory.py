@@ -87,6 +87,15 @@ def test_variables_negative_numbers_and_further_functions():
     assert memory.pointers == {100: 4}
 
 
+def test_numbers_keep_32_bits():
+    """A hostile module doubles a number as often as it has bytes for."""
+    doubled = b"\x20\x00\x20\x00" + ADD + b"\x21\x00"
+    body = constant(3) + b"\x21\x00" + doubled * 31 + store(100, MEMORY_BASE, MEMORY_BASE + b"\x20\x00" + ADD)
+    body += doubled * 100_000 + store(104, MEMORY_BASE, MEMORY_BASE + b"\x20\x00" + ADD)
+    memory = read_memory(side_module(body, locals_=vector(b"\x01\x7f")))
+    assert memory.pointers == {100: 1 << 31, 104: 0}
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -74,7 +74,7 @@ class Memory:
 
 
 class _Value(NamedTuple):
-    """A constant, added to what a global holds if ``base`` names one; ``base`` is "?" for what is not known."""
+    """A constant of 32 bits, added to what a global holds if ``base`` names one; "?" is what is not known."""
 
     base: str
     constant: int
@@ -98,7 +98,7 @@ def read_memory(data: bytes) -> Memory:
         bodies = code.vector(lambda: code.part(code.number()))
         _Execution(bodies, _count_functions(imports), globals_, stored).run(start)
     table = _elements(known, globals_)
-    pointers = {address: value.constant & _ADDRESS for address, value in stored.items() if value.base == _MEMORY_BASE}
+    pointers = {address: value.constant for address, value in stored.items() if value.base == _MEMORY_BASE}
     called = {
         address: functions[index]
         for address, value in stored.items()
@@ -189,13 +189,13 @@ class _Execution:
 def _added(left: _Value, right: _Value) -> _Value:
     if left.base and right.base:
         return _UNKNOWN
-    return _Value(left.base or right.base, left.constant + right.constant)
+    return _Value(left.base or right.base, (left.constant + right.constant) & _ADDRESS)
 
 
 def _subtracted(left: _Value, right: _Value) -> _Value:
-    if not right.base:
-        return _Value(left.base, left.constant - right.constant)
-    return _Value("", left.constant - right.constant) if left.base == right.base != "?" else _UNKNOWN
+    if right.base and (left.base != right.base or right.base == "?"):
+        return _UNKNOWN
+    return _Value("" if right.base else left.base, (left.constant - right.constant) & _ADDRESS)
 
 
 def _offset(reader: Reader, globals_: Sequence[str]) -> _Value:
