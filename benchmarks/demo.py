@@ -65,7 +65,7 @@ def prepare_steps(pipeline: Pipeline, site: Path) -> bytes:
     shutil.copyfile(peer / "dist" / "opencv.js", site / "opencv.js")
     shutil.copyfile(STEPS, site / "steps.py")
     (site / "blank.html").write_text("<!doctype html><title>blank</title>")
-    pixels = page(3)[0].tobytes()
+    pixels: bytes = page(3)[0].tobytes()
     (site / "pixels.bin").write_bytes(pixels)
     return pixels
 

@@ -35,21 +35,21 @@ def main() -> int:
     if not wheels:
         print(f"there is no wheel in {dist}: build some first", file=sys.stderr)
         return 1
-    rows = [measure(path) for path in wheels]
-    numbers = [key for key in rows[0] if key != "wheel"]
-    rows.append({"wheel": "all", **{key: round(sum(row[key] for row in rows), 3) for key in numbers}})
+    rows = [(path.name, measure(path)) for path in wheels]
+    numbers = list(rows[0][1])
+    rows.append(("all", {key: round(sum(row[key] for _, row in rows), 3) for key in numbers}))
     if arguments.json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([{"wheel": name, **row} for name, row in rows], indent=1))
         return 0
     print("  ".join(["wheel".ljust(14), *(key.rjust(12) for key in numbers), "stored br / wheel", "stored / wheel"]))
-    for row in rows:
+    for name, row in rows:
         shares = f"{row['stored br'] / row['wheel as it is']:17.3f}", f"{row['stored'] / row['wheel as it is']:14.2f}"
         cells = [f"{row[key]:12,}" for key in numbers]
-        print("  ".join([row["wheel"].split("-")[0].ljust(14), *cells, *shares]))
+        print("  ".join([name.split("-")[0].ljust(14), *cells, *shares]))
     return 0
 
 
-def measure(path: Path) -> dict[str, float | str]:
+def measure(path: Path) -> dict[str, float]:
     """Return sizes in bytes and times in seconds for one wheel."""
     wheel = path.read_bytes()
     plain = stored(wheel)
@@ -64,7 +64,6 @@ def measure(path: Path) -> dict[str, float | str]:
     if gzip.decompress(zipped) != plain:
         raise SystemExit(f"{path}: gzip gives other bytes back")
     return {
-        "wheel": path.name,
         "wheel as it is": len(wheel),
         "its br": len(brotli.compress(wheel, quality=11, lgwin=22)),
         "stored": len(plain),

@@ -24,6 +24,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import brotli
 import httpx
@@ -36,6 +37,11 @@ from emwheels.target import load_targets
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from web_servers import nginx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emwheels.image.model import Image
 
 FETCHES = 2000
 SMALL = "simple/demo/index.html"
@@ -59,18 +65,26 @@ def make_site(root: Path) -> None:
 
 
 @contextmanager
-def built_in(root: Path):
+def built_in(root: Path) -> Iterator[str]:
     """Serve ``root`` with `emwheels serve`."""
     command = [sys.executable, "-m", "emwheels", "serve", str(root), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         try:
-            yield re.search(r"http://\S+:\d+", run.stdout.readline())[0]
+            yield found(r"http://\S+:\d+", run.stdout.readline())[0]
         finally:
             run.terminate()
 
 
-def load(image, url: str, seconds: int, connections: int) -> dict[str, float]:
+def found(pattern: str, text: str) -> re.Match[str]:
+    """Return where ``pattern`` is in ``text``."""
+    match = re.search(pattern, text)
+    if match is None:
+        raise SystemExit(f"there is no {pattern} in: {text}")
+    return match
+
+
+def load(image: Image, url: str, seconds: int, connections: int) -> dict[str, float]:
     """Run wrk against ``url``: requests, errors, requests and megabytes a second, latency in ms."""
     with tempfile.TemporaryFile() as output:
         argv = ["wrk", "--latency", "-t2", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s", url]
@@ -82,15 +96,12 @@ def load(image, url: str, seconds: int, connections: int) -> dict[str, float]:
     errors = sum(int(number) for number in re.findall(r"(?:connect|read|write|timeout) (\d+)", text))
     errors += sum(int(number) for number in re.findall(r"Non-2xx or 3xx responses: (\d+)", text))
     units = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-    median, p99 = (
-        float(found[1]) * units[found[2]]
-        for share in ("50", "99")
-        if (found := re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", text))
-    )
+    times = [found(rf"{share}%\s+([\d.]+)(us|ms|s)", text) for share in ("50", "99")]
+    median, p99 = (float(match[1]) * units[match[2]] for match in times)
     return {
-        "requests": int(re.search(r"(\d+) requests in", text)[1]),
+        "requests": int(found(r"(\d+) requests in", text)[1]),
         "errors": errors,
-        "per second": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
+        "per second": float(found(r"Requests/sec:\s+([\d.]+)", text)[1]),
         "median ms": median,
         "p99 ms": p99,
     }
@@ -128,7 +139,7 @@ def main() -> int:
     project = find_project(Path(__file__).resolve().parent)
     targets = load_targets(project.targets_file)
     image = Pipeline(project, targets, targets.get(None), board=Board()).image
-    rows = []
+    rows: list[dict[str, str | float]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "site"
         root.mkdir()
@@ -161,7 +172,7 @@ def main() -> int:
     else:
         print(f"load average before: {os.getloadavg()[2]:.1f}")
         columns = ("server", "file", "requests", "errors", "per second", "median ms", "p99 ms")
-        for row in [dict(zip(columns, columns, strict=True)), *rows]:
+        for row in [dict[str, str | float](zip(columns, columns, strict=True)), *rows]:
             print("  ".join(f"{row.get(column, '')!s:>{30 if column == 'file' else 10}}" for column in columns))
     return 1 if any(row["errors"] for row in rows) else 0
 

@@ -13,12 +13,12 @@ SECONDS = 1.0
 """For how long a case is repeated, at least three times."""
 
 
-def measure(workload):
+def measure(workload: str) -> dict[str, float]:
     """Return case -> the median time of one call, in milliseconds."""
     found = {}
     for name, function in importlib.import_module(workload).cases().items():
         function()
-        times = []
+        times: list[float] = []
         until = time.perf_counter() + SECONDS
         while len(times) < 3 or time.perf_counter() < until:
             start = time.perf_counter()

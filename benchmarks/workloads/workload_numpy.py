@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def cases():
+
+def cases() -> dict[str, Callable[[], object]]:
     """Return name -> a function without arguments."""
     random = np.random.RandomState(0)
     a, b = random.rand(500, 500), random.rand(500, 500)

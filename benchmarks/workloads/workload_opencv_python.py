@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def cases():
+
+def cases() -> dict[str, Callable[[], object]]:
     """Return name -> a function without arguments."""
     cv2.setNumThreads(1)
     height, width = 1080, 1920

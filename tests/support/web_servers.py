@@ -6,11 +6,18 @@ import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from emwheels.image.model import Mount
 from emwheels.serve import configuration
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from emwheels.image.model import Image
 
 SITE = "/mnt/site"
 CONFIGURATION = "/mnt/configuration"
@@ -36,13 +43,14 @@ http {{
 """What a Debian installation has around a server: nothing here but folders that an ordinary user may write."""
 
 
-def free_port():
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+        port: int = taken.getsockname()[1]
+        return port
 
 
 @contextmanager
-def nginx(image, site, folder, **options):
+def nginx(image: Image, site: Path, folder: Path, **options: Any) -> Iterator[str]:
     """Serve the folder ``site`` and give the address."""
     port = free_port()
     text = configuration("nginx", root=SITE, listen=f"127.0.0.1:{port}", **options)
@@ -53,7 +61,7 @@ def nginx(image, site, folder, **options):
 
 
 @contextmanager
-def caddy(image, site, folder, **options):
+def caddy(image: Image, site: Path, folder: Path, **options: Any) -> Iterator[str]:
     """Serve the folder ``site`` and give the address."""
     port = free_port()
     text = configuration("caddy", root=SITE, listen=f"127.0.0.1:{port}", **options)
@@ -65,7 +73,7 @@ def caddy(image, site, folder, **options):
 
 
 @contextmanager
-def _running(image, argv, site, folder, port):
+def _running(image: Image, argv: list[str], site: Path, folder: Path, port: int) -> Iterator[str]:
     mounts = [Mount(host=Path(site), inside=SITE), Mount(host=Path(folder), inside=CONFIGURATION)]
     env = {"HOME": "/tmp", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "XDG_DATA_HOME": "/tmp", "XDG_CONFIG_HOME": "/tmp"}
     log = Path(folder) / "server.log"
@@ -80,7 +88,7 @@ def _running(image, argv, site, folder, port):
             process.communicate()
 
 
-def _wait(address, process, log):
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + 60
     with httpx.Client(trust_env=False) as client:
         while time.monotonic() < until:
@@ -95,7 +103,7 @@ def _wait(address, process, log):
     raise AssertionError(f"the server did not come up: {log.read_text()}")
 
 
-def run_inside(image, argv, folder, *, seconds=60):
+def run_inside(image: Image, argv: list[str], folder: Path, *, seconds: float = 60) -> tuple[int, str]:
     """Run a command on the files of ``folder`` and return its status and output."""
     output = Path(folder) / "output.txt"
     with output.open("wb") as stream:
