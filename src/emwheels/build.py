@@ -117,6 +117,8 @@ class BuildInputs:
     """What a wheel is to carry in its .dist-info: name -> content."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that must not change the bytes that come out: the user, the time zone."""
+    starter: Sequence[str] = ()
+    """A command that starts the build, as another user for example: it must not change those bytes either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +232,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
         done = image.run(
             [
-                *("/bin/sh", "-c", _SAME_ADDRESSES, "sh"),
+                *("/bin/sh", "-c", _SAME_ADDRESSES, "sh", *inputs.starter),
                 *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],

@@ -38,6 +38,8 @@ case "$2" in
     ;;
 *) exec python3 "$@" ;;
 esac
+# A preloaded library, as the clock of another day is one, moves LLVM's data, by whose addresses it decides.
+unset LD_PRELOAD
 export EMWHEELS_COMPILER="$2"
 compiler=${{2##*/}}
 compiler={folder}/real/${{compiler%.py}}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +17,26 @@ from emwheels.package import Options
 from emwheels.schedule import JobServer, available_cores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from emwheels.build import BuildInputs
+    from emwheels.image.model import Image
     from emwheels.pipeline import Pipeline
+
+DAYS_AHEAD = 400
+"""How far the clock of a build on another day is ahead: another year, and another day of the week."""
+
+_OTHER_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
+"""util-linux. In a namespace of its own the build is user 1000; what it writes still belongs to who runs it."""
+_OTHER_DAY = {
+    "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "FAKETIME": f"+{DAYS_AHEAD}d",
+    # What waits, waits as ever; and nothing is shared between processes, which another user could not open.
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_DISABLE_SHM": "1",
+}
+"""libfaketime 0.9.10. `emwheels.ccache` keeps it away from the compilers."""
 
 
 class NotReproducedError(EmwheelsError):
@@ -36,8 +54,12 @@ class Reproduction:
     """The first difference between the two, in words; empty if their bytes are equal."""
     as_stored: bool
     """The first is also what is in the store under the same key, which was built at another time."""
-    seconds: tuple[float, float]
-    """Wall times of the two compile phases, without a compiler cache."""
+    seconds: tuple[float, ...]
+    """Wall times of the compile phases, without a compiler cache."""
+    sha256: str
+    """Of what the last build made."""
+    varied: tuple[str, ...]
+    """What was another between the builds, in words."""
     files: tuple[str, ...] = ()
     """Where the two are, if they differ."""
 
@@ -47,12 +69,23 @@ class Reproduction:
         return not self.difference and self.as_stored
 
 
-def reproduce(pipeline: Pipeline, name: str, profile: str) -> Reproduction:
-    """Build ``name`` twice without a compiler cache and compare.
+@dataclass(frozen=True, kw_only=True)
+class _Surroundings:
+    """Where and how one of the builds is made."""
 
-    The two have other folders of the host, numbers of jobs, times of the day, time zones and user names in the
-    environment. What it needs, and the build in the store that is compared too, is made first if it is missing. Raises
-    `EmwheelsError` for whatever does not build.
+    place: Path
+    jobs: int
+    environment: Mapping[str, str]
+    starter: tuple[str, ...] = ()
+
+
+def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False) -> Reproduction:
+    """Build ``name`` twice without a compiler cache, and compare both with what is in the store.
+
+    The builds have other folders of the host, numbers of jobs, times of the day, time zones, user names in the
+    environment, users and dates. With ``once`` only the second is made, which is the farther from an ordinary build.
+    What the package needs, and the build in the store, is made first if it is missing. Raises `EmwheelsError` for
+    whatever does not build.
     """
     options = Options(profile=profile, test=False, ccache=False)
     outcomes = pipeline.run([name], options)
@@ -63,55 +96,88 @@ def reproduce(pipeline: Pipeline, name: str, profile: str) -> Reproduction:
     recipe = pipeline.recipe(name)
     inputs = pipeline.inputs(recipe, pipeline.key(recipe, profile, outputs), options, outputs)
     work, logs = pipeline.project.cache / "work", pipeline.logs / recipe.name
-    places = (
-        work / f"reproduce-{os.getpid()}",
-        work / f"a-second-time-somewhere-else-{os.getpid()}" / "deeper" / "down",
+    second, varied = _elsewhere(
+        work / f"a-second-time-somewhere-else-{os.getpid()}" / "deeper" / "down", pipeline.image
     )
-    around: tuple[tuple[int, dict[str, str]], ...] = (
-        (1, {"TZ": "UTC", "USER": "root", "LOGNAME": "root"}),
-        (available_cores() + 2, {"TZ": "Asia/Kolkata", "USER": "somebody", "LOGNAME": "somebody", "LC_TIME": "C"}),
+    first = _Surroundings(
+        place=work / f"reproduce-{os.getpid()}",
+        jobs=1,
+        environment={"TZ": "UTC", "USER": "root", "LOGNAME": "root"},
     )
+    around = [second] if once else [first, second]
     try:
         made, seconds = [], []
-        for number, (place, (jobs, environment)) in enumerate(zip(places, around, strict=True), start=1):
-            with pipeline.board.phase(recipe.name, f"build {number} of 2, {jobs} job{'s' if jobs > 1 else ''}"):
-                file, took = _build(
-                    pipeline, replace(inputs, environment=environment), place, jobs, logs / f"reproduce-{number}.log"
-                )
+        for number, surroundings in enumerate(around, start=1):
+            jobs = surroundings.jobs
+            said = f"build {number} of {len(around)}, {jobs} job{'s' if jobs > 1 else ''}"
+            with pipeline.board.phase(recipe.name, said):
+                file, took = _build(pipeline, inputs, surroundings, logs / f"reproduce-{number}.log")
             made.append(file)
             seconds.append(round(took, 3))
-        difference = first_difference(*made)
         stored = outputs[recipe.name]
-        as_stored = made[0].read_bytes() == pipeline.store.get(stored.kind, stored.sha256).read_bytes()
+        in_store = pipeline.store.get(stored.kind, stored.sha256)
+        sha256 = hashlib.sha256(made[-1].read_bytes()).hexdigest()
+        difference = "" if once else first_difference(*made)
+        as_stored = made[0].read_bytes() == in_store.read_bytes()
         if not difference and not as_stored:
-            difference = "stored: " + first_difference(pipeline.store.get(stored.kind, stored.sha256), made[0])
-        kept = _keep(made, logs / "reproduce") if difference else ()
+            difference = "stored: " + first_difference(in_store, made[0])
+        kept = _keep([in_store, *made] if once else made, logs / "reproduce", made[0].name) if difference else ()
     finally:
-        for place in places:
-            remove_tree(place)
-        remove_tree(places[1].parent.parent)
+        for surroundings in around:
+            remove_tree(surroundings.place)
+        remove_tree(second.place.parent.parent)
     return Reproduction(
-        name=recipe.name, difference=difference, as_stored=as_stored, seconds=(seconds[0], seconds[1]), files=kept
+        name=recipe.name,
+        difference=difference,
+        as_stored=as_stored,
+        seconds=tuple(seconds),
+        sha256=sha256,
+        varied=varied,
+        files=kept,
     )
 
 
-def _build(pipeline: Pipeline, inputs: BuildInputs, place: Path, jobs: int, log: Path) -> tuple[Path, float]:
-    work = place / "work"
+def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...]]:
+    """Return surroundings as far from the usual as ``image`` allows here, and in words what is another there.
+
+    A container engine's filter of system calls may not allow another user; an image made before libfaketime was in it
+    has today's date only.
+    """
+    environment = {"TZ": "Asia/Kolkata", "USER": "somebody", "LOGNAME": "somebody", "LC_TIME": "C"}
+    varied = ["folder", "jobs", "time zone", "user name"]
+    starter: tuple[str, ...] = ()
+    if image.run([*_OTHER_USER, "/bin/sh", "-c", "test $(id -u) = 1000"]).status == 0:
+        starter = _OTHER_USER
+        varied.append("user")
+    year = ["/usr/bin/python3", "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
+    if image.run([*year, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
+        environment |= _OTHER_DAY
+        varied.append("date")
+    surroundings = _Surroundings(place=place, jobs=available_cores() + 2, environment=environment, starter=starter)
+    return surroundings, tuple(varied)
+
+
+def _build(pipeline: Pipeline, inputs: BuildInputs, around: _Surroundings, log: Path) -> tuple[Path, float]:
+    work = around.place / "work"
     work.mkdir(parents=True)
-    server = JobServer(place / "jobserver", cores=jobs, inside="/mnt/jobserver")
+    server = JobServer(around.place / "jobserver", cores=around.jobs, inside="/mnt/jobserver")
     try:
         built = build(
-            replace(inputs, jobserver=server), image=pipeline.image, toolchain=pipeline.toolchain, work=work, log=log
+            replace(inputs, jobserver=server, environment=around.environment, starter=around.starter),
+            image=pipeline.image,
+            toolchain=pipeline.toolchain,
+            work=work,
+            log=log,
         )
     finally:
         server.close()
     return built.file, built.seconds
 
 
-def _keep(made: list[Path], folder: Path) -> tuple[str, ...]:
+def _keep(made: list[Path], folder: Path, name: str) -> tuple[str, ...]:
     kept = []
     for number, path in enumerate(made, start=1):
-        copy = folder / str(number) / path.name
+        copy = folder / str(number) / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         kept.append(str(copy))

@@ -59,14 +59,18 @@ def launch(tmp_path):
     folder = tmp_path / "launchers"
     CompilerCache.add_launchers(folder, inside=str(folder))
     programs = {
-        "ccache": f'#!/bin/sh\necho "ccache $CCACHE_COMPILERCHECK: ${{1#{folder}/}}, $EM_COMPILER_WRAPPER, $2 $3"\n',
+        "ccache": (
+            "#!/bin/sh\n"
+            f'echo "ccache $LD_PRELOAD$CCACHE_COMPILERCHECK: ${{1#{folder}/}}, $EM_COMPILER_WRAPPER, $2 $3"\n'
+        ),
         "python3": '#!/bin/sh\nif [ "$3" = env ]; then shift 2; exec "$@"; fi\necho "python3 $*"\n',
     }
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CCACHE_COMPILERCHECK": "string:1", "EMCC_CFLAGS": "-DX=1"}
-    env["EM_COMPILER_WRAPPER"] = "ccache"
+    # Something preloaded, as `emwheels reproduce` has the clock of another day, is not to be in a compiler.
+    env |= {"EM_COMPILER_WRAPPER": "ccache", "LD_PRELOAD": "libc.so.6"}
 
     def launch(*words: str) -> str:
         command = [str(folder / PYTHON), "-E", *words]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   emwheels reproduce msgpack            build it twice, in other folders, with other jobs, and compare
   emwheels reproduce --all --json       every recipe, for a script
+  emwheels reproduce --once numpy       build it once more, and compare with what is in the store
 
 exit status: 0 every byte is equal, 6 something differs or did not build
 """
@@ -43,6 +44,9 @@ def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     )
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--all", action="store_true", help="every recipe")
+    parser.add_argument(
+        "--once", action="store_true", help="build once, on another day by another user, and compare with the store"
+    )
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
 
 
@@ -56,7 +60,7 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
     failed: dict[str, EmwheelsError] = {}
     for name in names:
         try:
-            found.append(reproduce(pipeline, name, arguments.profile))
+            found.append(reproduce(pipeline, name, arguments.profile, once=arguments.once))
         except EmwheelsError as error:
             failed[name] = error
             print(f"emwheels: {name}: {error.message}", file=sys.stderr)
@@ -75,17 +79,18 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
 
 def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("package", "same bytes", "seconds", "first difference"):
+    for heading in ("package", "same bytes", "another", "seconds", "first difference"):
         table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
     for one in found:
         table.add_row(
             one.name,
             "yes" if one.same else "no",
+            ", ".join(one.varied),
             " ".join(f"{seconds:.1f}" for seconds in one.seconds),
             "; ".join([one.difference, *one.files]) if one.difference else "",
         )
     for name, error in failed.items():
-        table.add_row(name, "?", "", f"failed: {error.message.splitlines()[0]}")
+        table.add_row(name, "?", "", "", f"failed: {error.message.splitlines()[0]}")
     width = shutil.get_terminal_size((160, 24)).columns
     Console(highlight=False, markup=False, width=width).print(table)
     print(f"{sum(one.same for one in found)} of {len(found) + len(failed)} reproduce")

@@ -1,0 +1,67 @@
+"""``emwheels reproduce``: what comes out the same, and each thing that must not get into the bytes but does."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tiny_library import LIBRARY_META
+
+pytestmark = [pytest.mark.image, pytest.mark.timeout(400)]
+
+LIBRARY = {"library.c": "int answer(void) { return 42; }\n", "library.h": "int answer(void);\n"}
+WRITES = """
+    build:
+      type: static_library
+      script: |
+        install -D /dev/null "$WASM_LIBRARY_DIR/include/said.h"
+        {command} > "$WASM_LIBRARY_DIR/include/said.h"
+"""
+
+
+def reproduce(project, *arguments):
+    done = project.run("reproduce", "--json", *arguments)
+    [row] = json.loads(done.out)
+    assert done.status == (0 if row["same"] else 6), done.err
+    return row
+
+
+def test_a_library_comes_out_the_same_elsewhere_on_another_day(tiny_project):
+    tiny_project.recipe("library", LIBRARY, LIBRARY_META, locked=False)
+    twice = reproduce(tiny_project, "library")
+    assert (twice["same"], twice["as_stored"], len(twice["seconds"])) == (True, True, 2)
+    built = tiny_project.json("build", "library").json()["library"]
+    assert built["state"] == "reused"
+    once = reproduce(tiny_project, "library", "--once")
+    assert once["same"]
+    assert len(once["seconds"]) == 1
+    assert once["sha256"] == twice["sha256"] == built["output"]["sha256"]
+    assert not list((tiny_project.cache / "work").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("what", "command"),
+    [
+        ("jobs", "printenv MAKEFLAGS"),
+        ("user name", 'echo "$USER"'),
+        ("user", "id -u"),
+        ("time zone", "date -d @0"),
+        ("date", "date +%Y"),
+        ("date", "python3 -c 'import time; print(time.gmtime().tm_year)'"),
+    ],
+)
+def test_what_gets_into_the_bytes_is_found(tiny_project, what, command):
+    tiny_project.recipe("telltale", {"file": ""}, WRITES.format(command=command), locked=False)
+    row = reproduce(tiny_project, "telltale", "--once")
+    if what not in row["varied"]:
+        pytest.skip(f"no other {what} is possible here")
+    assert not row["same"]
+    assert "include/said.h" in row["difference"]
+    assert len(row["files"]) == 2
+
+
+def test_the_compiler_is_not_given_the_clock_of_another_day(tiny_project):
+    # What it writes for __DATE__ is SOURCE_DATE_EPOCH's day.
+    files = LIBRARY | {"library.c": 'const char *day = __DATE__ " " __TIME__;\nint answer(void) { return *day; }\n'}
+    tiny_project.recipe("library", files, LIBRARY_META, locked=False)
+    assert reproduce(tiny_project, "library", "--once")["same"]
