@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 DAYS_AHEAD = 400
 """How far the clock of a build on another day is ahead: another year, and another day of the week."""
 
-_OTHER_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-"""util-linux. In a namespace of its own the build is user 1000; what it writes still belongs to who runs it."""
 _OTHER_DAY = {
     "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "FAKETIME": f"+{DAYS_AHEAD}d",
@@ -137,6 +135,15 @@ def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False
     )
 
 
+def _other_user() -> tuple[str, ...]:
+    """Return what starts a command as user 1000, or 2000 for that one, in a user namespace of its own (util-linux).
+
+    What is written still belongs to whoever runs this.
+    """
+    number = 2000 if os.getuid() == 1000 else 1000
+    return ("unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--")
+
+
 def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...]]:
     """Return surroundings as far from the usual as ``image`` allows here, and in words what is another there.
 
@@ -146,8 +153,8 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
     environment = {"TZ": "Asia/Kolkata", "USER": "somebody", "LOGNAME": "somebody", "LC_TIME": "C"}
     varied = ["folder", "jobs", "time zone", "user name"]
     starter: tuple[str, ...] = ()
-    if image.run([*_OTHER_USER, "/bin/sh", "-c", "test $(id -u) = 1000"]).status == 0:
-        starter = _OTHER_USER
+    if image.run([*_other_user(), "/bin/true"]).status == 0:
+        starter = _other_user()
         varied.append("user")
     year = ["/usr/bin/python3", "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
     if image.run([*year, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:

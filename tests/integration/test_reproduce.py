@@ -23,7 +23,7 @@ def reproduce(project, *arguments):
     done = project.run("reproduce", "--json", *arguments)
     [row] = json.loads(done.out)
     assert done.status == (0 if row["same"] else 6), done.err
-    return row
+    return row | {"said": done.err}
 
 
 def test_a_library_comes_out_the_same_elsewhere_on_another_day(tiny_project):
@@ -37,6 +37,22 @@ def test_a_library_comes_out_the_same_elsewhere_on_another_day(tiny_project):
     assert len(once["seconds"]) == 1
     assert once["sha256"] == twice["sha256"] == built["output"]["sha256"]
     assert not list((tiny_project.cache / "work").glob("*"))
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_another_machine_has_pushed_is_held_against_its_recipe(make_tiny_project, tmp_path, dated):
+    one, two = (make_tiny_project(tmp_path / name) for name in ("one", "two"))
+    add_date = '        date +%F >> "$WASM_LIBRARY_DIR/include/library.h"\n' if dated else ""
+    for project in (one, two):
+        project.recipe("library", LIBRARY, LIBRARY_META + add_date, locked=False)
+    built = one.json("build", "library").json()["library"]
+    shared = one.served / f"builds-{tmp_path.name}"
+    assert one.run("cache", "export", str(shared)).status == 0
+    row = reproduce(two, "library", "--once", "--remote", f"{one.address}/{shared.name}/")
+    assert "library: compile" not in row["said"], "it was to be taken, not built"
+    assert row["same"] == row["as_stored"] == (not dated)
+    assert (row["sha256"] == built["output"]["sha256"]) == (not dated)
+    assert ("include/library.h" in row["difference"]) == dated
 
 
 @pytest.mark.parametrize(
