@@ -41,8 +41,17 @@ def test_after(): pass
 """
 
 
+# 4 GB is what WebAssembly can address with 32 bits.
+MEMORY = """
+def test_memory(): [bytearray(2**31 - 99) for _ in range(3)]
+def test_after(): assert len(bytearray(2**20)) == 2**20
+"""
+
+
 class Run(Protocol):
-    def __call__(self, engine: str, tests: dict[str, str], *, requires: str = "") -> EngineResult: ...
+    def __call__(
+        self, engine: str, tests: dict[str, str], *, requires: str = "", test_seconds: float = 5
+    ) -> EngineResult: ...
 
 
 def make_wheel(folder: Path, name: str, version: str, source: str, requires: str = "") -> Path:
@@ -59,7 +68,7 @@ def make_wheel(folder: Path, name: str, version: str, source: str, requires: str
 
 @pytest.fixture
 def run(image: Image, runtime: Path, playwright_core: Path, harness_wheels: tuple[Path, ...], tmp_path: Path) -> Run:
-    def run(engine: str, tests: dict[str, str], *, requires: str = "") -> EngineResult:
+    def run(engine: str, tests: dict[str, str], *, requires: str = "", test_seconds: float = 5) -> EngineResult:
         recipe = tmp_path / "recipe"
         recipe.mkdir()
         for name, text in tests.items():
@@ -78,7 +87,7 @@ def run(image: Image, runtime: Path, playwright_core: Path, harness_wheels: tupl
             tests=recipe,
             engines=[engine],
             output=tmp_path / "reports",
-            test_seconds=5,
+            test_seconds=test_seconds,
         )
         ET.parse(tmp_path / "reports" / f"{engine}.xml")
         return results[engine]
@@ -107,6 +116,16 @@ def test_hang_and_crash_are_failures_with_a_name(run: Run, engine: str) -> None:
         "test_syntax.py": "error",
     }
     assert len(result.cases) == 7, "a restart must not report anything twice"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_out_of_memory_is_a_failure_with_a_name(run: Run, engine: str) -> None:
+    result = run(engine, {"test_memory.py": MEMORY}, test_seconds=60)
+    assert {case.nodeid: case.outcome for case in result.cases} == {
+        "test_memory.py::test_memory": "failed",
+        "test_memory.py::test_after": "passed",
+    }
+    assert "MemoryError" in next(case.message for case in result.cases if case.outcome == "failed")
 
 
 def test_file_that_hangs_while_imported(run: Run) -> None:
