@@ -152,12 +152,13 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
     """
     environment = {"TZ": "Asia/Kolkata", "USER": "somebody", "LOGNAME": "somebody", "LC_TIME": "C"}
     varied = ["folder", "jobs", "time zone", "user name"]
-    starter: tuple[str, ...] = ()
-    if image.run([*_other_user(), "/bin/true"]).status == 0:
-        starter = _other_user()
+    starter = _other_user()
+    if image.run([*starter, "/bin/true"]).status == 0:
         varied.append("user")
-    year = ["/usr/bin/python3", "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
-    if image.run([*year, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
+    else:
+        starter = ()
+    ahead = ["/usr/bin/python3", "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
+    if image.run([*ahead, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
         environment |= _OTHER_DAY
         varied.append("date")
     surroundings = _Surroundings(place=place, jobs=available_cores() + 2, environment=environment, starter=starter)
