@@ -74,7 +74,7 @@ def verify(session: nox.Session) -> None:
 
 @nox.session
 def tables(session: nox.Session) -> None:
-    """Write docs/packages.md and docs/upstream-tests.md from what was built and tested."""
+    """Write the tables of docs/ from what was built and tested; with --check, say which are of other wheels."""
     emwheels(session, "tables", *session.posargs)
 
 
@@ -117,6 +117,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", *SOURCES)
     session.run("ruff", "format", "--check", *SOURCES)
     session.run("mypy")
+    session.run("emwheels", "tables", "--check")
     session.run("zizmor", "--offline", "--quiet", "--no-progress", "ci/github/wheels.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "ci/github/wheels.yml")
     gitlab = ("ci/gitlab/build.yml", "ci/gitlab/wheels.gitlab-ci.yml")

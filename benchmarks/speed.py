@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py opencv-python
     python benchmarks/speed.py numpy --engine node --rounds 5
+    python benchmarks/speed.py shapely --wheel new.whl --against old.whl --no-native
 
 The same Python workload (benchmarks/workloads) runs in (a) our wheel, (b) a build of the same source with the profile
 `size`, which is what upstream's flags amount to, and (c) native CPython with the published wheel and one thread.
@@ -29,6 +30,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import parse_wheel_filename
 from rich.console import Console
 from rich.table import Table
 
@@ -41,7 +43,9 @@ from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.project import find_project
 from emwheels.recipe import Recipe, load_recipes
+from emwheels.status.stamps import stamp
 from emwheels.target import load_targets
+from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from emwheels.builds import Output
@@ -76,6 +80,8 @@ class Results:
     version: str
     rounds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     bytes: dict[str, int] = field(default_factory=dict)
+    wheels: dict[str, str] = field(default_factory=dict)
+    """Project -> content of our wheel, and of those that it runs on."""
 
     def add(self, variant: str, measured: dict[str, float]) -> None:
         """Keep one round."""
@@ -108,6 +114,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("dist/benchmarks"))
     parser.add_argument("--against", type=Path, metavar="WHEEL", help="use this wheel as (b) instead of building it")
     parser.add_argument("--wheel", type=Path, metavar="WHEEL", help="use this wheel as (a) instead of building it")
+    parser.add_argument("--no-native", action="store_true", help="leave (c) out")
     parser.add_argument("--no-javascript", action="store_true")
     arguments = parser.parse_args()
     project = find_project(HERE)
@@ -134,10 +141,13 @@ def measure(pipeline: Pipeline, arguments: argparse.Namespace) -> Results:
     with tempfile.TemporaryDirectory() as folder:
         variants, needed = wheels_of(pipeline, recipe, arguments, Path(folder))
         results.bytes = {variant: wheel.stat().st_size for variant, wheel in variants.items()}
+        results.wheels = {
+            parse_wheel_filename(wheel.name)[0]: content_of(wheel) for wheel in (variants["a speed"], *needed)
+        }
         tests = Path(folder) / "tests"
         shutil.copytree(HERE / "workloads", tests)
         (tests / "test_measure.py").write_text(TEST.format(workload=workload))
-        python = native_python(recipe, Path(folder))
+        python = None if arguments.no_native else native_python(recipe, Path(folder))
         peers = {} if arguments.no_javascript else JAVASCRIPT.get(name, {})
         packages = {
             peer: npm_package(purl, sha256, pipeline.fetcher, pipeline.project.cache)
@@ -151,8 +161,9 @@ def measure(pipeline: Pipeline, arguments: argparse.Namespace) -> Results:
                         pipeline, recipe, engine, wheels=[wheel, *needed], tests=tests, output=Path(folder) / "output"
                     )
                     results.add(f"{variant} {engine}", found)
-            pipeline.board.say(name, f"round {number + 1}: native")
-            results.add("c native", in_native(python, workload))
+            if python is not None:
+                pipeline.board.say(name, f"round {number + 1}: native")
+                results.add("c native", in_native(python, workload))
             for peer, package in packages.items():
                 pipeline.board.say(name, f"round {number + 1}: {peer}")
                 results.add(f"d {peer}", in_javascript(pipeline, package, f"{workload}.mjs"))
@@ -277,6 +288,7 @@ def document(results: Results) -> dict[str, object]:
             for variant, cases in results.rounds.items()
         },
         "wheel bytes": results.bytes,
+        "wheels": results.wheels,
         "times slower than a in node, geometric mean": {
             variant: round(ratio, 3)
             for variant in results.rounds
@@ -299,6 +311,7 @@ def print_table(results: Results) -> None:
     console = Console(highlight=False, width=150)
     console.print(table)
     console.print("wheel bytes: " + ", ".join(f"{name} {size:,}" for name, size in results.bytes.items()))
+    console.print("below the table in docs: " + stamp(results.wheels, datetime.now(UTC).date().isoformat()), width=1000)
 
 
 def plot(results: Results) -> str:

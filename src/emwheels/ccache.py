@@ -7,14 +7,12 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from stat import S_ISREG
-from typing import TYPE_CHECKING
 
-from emwheels import links
+from emwheels import links, vague_linkage
 from emwheels.image.model import Mount
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from emwheels.plan import linker_digest
 
 INSIDE = "/mnt/ccache"
 """Where a build sees its folder of the cache."""
@@ -52,12 +50,18 @@ for argument in "$@"; do
         exec ccache "$compiler" "$@"
     fi
 done
-exec /usr/bin/python3 -I -S {folder}/links.py "$compiler" "$@"
+exec /usr/bin/python3 -I -S {folder}/links.py "{folder}/linking/${{compiler##*/}}" "$@"
 """
 _REAL = """\
 #!/bin/sh
 unset EMSDK_PYTHON
 exec python3 -E "$EMWHEELS_COMPILER" "$@"
+"""
+
+_LINKING = """\
+#!/bin/sh
+unset EMSDK_PYTHON
+exec /usr/bin/python3 -I -S {folder}/vague_linkage.py "$EMWHEELS_COMPILER" "$@"
 """
 
 _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
@@ -115,13 +119,17 @@ class CompilerCache:
     @staticmethod
     def add_launchers(folder: Path, *, inside: str) -> None:
         """Write what looks into the cache before Emscripten's programs start to ``folder``, ``inside`` for a build."""
-        real = folder / "real"
+        real, linking = folder / "real", folder / "linking"
         real.mkdir(parents=True)
-        shutil.copyfile(links.__file__, folder / "links.py")
+        linking.mkdir()
+        for program in (links.__file__, vague_linkage.__file__):
+            shutil.copyfile(program, folder / Path(program).name)
         for path, text in (
             (folder / PYTHON, _LAUNCHER.format(folder=inside)),
             (real / "emcc", _REAL),
             (real / "em++", _REAL),
+            (linking / "emcc", _LINKING.format(folder=inside)),
+            (linking / "em++", _LINKING.format(folder=inside)),
         ):
             path.write_text(text)
             path.chmod(0o755)
@@ -138,6 +146,8 @@ class CompilerCache:
         """
         return {
             "EMSDK_PYTHON": f"{launchers}/{PYTHON}",
+            # Part of what a link is looked up by, as are all variables of such names.
+            "EMWHEELS_LINKER": linker_digest(),
             "EM_COMPILER_WRAPPER": "ccache",
             "CCACHE_COMPILERTYPE": "clang",
             # The list of headers that the compiler writes anyway (-MD) is taken: nothing is preprocessed twice.

@@ -26,6 +26,8 @@ from emwheels.package import Options, Outcome
 from emwheels.plan import PROFILES
 from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
+from emwheels.status.documents import due_after
+from emwheels.status.ledger import WHEELS
 from emwheels.target import Targets, load_targets
 from emwheels.verbs.opening import open_pipeline
 
@@ -209,12 +211,25 @@ def _run(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
         outcomes = run_on_cluster(arguments.scheduler, pipeline, arguments.names, options, arguments.remote)
     else:
         outcomes = pipeline.run(arguments.names, options)
+    due = _due(project, pipeline, outcomes)
     if arguments.json:
-        print(json.dumps([_plain(outcome) for outcome in outcomes], indent=1))
+        print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))
     else:
         _print_outcomes(outcomes)
+        for name, results in due.items():
+            print(f"{name} has other content than docs/ tells of; due: {', '.join(results)}")
+        if due:
+            print("To have them again: emwheels upstream-tests --due, then emwheels tables")
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     return failed[0].exit_code if failed else 0
+
+
+def _due(project: Project, pipeline: Pipeline, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Return for each package that was built the results in docs/ that are of another content of it."""
+    if not (project.root / "docs" / WHEELS).is_file():
+        return {}
+    built = [outcome.output for outcome in outcomes if outcome.state == "built" and outcome.output is not None]
+    return due_after(project.root / "docs", {output.name: pipeline.content(output) for output in built})
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from emwheels.image import debian
 from emwheels.image.toolchain import toolchain_key
 from emwheels.members import REPORT, SBOM
 from emwheels.plan import BuildKey, build_key, host_recipes
+from emwheels.recipe.accepted import accepted_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from emwheels.progress import Board
     from emwheels.project import Project
     from emwheels.recipe import Recipe
+    from emwheels.recipe.accepted import Accepted
     from emwheels.remote.model import Remote
     from emwheels.schedule import (
         JobServer,
@@ -152,9 +154,10 @@ class PackageSteps(Environment):
     ) -> Output:
         """Build ``recipe``, audit it and keep it in the store."""
         from emwheels.build import build
-        from emwheels.provenance import content_of
+        from emwheels.wheel import content_of
 
         profile = options.profile
+        accepted = accepted_findings(recipe)
         with self._timed(to, "fetch"):
             inputs = self.inputs(recipe, key, options, outputs)
         log = self.logs / recipe.name / f"{self.target.name}-{profile}.log"
@@ -168,7 +171,7 @@ class PackageSteps(Environment):
             report: dict[str, Any] = {}
             if kind == "wheels":
                 with self._timed(to, "audit"):
-                    report = self._audit(recipe, built.file, outputs, options)
+                    report = self._audit(recipe, built.file, outputs, options, accepted)
             seen = recipe.build.cross_build_files if recipe.build.cross_build_env else None
             output = Output(
                 name=recipe.name,
@@ -266,7 +269,14 @@ class PackageSteps(Environment):
         wheels = self.fetcher.fetch_requirements(recipe.build_lock, python=python) if recipe.build_lock else ()
         return source, wheels
 
-    def _audit(self, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], options: Options) -> dict[str, Any]:
+    def _audit(
+        self,
+        recipe: Recipe,
+        wheel: Path,
+        outputs: Mapping[str, Output],
+        options: Options,
+        accepted: Sequence[Accepted],
+    ) -> dict[str, Any]:
         from emwheels.audit import Runtime, audit_wheel
         from emwheels.build import BUILD_PATHS
 
@@ -277,6 +287,7 @@ class PackageSteps(Environment):
             dependencies=[self._wheel_path(outputs[name]) for name in recipe.requirements.run if name in outputs],
             build_paths=BUILD_PATHS,
             accepted_size=None if recipe.name in options.aside else self._accepted_size(recipe.name, options.profile),
+            accepted_types=[each.what for each in accepted if each.rule == "split-type"],
         )
         reports = self.dist(options.profile) / "reports" / recipe.name
         index.write_atomically(reports / f"audit-{self.target.name}.json", report.to_json().encode())

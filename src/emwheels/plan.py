@@ -6,6 +6,7 @@ A build key is the hash of everything that can change the output.
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 import json
 import re
 from collections.abc import Mapping
@@ -30,8 +31,8 @@ PROFILES: dict[str, tuple[str, ...]] = {
 LINK_OPTIONS = ("-Wl,-Bsymbolic",)
 """What links get besides pyodide-build's options, in every profile.
 
--Bsymbolic: without it, the address of a function that is hidden in one object and not in another is that of the
-module's first function (lld 21; LLVM pull request 104043 is open). A module for Python has nothing that others replace.
+-Bsymbolic binds a module's symbols to its own definitions, as Python's way of loading modules does natively.
+`emwheels.vague_linkage` carries it out, except for what has to be one across modules.
 """
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,6 +40,11 @@ _BUILD_SECTIONS = ("package", "source", "build")
 _BUILD_REQUIREMENTS = ("host", "build-extras", "executable", "constraint")
 FORMAT = 4
 """Raised when this program builds differently from the same inputs."""
+
+
+def linker_digest() -> str:
+    """Return the hash of the program that links, 64 hexadecimal digits."""
+    return _sha256(importlib.resources.files("emwheels").joinpath("vague_linkage.py").read_bytes())
 
 
 def profile_environment(recipe: Recipe, profile: str) -> dict[str, str]:
@@ -122,6 +128,7 @@ def build_key(
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(PROFILES[profile])},
             "link options": list(LINK_OPTIONS),
+            "linker": linker_digest(),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
             "image": image_digest,
@@ -130,6 +137,27 @@ def build_key(
             "dependencies": dict(dependencies),
         }
     )
+
+
+def input_digests(recipes: Mapping[str, Recipe], target: Target, *, profile: str, compiler: str) -> dict[str, str]:
+    """Return for each recipe the hash of what it is made of, as far as the repository tells: no image is needed.
+
+    It changes with the recipe, its patches, what it is compiled against, flags, links, the target and ``compiler``,
+    the versions that the image is to have.
+    """
+    digests: dict[str, str] = {}
+    for name in dependency_order(recipes):
+        key = build_key(
+            recipes[name],
+            target,
+            profile=profile,
+            image_digest=compiler,
+            toolchain="",
+            toolchain_key="",
+            dependencies={need: digests[need] for need in host_recipes(recipes[name], recipes)},
+        )
+        digests[name] = key.digest
+    return digests
 
 
 # -- what is to be done, and why --------------------------------------------------------------------------------------
@@ -248,6 +276,7 @@ _WORDS = {
     "image": "the build image changed",
     "toolchain": "the toolchain changed",
     "link options": "emwheels links with other options",
+    "linker": "emwheels links in another way",
 }
 
 

@@ -5,10 +5,8 @@ Both are functions of the build key alone: the same key gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
-import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,11 +20,8 @@ from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from emwheels.members import REPORT, SBOM
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from emwheels.plan import BuildKey
     from emwheels.recipe import Recipe
@@ -102,19 +97,3 @@ def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> 
         bom_ref=f"{recipe.name}@{recipe.version}",
         licenses=licences,
     )
-
-
-def content_of(wheel: Path, members: Collection[str] | None = None) -> str:
-    """Return the hash of what a wheel holds, less its build report, SBOM and RECORD; or of some ``members`` alone.
-
-    Those name the build key: they differ between builds that made the same thing of different inputs. A member that is
-    not there counts for nothing.
-    """
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(wheel) as archive:
-        for name in sorted(archive.namelist()):
-            folder, _, rest = name.partition("/")
-            own = folder.endswith(".dist-info") and rest in (REPORT, SBOM, "RECORD")
-            if not own if members is None else name in members:
-                digest.update(f"{name}\n{hashlib.sha256(archive.read(name)).hexdigest()}\n".encode())
-    return digest.hexdigest()

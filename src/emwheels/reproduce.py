@@ -58,6 +58,8 @@ class Reproduction:
     """Of what the last build made."""
     varied: tuple[str, ...]
     """What was another between the builds, in words."""
+    content: str = ""
+    """Of what is in the store: see `emwheels.testing.TestingSteps.content`."""
     files: tuple[str, ...] = ()
     """Where the two are, if they differ."""
 
@@ -131,6 +133,7 @@ def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False
         seconds=tuple(seconds),
         sha256=sha256,
         varied=varied,
+        content=pipeline.content(stored),
         files=kept,
     )
 

@@ -12,6 +12,9 @@ from emwheels.errors import HarnessError, RecipeError
 from emwheels.harness import EngineResult, Event, Suite, run_tests
 from emwheels.package import Options, Outcome, PackageSteps
 from emwheels.recipe import Recipe, foreign_requirements, run_closure
+from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
+from emwheels.upstream.run import staged
+from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +36,21 @@ class TestingSteps(PackageSteps):
         found = [outputs[name] for name in closure if name in outputs]
         return [output for output in found if output.kind == "wheels"]
 
+    def contents(self, names: Sequence[str], outputs: Mapping[str, Output]) -> dict[str, str]:
+        """Return the content of the wheels of ``names``, and of those that they need to run, by name."""
+        closure = dict.fromkeys(name for each in names for name in run_closure(each, self._recipes))
+        return {output.name: self.content(output) for output in self._run_wheels(closure, outputs)}
+
+    def content(self, output: Output) -> str:
+        """Return the hash of what a wheel holds, whatever was known of its making; of a library, that of its bytes."""
+        if output.kind != "wheels":
+            return output.sha256
+        record = self.store.get_record("contents", output.sha256)
+        if record is None:
+            record = {"content": content_of(self.store.get(output.kind, output.sha256))}
+            self.store.add_record("contents", output.sha256, record)
+        return str(record["content"])
+
     def test(self, recipe: Recipe, outputs: Mapping[str, Output], options: Options, to: Outcome) -> None:
         """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
         if not options.retest:
@@ -40,37 +58,63 @@ class TestingSteps(PackageSteps):
         waiting = [engine for engine in options.engines if engine not in to.engines]
         if not waiting:
             return
+        reports = self.dist(options.profile) / "reports" / recipe.name / self.target.name
+        suite = read_suite(recipe.folder)
         with self._timed(to, "test"):
             results = self.run_in_engines(
                 recipe,
                 outputs,
                 tests=recipe.folder,
                 engines=waiting,
-                output=self.dist(options.profile) / "reports" / recipe.name / self.target.name,
+                output=reports,
                 test_seconds=options.test_seconds,
                 on_event=lambda event: self._show(recipe.name, event),
             )
+            smoke = self._smoke(recipe, suite, outputs, waiting, options) if suite and suite.smoke else {}
         wheels = self._run_wheels(run_closure(recipe.name, self._recipes), outputs)
         failed = []
         for engine, result in results.items():
             summary = f"{result.passed} passed"
             summary += f", {result.skipped} skipped" if result.skipped else ""
-            if result.ok:
+            cases = [case for case in result.cases if case.outcome in ("failed", "error")]
+            if engine in smoke:
+                summary += f", {smoke[engine].passed} of {smoke[engine].ran} upstream"
+                cases += smoke[engine].unexplained
+            if not cases:
                 self.store.add_record("tests", self._test_key(recipe, wheels, engine), {"summary": summary})
             else:
-                summary += f", {result.failed + result.errors} failed"
-                failed += [
-                    f"  {engine}: {case.nodeid}: {_first_line(case.message)}"
-                    for case in result.cases
-                    if case.outcome in ("failed", "error")
-                ]
+                summary += f", {len(cases)} failed"
+                failed += [f"  {engine}: {case.nodeid}: {_first_line(case.message)}" for case in cases]
             to.engines[engine] = summary
             self.board.say(recipe.name, f"{engine}: {summary} in {result.seconds:.1f} s")
         if failed:
-            reports = self.dist(options.profile) / "reports" / recipe.name / self.target.name
             shown = "\n".join(failed[:20])
             more = f"\n  and {len(failed) - 20} more" if len(failed) > 20 else ""
             raise HarnessError(f"tests of {recipe.name} failed:\n{shown}{more}", hint=f"logs and JUnit XML: {reports}")
+
+    def _smoke(
+        self,
+        recipe: Recipe,
+        suite: UpstreamSuite,
+        outputs: Mapping[str, Output],
+        engines: Sequence[str],
+        options: Options,
+    ) -> dict[str, Smoke]:
+        """Run the files of the package's own suite that upstream.yaml names for that."""
+        also = tuple(run_closure(recipe.name, self._recipes))
+        with staged(self, recipe, suite, also=also, smoke=True) as ready:
+            results = self.run_in_engines(
+                recipe,
+                outputs,
+                tests=ready.tests,
+                engines=engines,
+                output=self.dist(options.profile) / "reports" / recipe.name / self.target.name / "smoke",
+                suite=ready.suite,
+                beside=ready.beside,
+                test_seconds=options.test_seconds,
+                on_event=lambda event: self._show(recipe.name, event),
+            )
+        return {engine: smoke_of(result, suite) for engine, result in results.items()}
 
     def run_in_engines(
         self,
@@ -106,6 +150,7 @@ class TestingSteps(PackageSteps):
             suite=suite,
             test_seconds=test_seconds,
             on_event=on_event,
+            content=self.content(outputs[recipe.name]),
         )
 
     def _show(self, name: str, event: Event) -> None:
@@ -121,8 +166,10 @@ class TestingSteps(PackageSteps):
         for name in run_closure(recipe.name, self._recipes):
             if (run_lock := self._recipes[name].run_lock) is not None:
                 digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
+        suite = read_suite(recipe.folder)
+        aside = _NOT_TESTS - _SUITE_FILES if suite and suite.smoke else _NOT_TESTS
         for path in sorted(recipe.folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.name not in _NOT_TESTS:
+            if path.is_file() and "__pycache__" not in path.parts and path.name not in aside:
                 digest.update(f"{path.relative_to(recipe.folder)}\n".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
         return digest.hexdigest()
@@ -146,7 +193,8 @@ class TestingSteps(PackageSteps):
         return tuple(served.values())
 
 
-_NOT_TESTS = {"meta.yaml", "requirements.build.txt", "requirements.upstream.txt", "upstream.yaml"}
+_SUITE_FILES = frozenset({LOCK_FILE, SUITE_FILE})
+_NOT_TESTS = frozenset({"meta.yaml", "requirements.build.txt"}) | _SUITE_FILES
 
 
 def _project_name(wheel: Path) -> str:

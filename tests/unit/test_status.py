@@ -18,10 +18,15 @@ from emwheels.status import Built, publish_status, refresh_status, status_page, 
 from emwheels.status.model import EngineTests, dump_rows, load_rows
 from emwheels.status.picture import picture, size_text, time_text
 from emwheels.store import Store, sha256_of
+from emwheels.wheel import content_of
 
 PLATFORM = "cp314-cp314-pyemscripten_2026_0_wasm32"
 FILE = f"demo_pkg-1.0-{PLATFORM}.whl"
-JUNIT = '<testsuites><testsuite name="node" tests="5" failures="1" errors="0" skipped="1" time="1"/></testsuites>'
+JUNIT = (
+    '<testsuites><testsuite name="node" tests="5" failures="1" errors="0" skipped="1" time="1" '
+    'timestamp="2026-11-22T10:00:00+00:00"><properties><property name="content" value="CONTENT"/></properties>'
+    "</testsuite></testsuites>"
+)
 
 
 @pytest.fixture
@@ -45,7 +50,7 @@ def dist(tmp_path, store):
     sha256 = add(tmp_path, "1.0", **{"sboms/emwheels.cdx.json": '{"components": []}'})
     reports = root / "reports" / "demo_pkg" / "314.0.7"
     reports.mkdir(parents=True)
-    (reports / "node.xml").write_text(JUNIT)
+    (reports / "node.xml").write_text(JUNIT.replace("CONTENT", content_of(root / "wheels" / FILE)))
     (reports / "node.log").write_text("said")
     (reports.parent / "audit-314.0.7.json").write_text("{}")
     log = tmp_path / "build.log"
@@ -97,6 +102,17 @@ def test_everything_that_is_known(dist, show):
     for link, content in linked:
         assert (dist / link).read_text() == content
         assert f'href="{link}"' in (dist / "index.html").read_text()
+
+
+def test_a_report_of_another_wheel_is_stale(dist, show):
+    report = dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml"
+    report.write_text(JUNIT)
+    (row,) = show()
+    assert row.tests == {"node": EngineTests(passed=3, failed=1, stale="2026-11-22")}
+    assert "(stale: of another wheel, 2026-11-22)" in (dist / "index.html").read_text()
+    report.write_text('<testsuites><testsuite tests="1" failures="0" errors="0" skipped="0"/></testsuites>')
+    (row,) = show(tested={"demo-pkg": {}})
+    assert row.tests["node"].stale == "another day"
 
 
 def test_a_wheel_without_records(tmp_path, store, chosen):

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emwheels import wasm
 from emwheels.audit.contents import identity, metadata_file, read_contents, read_libraries
 from emwheels.audit.linking import Runtime, check_libraries
 from emwheels.audit.model import Finding, ModuleInfo, Report
 from emwheels.audit.record import check_record
 from emwheels.audit.slots import check_slots
 from emwheels.audit.tags import check_tags
+from emwheels.audit.types import check_types, read_types
 from emwheels.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emwheels import wasm
     from emwheels.audit.contents import Contents
     from emwheels.target import Target
 
@@ -34,12 +35,14 @@ def audit_wheel(
     dependencies: Sequence[Path] = (),
     build_paths: Sequence[str] = (),
     accepted_size: int | None = None,
+    accepted_types: Sequence[str] = (),
 ) -> Report:
     """Audit ``wheel`` for ``target``; nothing is unpacked or changed.
 
     ``dependencies`` are wheels whose shared libraries it may use, ``build_paths`` folders of the build machine that
-    must not be named in it, ``accepted_size`` the bytes of the last accepted build. A wheel with a finding of the rule
-    ``archive`` is not looked at any further. Raises `AuditError` if a file cannot be opened, `UsageError` for a build
+    must not be named in it, ``accepted_size`` the bytes of the last accepted build, ``accepted_types`` patterns of the
+    C++ types that modules may keep apart. A wheel with a finding of the rule ``archive`` is not looked at any further.
+    Raises `AuditError` if a file cannot be opened, `UsageError` for a build
     path that would match everything.
     """
     needles = [_needle(path) for path in build_paths]
@@ -49,11 +52,23 @@ def audit_wheel(
         check_tags(wheel.name, contents, target)
         check_record(wheel.name, contents)
         check_libraries(contents, dependencies, runtime)
+        types = {}
         for member, data in read_libraries(wheel, contents):
-            check_slots(member, data, contents)
+            if (memory := _memory(member, data, contents)) is not None:
+                check_slots(member, memory, contents)
+                types[member] = read_types(memory)
+        check_types(types, accepted_types, contents)
     _check_size(wheel.name, size, accepted_size, contents)
     modules = tuple(_info(member, contents.libraries[member], module) for member, module in contents.modules.items())
     return Report(wheel=wheel.name, sha256=digest, size=size, findings=tuple(contents.findings), modules=modules)
+
+
+def _memory(member: str, data: bytes, contents: Contents) -> wasm.Memory | None:
+    try:
+        return wasm.read_memory(data)
+    except wasm.WasmError as error:
+        contents.report("slot", member, f"its data cannot be read ({error}): types in it are not checked", "warning")
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

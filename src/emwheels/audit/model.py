@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
-Rule = Literal["tag", "unresolved-import", "signature", "slot", "build-path", "record", "size", "archive"]
+Rule = Literal["tag", "unresolved-import", "signature", "slot", "split-type", "build-path", "record", "size", "archive"]
 
 
 @dataclass(frozen=True, kw_only=True)

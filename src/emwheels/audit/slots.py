@@ -71,13 +71,8 @@ _OTHERS = (22, 29, 30, 31, 32, 33)
 """Words of ``PyTypeObject`` that point to anything else: text, methods, members, base, dictionary."""
 
 
-def check_slots(member: str, data: bytes, contents: Contents) -> None:
-    """Report each slot of a type in the library ``data`` that Python would call by another type of function."""
-    try:
-        memory = wasm.read_memory(data)
-    except wasm.WasmError as error:
-        contents.report("slot", member, f"its data cannot be read ({error}): types in it are not checked", "warning")
-        return
+def check_slots(member: str, memory: wasm.Memory, contents: Contents) -> None:
+    """Report each slot of a type in a library's memory that Python would call by another type of function."""
     for message in wrong_slots(memory):
         contents.report("slot", member, f"{message}: mend the function, the call ends the interpreter")
 

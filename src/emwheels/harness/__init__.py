@@ -41,13 +41,15 @@ def run_tests(
     test_seconds: float = 120,
     boot_seconds: float = 120,
     on_event: Callable[[Event], None] | None = None,
+    content: str = "",
 ) -> dict[str, EngineResult]:
     """Run the tests of folder ``tests`` in each of ``engines``, one after another, and return a result for each.
 
     ``runtime`` and ``playwright_core`` are the unpacked npm packages ``pyodide`` and ``playwright-core``; ``wheels``
     are the wheel under test and its dependencies, of which micropip installs ``requirements``. ``output`` gets
-    ``ENGINE.xml`` (JUnit) and ``ENGINE.log``. Tests that fail are in the results; `HarnessError` is raised only if
-    they could not be run at all, `UsageError` for an engine that does not exist.
+    ``ENGINE.xml`` (JUnit), which names the ``content`` of the wheel under test, and ``ENGINE.log``. Tests that fail are
+    in the results; `HarnessError` is raised only if they could not be run at all, `UsageError` for an engine that does
+    not exist.
     """
     for engine in engines:
         if engine not in ENGINES:
@@ -68,4 +70,4 @@ def run_tests(
             Mount(host=tests, inside=_stage.TESTS),
             Mount(host=Path(folder), inside=_stage.STAGE),
         )
-        return drive(image, mounts, engines=engines, output=output, on_event=on_event)
+        return drive(image, mounts, engines=engines, output=output, on_event=on_event, content=content)

@@ -36,6 +36,7 @@ def drive(
     on_event: Callable[[Event], None] | None,
     network: bool = False,
     environment: Mapping[str, str] | None = None,
+    content: str = "",
 ) -> dict[str, EngineResult]:
     """Run driver.mjs and read what it says. Raises `HarnessError`, with the end of its standard error, if it fails."""
     argv = ("/usr/bin/node", f"{_stage.HARNESS}/driver.mjs", f"{_stage.STAGE}/job.json")
@@ -47,7 +48,7 @@ def drive(
         assert process.stdout is not None  # the contract of Image.start
         try:
             return {
-                engine: read_engine(process.stdout, engine=engine, output=output, on_event=on_event)
+                engine: read_engine(process.stdout, engine=engine, output=output, on_event=on_event, content=content)
                 for engine in engines
             }
         except HarnessError as error:

@@ -58,6 +58,8 @@ class EngineResult:
     """Loading Pyodide and installing the wheels, the first time; 0 if it never came up."""
     console: Path
     """The log: what the engine and the tests printed, warnings, the browser's console."""
+    content: str = ""
+    """Of the wheel under test (`emwheels.wheel.content_of`); empty if it is not to be told by that."""
 
     def count(self, outcome: Outcome) -> int:
         """How many cases ended like that."""

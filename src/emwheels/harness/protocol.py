@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 
 
 def read_engine(
-    lines: Iterable[bytes], *, engine: str, output: Path, on_event: Callable[[Event], None] | None = None
+    lines: Iterable[bytes],
+    *,
+    engine: str,
+    output: Path,
+    on_event: Callable[[Event], None] | None = None,
+    content: str = "",
 ) -> EngineResult:
     """Read one engine's lines up to its ``end``; write ``ENGINE.log`` and ``ENGINE.xml`` to ``output``.
 
@@ -60,7 +65,12 @@ def read_engine(
     if all(case.outcome == "skipped" for case in cases):
         cases.append(Case(nodeid="collection", outcome="error", seconds=0, message="collection: no test ran"))
     result = EngineResult(
-        engine=engine, cases=tuple(cases), seconds=record["seconds"], boot_seconds=boot_seconds, console=log
+        engine=engine,
+        cases=tuple(cases),
+        seconds=record["seconds"],
+        boot_seconds=boot_seconds,
+        console=log,
+        content=content,
     )
     write_junit(result, output / f"{engine}.xml")
     return result

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -35,6 +36,10 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             raise
 
 
+CONTENT = "content"
+"""The property of JUnit XML that names the content of the wheel under test."""
+
+
 def clean(text: str) -> str:
     r"""``text`` with every character that XML does not allow written as ``\x..`` or ``\u....``."""
     return ILLEGAL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
@@ -51,7 +56,11 @@ def junit(result: EngineResult) -> bytes:
         skipped=str(result.skipped),
         time=f"{result.seconds:.3f}",
     )
+    if result.content:
+        suite.set("timestamp", datetime.now(UTC).isoformat(timespec="seconds"))
     properties = ET.SubElement(suite, "properties")
+    if result.content:
+        ET.SubElement(properties, "property", name=CONTENT, value=result.content)
     ET.SubElement(properties, "property", name="boot_seconds", value=f"{result.boot_seconds:.3f}")
     for case in result.cases:
         _add_case(suite, case)

@@ -14,12 +14,14 @@ from xml.etree import ElementTree as ET
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from emwheels.harness import ENGINES
+from emwheels.harness.report import CONTENT
 from emwheels.index import write_atomically
 from emwheels.index.model import project_of
 from emwheels.members import SBOM
 from emwheels.package import latest_build
 from emwheels.status.model import Built, EngineTests
 from emwheels.store import StoreError
+from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +79,7 @@ def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[st
     log = _link(dist, _log(store, record, folder / target))
     audit = _link(dist, _audit(record, folder / f"audit-{target}.json"))
     sbom = _link(dist, _sbom(dist / "wheels" / file.filename, folder / target))
+    content = _content(store, dist, file)
     digest = hashlib.sha256()
     for link in (log, audit, sbom, *reports.values()):
         digest.update((dist / link).read_bytes() if link else b"-")
@@ -89,7 +92,7 @@ def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[st
         size=file.size,
         changed=datetime.fromisoformat(file.uploaded).astimezone(UTC),
         seconds=float(record["output"]["seconds"]),
-        tests={engine: result for engine in ENGINES if (result := _tests(folder / target / f"{engine}.xml"))},
+        tests={engine: result for engine in ENGINES if (result := _tests(folder / target / f"{engine}.xml", content))},
         log=log,
         audit=audit,
         sbom=sbom,
@@ -107,8 +110,17 @@ def _folder(reports: Path, name: str) -> Path:
     return reports / name
 
 
-def _tests(path: Path) -> EngineTests | None:
-    """Read a JUnit XML report; None if there is none, or none that can be read."""
+def _content(store: Store, dist: Path, file: File) -> str:
+    """Return the content of a published wheel; empty for one that cannot be read."""
+    record = store.get_record("contents", file.sha256)
+    try:
+        return str(record["content"]) if record else content_of(dist / "wheels" / file.filename)
+    except (OSError, zipfile.BadZipFile, KeyError):
+        return ""
+
+
+def _tests(path: Path, content: str) -> EngineTests | None:
+    """Read a JUnit XML report of the wheel with this ``content``; None if there is none, or none that can be read."""
     try:
         suite = ET.parse(path).getroot().find("testsuite")  # noqa: S314  (written by the harness, which escapes)
         if suite is None:
@@ -117,7 +129,12 @@ def _tests(path: Path) -> EngineTests | None:
     except (OSError, ET.ParseError, ValueError):
         return None
     failed = numbers["failures"] + numbers["errors"]
-    return EngineTests(passed=numbers["tests"] - failed - numbers["skipped"], failed=failed)
+    of = next((each.get("value", "") for each in suite.iter("property") if each.get("name") == CONTENT), "")
+    return EngineTests(
+        passed=numbers["tests"] - failed - numbers["skipped"],
+        failed=failed,
+        stale="" if of == content else suite.get("timestamp", "")[:10] or "another day",
+    )
 
 
 def _passed(summary: str) -> EngineTests | None:

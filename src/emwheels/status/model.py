@@ -32,6 +32,8 @@ class EngineTests:
     passed: int
     failed: int
     """Failures and errors."""
+    stale: str = ""
+    """If it is of another wheel, the day of it: ``2026-11-22``, or ``another day`` where nobody noted it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,8 +119,9 @@ def _tests(row: Built) -> str:
             continue
         name = _ENGINE_NAMES.get(engine, engine)
         said = f"{name}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
+        said += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
         link = row.reports.get(engine)
-        state = "bad" if tests.failed else "good"
+        state = "bad" if tests.failed or tests.stale else "good"
         content = f'<a href="{_text(link)}">{said}</a>' if link else said
         shown.append(f'<li class="{state}">{content}</li>')
     return f"<ul>{''.join(shown)}</ul>"

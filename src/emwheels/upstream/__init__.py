@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emwheels.upstream.result import Group, SuiteResult, judge, read_result, write_result
+from emwheels.upstream.result import Group, Smoke, SuiteResult, judge, read_result, smoke_of, write_result
 from emwheels.upstream.suite import (
     LOCK_FILE,
     SUITE_FILE,
@@ -18,12 +18,14 @@ __all__ = [
     "SUITE_FILE",
     "Group",
     "Reason",
+    "Smoke",
     "SuiteResult",
     "UpstreamSuite",
     "judge",
     "lay_out",
     "read_result",
     "read_suite",
+    "smoke_of",
     "split_requirements",
     "write_result",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ from emwheels.errors import EmwheelsError
 from emwheels.harness.report import headline
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from emwheels.harness import EngineResult
+    from emwheels.harness import Case, EngineResult
     from emwheels.upstream.suite import UpstreamSuite
 
 _NAMES_KEPT = 40
@@ -48,6 +49,10 @@ class SuiteResult:
     failures: tuple[Group, ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
     """Pairs of a pattern of files and the reason."""
+    wheels: Mapping[str, str] = field(default_factory=dict)
+    """The content (`emwheels.wheel.content_of`) of each wheel that took part, the package's own among them."""
+    image: str = ""
+    """Digest of the image that the engine is of."""
 
     @property
     def ran(self) -> int:
@@ -65,15 +70,46 @@ class SuiteResult:
         return sum(group.count for group in self.failures if not group.reason)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Smoke:
+    """What one engine made of the part of a suite that runs with the recipe's own tests."""
+
+    passed: int
+    ran: int
+    unexplained: tuple[Case, ...]
+    """Failures for which upstream.yaml has no reason."""
+
+
+def smoke_of(result: EngineResult, suite: UpstreamSuite) -> Smoke:
+    """Count, and leave aside the failures that have a reason."""
+    failures = [case for case in result.cases if case.outcome in ("failed", "error")]
+    return Smoke(
+        passed=result.passed,
+        ran=result.passed + len(failures),
+        unexplained=tuple(case for case in failures if not _reason(case.nodeid, suite)),
+    )
+
+
+def _reason(nodeid: str, suite: UpstreamSuite) -> str:
+    return next((each.reason for each in suite.reasons if fnmatchcase(nodeid, each.tests)), "")
+
+
 def judge(
-    result: EngineResult, suite: UpstreamSuite, *, package: str, version: str, target: str, date: str
+    result: EngineResult,
+    suite: UpstreamSuite,
+    *,
+    package: str,
+    version: str,
+    target: str,
+    date: str,
+    wheels: Mapping[str, str],
+    image: str,
 ) -> SuiteResult:
     """Count, and put each failure to the first reason of ``suite`` that fits its name."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for case in result.cases:
         if case.outcome in ("failed", "error"):
-            reason = next((each.reason for each in suite.reasons if fnmatchcase(case.nodeid, each.tests)), "")
-            groups.setdefault(reason, []).append((case.nodeid, headline(case.message)))
+            groups.setdefault(_reason(case.nodeid, suite), []).append((case.nodeid, headline(case.message)))
     return SuiteResult(
         package=package,
         version=version,
@@ -94,6 +130,8 @@ def judge(
             for reason, cases in sorted(groups.items(), key=lambda item: (item[0] != "", -len(item[1]), item[0]))
         ),
         left_out=tuple((each.tests, each.reason) for each in suite.left_out),
+        wheels=dict(wheels),
+        image=image,
     )
 
 

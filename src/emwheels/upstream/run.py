@@ -6,7 +6,8 @@ import copy
 import json
 import shutil
 import tempfile
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,70 @@ from emwheels.archive import unpack
 from emwheels.errors import RecipeError
 from emwheels.harness import Event, Suite
 from emwheels.upstream.result import SuiteResult, judge
-from emwheels.upstream.suite import LOCK_FILE, UpstreamSuite, lay_out
+from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from emwheels.builds import Output
     from emwheels.pipeline import Pipeline
     from emwheels.project import Project
     from emwheels.recipe import Recipe
+    from emwheels.testing import TestingSteps
 
 _SAID_EVERY = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A suite's files, taken out of the source distribution, and how the harness runs them."""
+
+    tests: Path
+    files: int
+    suite: Suite
+    beside: Sequence[Path]
+    """The wheels of what the tests need and no recipe builds."""
+
+
+@contextmanager
+def staged(
+    steps: TestingSteps, recipe: Recipe, suite: UpstreamSuite, *, also: Sequence[str] = (), smoke: bool = False
+) -> Iterator[Staged]:
+    """Lay out the tests of ``suite`` until the block ends; of its recipes, only those in ``also`` are installed.
+
+    With ``smoke``, pytest collects the files of that name alone. Raises `RecipeError` where the suite is not what
+    upstream.yaml says, and `FetchError`.
+    """
+    lock = recipe.folder / LOCK_FILE
+    of_recipes, locked = split_requirements(
+        suite, [path.parent.name for path in steps.project.recipes.glob("*/meta.yaml")]
+    )
+    if locked and not lock.is_file():
+        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
+    if recipe.source.url is None:
+        raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
+    left = {name for name in of_recipes if name not in also}
+    fetched = steps.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
+        named = Path(folder) / fetched.filename
+        named.symlink_to(fetched.path)
+        tree = unpack(named, Path(folder) / "source", strip_single_top=True)
+        tests = Path(folder) / "tests"
+        files = lay_out(suite, tree, tests)
+        if smoke and (missing := [name for name in suite.smoke if not (tests / name).exists()]):
+            raise RecipeError(f"{recipe.folder / SUITE_FILE}: smoke: not among the files: {', '.join(missing)}")
+        site = f"/lib/python{steps.target.python_minor}/site-packages"
+        yield Staged(
+            tests=tests,
+            files=files,
+            suite=Suite(
+                root=site if suite.into == "site-packages" else "/tests",
+                paths=suite.smoke if smoke else suite.paths,
+                options=suite.options,
+                requirements=tuple(text for text in suite.requirements if text not in left),
+            ),
+            beside=steps.pure_wheels(lock) if locked else (),
+        )
 
 
 def run_suite(
@@ -38,44 +92,26 @@ def run_suite(
     also: Sequence[str] = (),
     engine: str = "node",
     test_seconds: float = 120,
+    wheels: Mapping[str, str],
 ) -> SuiteResult:
     """Run ``suite`` on the outputs of ``recipe``, of the recipes ``also`` that its tests import, and what these need.
 
-    The JUnit XML and the log go to ``reports``.
+    The JUnit XML and the log go to ``reports``. ``wheels`` is the content of each wheel that takes part.
 
     A test that hangs or kills its engine is a failure with its name; the rest goes on. Raises `RecipeError` where the
     suite is not what upstream.yaml says, `FetchError` and `HarnessError`.
     """
-    lock = recipe.folder / LOCK_FILE
-    locked = len(suite.requirements) > len(also)
-    if locked and not lock.is_file():
-        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
-    if recipe.source.url is None:
-        raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
-    fetched = pipeline.fetcher.fetch(recipe.source.url, recipe.source.sha256)
-    with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
-        named = Path(folder) / fetched.filename
-        named.symlink_to(fetched.path)
-        tree = unpack(named, Path(folder) / "source", strip_single_top=True)
-        tests = Path(folder) / "tests"
-        files = lay_out(suite, tree, tests)
-        pipeline.board.say(recipe.name, f"upstream tests: {files} files")
+    with staged(pipeline, recipe, suite, also=also) as ready:
+        pipeline.board.say(recipe.name, f"upstream tests: {ready.files} files")
         results = pipeline.run_in_engines(
             recipe,
             outputs,
-            tests=tests,
+            tests=ready.tests,
             engines=[engine],
             output=reports / recipe.name / pipeline.target.name / "upstream",
-            suite=Suite(
-                root=f"/lib/python{pipeline.target.python_minor}/site-packages"
-                if suite.into == "site-packages"
-                else "/tests",
-                paths=suite.paths,
-                options=suite.options,
-                requirements=suite.requirements,
-            ),
+            suite=ready.suite,
             also=also,
-            beside=pipeline.pure_wheels(lock) if locked else (),
+            beside=ready.beside,
             test_seconds=test_seconds,
             on_event=_progress(pipeline, recipe.name),
         )
@@ -86,6 +122,8 @@ def run_suite(
         version=recipe.version,
         target=pipeline.target.name,
         date=datetime.now(UTC).date().isoformat(),
+        wheels=wheels,
+        image=pipeline.image_digest,
     )
 
 

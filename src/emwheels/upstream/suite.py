@@ -51,6 +51,9 @@ class UpstreamSuite:
     """What the tests need beside the package (PEP 508): recipes, or pure Python that is locked beside it."""
     backend_flags: str = ""
     """Added to build.backend-flags for the wheel that is tested: where a wheel lacks the compiled parts of tests."""
+    smoke: tuple[str, ...] = ()
+    """Files, relative to `base`, that run with the recipe's own tests in every engine: quick ones, which together touch
+    every compiled module."""
     left_out: tuple[Reason, ...] = ()
     """Files that are not run at all: what cannot work, and would only take time."""
     reasons: tuple[Reason, ...] = ()
@@ -83,7 +86,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
     known = {"files", "base", "into", "paths", "options", "requirements", "backend-flags"}
-    known |= {"left-out", "reasons", "conftest"}
+    known |= {"left-out", "reasons", "conftest", "smoke"}
     problems += [f"{key}: unknown key" for key in document if key not in known]
     suite = UpstreamSuite(
         files=_texts(document, "files", problems),
@@ -92,6 +95,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         paths=_texts(document, "paths", problems),
         options=_texts(document, "options", problems),
         requirements=_texts(document, "requirements", problems),
+        smoke=_texts(document, "smoke", problems),
         backend_flags=_text(document, "backend-flags", "", problems),
         left_out=_reasons(document, "left-out", problems),
         reasons=_reasons(document, "reasons", problems),
@@ -104,7 +108,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         problems.append("files: is missing or empty; it names the files that the tests consist of")
     if suite.into not in _PLACES:
         problems.append(f"into: must be one of {', '.join(_PLACES)}")
-    inside = [*suite.files, suite.base, *suite.paths]
+    inside = [*suite.files, suite.base, *suite.paths, *suite.smoke]
     problems += [f"{name!r} leads out of the source" for name in inside if ".." in Path(name).parts or name[:1] == "/"]
     if problems:
         raise RecipeError("\n".join(f"{path}: {problem}" for problem in problems))

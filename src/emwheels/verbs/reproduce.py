@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -20,7 +21,9 @@ from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from emwheels.pipeline import Pipeline
     from emwheels.project import Project
     from emwheels.target import Targets
 
@@ -65,6 +68,8 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
             failed[name] = error
             print(f"emwheels: {name}: {error.message}", file=sys.stderr)
             continue
+        if (docs := project.root / "docs").is_dir():
+            _note(pipeline, found[-1], docs / "reproduce" / f"{found[-1].name}.json", once=arguments.once)
         said = "the same bytes" if found[-1].same else f"differs: {found[-1].difference}"
         pipeline.board.say(found[-1].name, said)
     if arguments.json:
@@ -75,6 +80,22 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
     if failed:
         return next(iter(failed.values())).exit_code
     return 0 if all(one.same for one in found) else NotReproducedError.exit_code
+
+
+def _note(pipeline: Pipeline, found: Reproduction, path: Path, *, once: bool) -> None:
+    """Write down what came of it, and of which wheel, for docs/reproduce.md."""
+    document = {
+        "name": found.name,
+        "version": pipeline.recipe(found.name).version,
+        "date": datetime.now(UTC).date().isoformat(),
+        "how": "`reproduce --once`" if once else "`reproduce`",
+        "same": found.same,
+        "difference": found.difference,
+        "varied": list(found.varied),
+        "wheels": {found.name: found.content},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:

@@ -13,17 +13,30 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import HarnessError, UsageError
 from emwheels.package import Options
 from emwheels.recipe import load_recipes
-from emwheels.upstream import SUITE_FILE, SuiteResult, read_suite, split_requirements, write_result
+from emwheels.upstream import (
+    SUITE_FILE,
+    SuiteResult,
+    read_result,
+    read_suite,
+    split_requirements,
+    write_result,
+)
 from emwheels.upstream.run import project_for_tests, run_suite
 from emwheels.verbs.opening import open_pipeline
+from emwheels.wheel import changed_members
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.builds import Output
+    from emwheels.pipeline import Pipeline
     from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
   emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
   emwheels upstream-tests            every recipe that has an upstream.yaml
+  emwheels upstream-tests --due      only those whose noted result is of other wheels than the present ones
 
 exit status: 0 every failure has a reason in upstream.yaml, 8 there are failures without
 """
@@ -39,6 +52,7 @@ def add_upstream_tests(verbs: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: every recipe that has an upstream.yaml")
+    parser.add_argument("--due", action="store_true", help="only where the noted result is of other wheels")
     parser.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
 
 
@@ -60,24 +74,59 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
         if suite is None:
             continue
         also, _ = split_requirements(suite, recipes)
+        outputs = _built(pipeline, [name, *also], Options(test=False))
+        wheels = pipeline.contents([name, *also], outputs)
+        noted = project.root / "docs" / "upstream-tests" / f"{name}.json"
+        if arguments.due and noted.is_file() and read_result(noted).wheels == wheels:
+            pipeline.board.say(name, "upstream tests: the noted result is of the present wheels")
+            continue
         with TemporaryDirectory(prefix="emwheels-upstream-") as folder:
             builder = pipeline
-            aside: tuple[str, ...] = ()
             if suite.backend_flags:
                 for_tests = project_for_tests(project, recipes[name], suite.backend_flags, Path(folder))
-                builder, aside = open_pipeline(arguments, for_tests, targets), (name,)
-            outcomes = builder.run([name, *also], Options(test=False, aside=aside))
-            if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
-                raise errors[0]
-            outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-            seconds = arguments.test_seconds
-            result = run_suite(builder, recipes[name], suite, outputs, reports=reports, also=also, test_seconds=seconds)
-        write_result(result, project.root / "docs" / "upstream-tests" / f"{name}.json")
+                builder = open_pipeline(arguments, for_tests, targets)
+                shipped, outputs = outputs[name], _built(builder, [name, *also], Options(test=False, aside=(name,)))
+                wheels[name] = _content_of_shipped(pipeline, shipped, outputs[name])
+            result = run_suite(
+                builder,
+                recipes[name],
+                suite,
+                outputs,
+                reports=reports,
+                also=also,
+                test_seconds=arguments.test_seconds,
+                wheels=wheels,
+            )
+        write_result(result, noted)
         results.append(result)
         _print_suite(result)
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     return HarnessError.exit_code if any(result.unexplained for result in results) else 0
+
+
+def _built(pipeline: Pipeline, names: Sequence[str], options: Options) -> dict[str, Output]:
+    outcomes = pipeline.run(names, options)
+    if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
+        raise errors[0]
+    return {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+
+
+def _content_of_shipped(pipeline: Pipeline, shipped: Output, tested: Output) -> str:
+    """Return the content of the wheel that users get, if all that is in it is in the wheel that is ``tested`` as well.
+
+    That has compiled parts of tests besides. If it has anything with other bytes, the result is of itself alone.
+    """
+    changed = changed_members(*(pipeline.store.get(output.kind, output.sha256) for output in (shipped, tested)))
+    if not changed:
+        return pipeline.content(shipped)
+    shown = ", ".join(changed[:3])
+    pipeline.board.say(
+        shipped.name,
+        f"warning: the wheel that is built for the tests differs from the one that users get in {len(changed)} files "
+        f"({shown}): the result does not count for that",
+    )
+    return pipeline.content(tested)
 
 
 def _print_suite(result: SuiteResult) -> None:

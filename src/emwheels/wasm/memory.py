@@ -39,6 +39,8 @@ class Memory:
     """Address of a pointer -> address in this memory that it has."""
     functions: Mapping[int, Signature] = field(default_factory=dict)
     """Address of a pointer -> type of the module's own function that it calls."""
+    imported: Mapping[int, str] = field(default_factory=dict)
+    """Address of a pointer -> what the loader looks up for it, e.g. ``GOT.mem.environ``."""
     foreign: frozenset[int] = frozenset()
     """Addresses of pointers to what other modules have, or to what was not understood."""
 
@@ -104,8 +106,10 @@ def read_memory(data: bytes) -> Memory:
         for address, value in stored.items()
         if value.base == _TABLE_BASE and (index := table.get(value.constant)) is not None and index < len(functions)
     }
+    imported = {address: value.base for address, value in stored.items() if value.base.startswith("GOT.")}
     return Memory(
         segments=sorted(_segments(known, globals_)),
+        imported=imported,
         pointers=pointers,
         functions=called,
         foreign=frozenset(stored.keys() - pointers.keys() - called.keys()),

@@ -1,0 +1,52 @@
+"""What a recipe accepts of the audit: ``extra.emwheels.accepted`` of meta.yaml, which pyodide-build does not read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emwheels.errors import RecipeError
+
+if TYPE_CHECKING:
+    from emwheels.recipe.model import Recipe
+
+RULES = ("split-type",)
+"""The rules of the audit whose findings can be accepted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """What is accepted, and why."""
+
+    rule: str
+    """One of `RULES`."""
+    what: str
+    """A pattern (fnmatch) of what the finding is about; of ``split-type``, of types: ``geos::geom::*``."""
+    reason: str
+
+
+def accepted_findings(recipe: Recipe) -> tuple[Accepted, ...]:
+    """Return what ``recipe`` accepts. Raises `RecipeError` for an entry that lacks something, or is of no such rule."""
+    own = recipe.extra.get("emwheels", {})
+    entries = own.get("accepted", []) if isinstance(own, Mapping) else []
+    if not isinstance(entries, list):
+        raise _error(recipe, "", "must be a list")
+    return tuple(_accepted(recipe, f"[{number}]", entry) for number, entry in enumerate(entries))
+
+
+def _accepted(recipe: Recipe, where: str, entry: object) -> Accepted:
+    match entry:
+        case {"rule": str(rule), "what": str(what), "reason": str(reason), **rest} if not rest and reason.strip():
+            if rule not in RULES:
+                raise _error(recipe, where, f"findings of {rule!r} cannot be accepted, only of {', '.join(RULES)}")
+            return Accepted(rule=rule, what=what, reason=" ".join(reason.split()))
+        case _:
+            raise _error(recipe, where, "must have the keys rule, what and reason, each with text")
+
+
+def _error(recipe: Recipe, where: str, message: str) -> RecipeError:
+    return RecipeError(
+        f"{recipe.folder / 'meta.yaml'}: extra.emwheels.accepted{where}: {message}",
+        hint='write extra: {emwheels: {accepted: [{rule: split-type, what: "name::*", reason: why}]}}',
+    )
