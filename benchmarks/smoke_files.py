@@ -4,7 +4,7 @@
 
 Reads what the last ``emwheels upstream-tests`` left in dist/reports and the wheel in dist/wheels, and prints lines for
 the recipe's upstream.yaml. Per folder with compiled modules the quickest file of tests in which something passes
-comes first, then what is quickest of the rest, as many as the number and the seconds allow.
+comes first, then what is quickest of the rest for each test, as many as the number and the seconds allow.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def compiled_folders(project: Project, name: str) -> set[str]:
 
 def chosen(files: dict[str, tuple[float, int]], folders: set[str], *, most: int, seconds: float) -> list[str]:
     """Return the files to run: see the module."""
-    quickest = sorted(files, key=lambda file: (files[file][0] / files[file][1] ** 0.5, file))
+    quickest = sorted(files, key=lambda file: (files[file][0] / files[file][1], file))
     first = []
     for folder in sorted(folders):
         near = [file for file in quickest if file.startswith(f"{folder}/tests/") or f"/{folder}/" in f"/{file}"]
@@ -91,7 +91,7 @@ def main() -> int:
         picked = chosen(files, compiled_folders(project, name), most=arguments.most, seconds=arguments.seconds)
         tests, seconds = (sum(files[file][i] for file in picked) for i in (1, 0))
         print(f"# {name}: {tests} tests, {seconds:.1f} s in Node\nsmoke:")
-        print("".join(f"- {file}\n" for file in picked), end="")
+        print("".join(f"  - {file}\n" for file in picked), end="")
     return 0
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from emwheels.builds import files_of
 from emwheels.package import Options
-from emwheels.provenance import content_of
+from emwheels.wheel import content_of
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]
 

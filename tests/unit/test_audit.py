@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sample_target import TARGET
+from wasm_encoding import code, section
 
 from emwheels.audit import Runtime, audit_wheel, contents
 from emwheels.errors import AuditError, UsageError
@@ -286,6 +287,33 @@ def test_the_build_report_may_speak_of_the_build_folder(make_wheel):
     for name, expected in (("build-report.json", []), ("other.json", ["build-path"])):
         wheel = make_wheel(replace={f"{{info}}/{name}": text})
         assert [rule for _, rule, _ in findings(wheel, build_paths=["/srv/build"])] == expected
+
+
+TYPEINFO = "_ZTVN10__cxxabiv117__class_type_infoE"
+STORED = b"\x23\0\x23\x01\x36\x02\0" + b"\x23\0\x23\0\x41\x08\x6a\x36\x02\x04"
+TYPED = (
+    side_module(imports=[("env", "__memory_base", b"\x03\x7f\0"), data(TYPEINFO)], exports=["__wasm_apply_data_relocs"])
+    + code(b"\0" + STORED + b"\x0b")
+    + section(11, vector([b"\0\x23\0\x0b" + sized(bytes(8) + b"N4geos5PointE\0")]))
+)
+"""A module with the typeinfo of one class, whose name follows it."""
+
+
+def test_types_that_are_kept_apart(make_wheel):
+    runtime = Runtime(exports={TYPEINFO: None}, javascript_names=frozenset())
+    wheel = make_wheel({EXTENSION: TYPED, "pkg/other.so": TYPED})
+    (finding,) = audit_wheel(wheel, target=TARGET, runtime=runtime).findings
+    assert (finding.severity, finding.rule, finding.member) == ("error", "split-type", EXTENSION)
+    assert "(geos::Point)" in finding.message
+    accepted = audit_wheel(wheel, target=TARGET, runtime=runtime, accepted_types=["geos::*"])
+    assert accepted.findings == ()
+    assert audit_wheel(make_wheel({EXTENSION: TYPED}), target=TARGET, runtime=runtime).findings == ()
+
+
+def test_data_that_cannot_be_read_is_a_warning(make_wheel):
+    finding = only_finding(make_wheel({EXTENSION: GOOD + section(11, b"\x01\x03")}))
+    assert (finding.rule, finding.severity, finding.member) == ("slot", "warning", EXTENSION)
+    assert "types in it are not checked" in finding.message
 
 
 def test_build_path(make_wheel):

@@ -151,8 +151,10 @@ def test_types_with_the_same_fault_are_one_finding():
     assert message.startswith("type Thing, pack.Thing has tp_clear")
 
 
-def test_data_that_cannot_be_read_is_a_warning():
+def test_a_wrong_slot_is_a_finding():
     contents = Contents()
-    check_slots("pack.so", b"\0asm\x01\0\0\0\x0b\x01\x09", contents)
+    check_slots("pack.so", spec(TP_DEALLOC, DEALLOC, TP_CLEAR, DEALLOC, 0, 0), contents)
     (finding,) = contents.findings
-    assert (finding.rule, finding.severity) == ("slot", "warning")
+    assert (finding.rule, finding.severity, finding.member) == ("slot", "error", "pack.so")
+    assert finding.message.startswith("type pack.Thing has tp_clear as (i32) -> ()")
+    assert "mend the function" in finding.message

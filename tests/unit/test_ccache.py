@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from emwheels.ccache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
+from emwheels.plan import linker_digest
 
 LOG = """\
 # a.c
@@ -51,6 +52,7 @@ def test_another_image_is_another_compiler():
     )
     assert {name for name in one if one[name] != other[name]} == {"CCACHE_COMPILERCHECK"}
     assert one["EMSDK_PYTHON"] == f"/launchers/{PYTHON}"
+    assert one["EMWHEELS_LINKER"] == linker_digest()
 
 
 @pytest.fixture
@@ -87,6 +89,15 @@ def test_compilations_go_to_ccache_with_the_flags_of_the_environment(launch):
 def test_links_go_to_the_cache_of_links(launch):
     # Which leaves a command that is no link alone, and starts the compiler itself.
     assert launch("/em/emcc.py", "--version") == "python3 -E /em/emcc.py --version"
+
+
+@pytest.mark.parametrize("name", ["emcc", "em++"])
+def test_links_go_through_vague_linkage(launch, tmp_path, name):
+    """What has to be one across modules is told by the objects; a command without the option is run as it is."""
+    command = [str(tmp_path / "launchers" / "linking" / name), "a.o", "-o", "x.so"]
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "EMWHEELS_COMPILER": f"/em/{name}.py", "EMSDK_PYTHON": "/nothing"}
+    done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
+    assert done.stdout == f"python3 -E /em/{name}.py a.o -o x.so\n"
 
 
 def test_other_programs_of_emscripten_are_started_as_they_are(launch):

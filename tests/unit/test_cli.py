@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from emwheels.builds import Output
 from emwheels.errors import BuildError
 from emwheels.package import Outcome
 from emwheels.pipeline import Pipeline
+from emwheels.recipe import load_recipes
+from emwheels.status.ledger import read_ledger
+from emwheels.upstream import SuiteResult, write_result
 
 CHECKOUT = Path(__file__).parents[2]
 META = """\
@@ -114,7 +118,10 @@ def test_help_has_examples_and_exit_statuses(capsys):
 
 @pytest.mark.parametrize(
     "verb",
-    ["list", "build", "test", "image", "lock", "audit", "plan", "reproduce", "serve", "index", "publish", "explain"],
+    [
+        *("list", "build", "test", "image", "lock", "audit", "plan", "reproduce", "serve", "index", "publish"),
+        *("explain", "tables", "upstream-tests"),
+    ],
 )
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -186,6 +193,138 @@ def test_options(project, outcomes, capsys):
     assert names == ["alpha"]
     assert (build.profile, build.engines, build.test, build.rebuild) == ("size", ("node",), False, True)
     assert (test.test, test.rebuild, test.retest, test.test_seconds) == (True, False, True, 7.0)
+
+
+@pytest.fixture
+def documents(project, monkeypatch):
+    """The documents of a project whose two wheels are built, written by `emwheels tables`; and a way to do it again."""
+    contents = {"alpha": "a" * 64, "beta": "b" * 64}
+    engines = {"node": "3 passed"}
+    outcomes = [
+        Outcome(name=name, state="reused", output=replace(OUTPUT, name=name), engines=engines) for name in contents
+    ]
+    monkeypatch.setattr(Pipeline, "survey", lambda *_: outcomes)
+    monkeypatch.setattr(Pipeline, "content", lambda _, output: contents[output.name])
+    monkeypatch.setattr(Pipeline, "recipe", lambda _, name: load_recipes(project / "recipes", patches=project)[name])
+    docs = project / "docs"
+    (docs / "upstream-tests").mkdir(parents=True)
+    (docs / "reproduce").mkdir()
+    suite = SuiteResult(
+        package="alpha",
+        version="1.0",
+        target="314.0.7",
+        engine="node",
+        date="2026-01-02",
+        seconds=1,
+        passed=3,
+        failed=0,
+        skipped=0,
+        wheels=dict(contents),
+    )
+    write_result(suite, docs / "upstream-tests" / "alpha.json")
+    row = {"name": "beta", "version": "1.0", "same": True, "difference": "", "how": "x", "date": "2026-01-03"}
+    (docs / "reproduce" / "beta.json").write_text(json.dumps(row | {"wheels": {"beta": contents["beta"]}}))
+    (docs / "performance.md").write_text(f"# Speed\n<!-- wheels: beta={contents['beta'][:12]} 2026-01-04 -->\n")
+
+    def write():
+        assert cli.main(["tables"]) == 0
+
+    write()
+    return docs, contents, write
+
+
+def checked(capsys, *arguments):
+    """Run ``emwheels tables --check``; return its status, and the lines that it says of documents."""
+    capsys.readouterr()
+    status = cli.main(["tables", "--check", *arguments])
+    said = capsys.readouterr()
+    assert said.out == ""
+    return status, [line.removeprefix("docs: ") for line in said.err.splitlines() if line.startswith("docs: ")]
+
+
+def test_tables_that_are_right(documents, capsys):
+    docs, contents, write = documents
+    write()
+    assert capsys.readouterr().out.startswith("docs/wheels.json\ndocs/packages.md\n")
+    assert "3 of 3 (100.00 %) |" in (docs / "packages.md").read_text()
+    assert "| beta | 1.0 | yes |" in (docs / "reproduce.md").read_text()
+    assert "*Of the present beta; 2026-01-04;" in (docs / "performance.md").read_text()
+    before = {path: path.read_bytes() for path in docs.rglob("*.*")}
+    assert checked(capsys) == (0, [])
+    assert {path: path.read_bytes() for path in docs.rglob("*.*")} == before
+    assert {name: wheel.content for name, wheel in read_ledger(docs / "wheels.json").wheels.items()} == contents
+
+
+def test_tables_of_another_wheel(documents, capsys):
+    docs, contents, write = documents
+    contents["beta"] = "c" * 64
+    write()
+    said = capsys.readouterr().err
+    lines = [
+        "performance.md#speed: of another beta (2026-01-04)",
+        "reproduce/beta: of another beta (2026-01-03)",
+        "upstream-tests/alpha: of another beta (2026-01-02)",
+    ]
+    assert said == "".join(f"docs: {line}\n" for line in lines)
+    for name in ("packages.md", "upstream-tests.md", "reproduce.md"):
+        assert "**stale**" in (docs / name).read_text().replace("marked as stale", "")
+    assert "*Of **an earlier** beta; 2026-01-04;" in (docs / "performance.md").read_text()
+    assert checked(capsys) == (1, lines)
+    assert cli.main(["tables", "--check"]) == 1
+    assert "3 entries of docs/ are not of the present wheels\n  build and test what is due" in capsys.readouterr().err
+    assert cli.main(["tables", "--check", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == lines
+
+    (docs / "due.yaml").write_text(
+        "- {results: '*/*', reason: no time}\n- {results: 'performance.md#*', reason: later}\n"
+    )
+    assert checked(capsys) == (0, [])
+    (docs / "due.yaml").write_text("- {results: '*', reason: no time}\n- {results: reproduce/alpha, reason: no time}\n")
+    assert checked(capsys) == (1, ["due.yaml: nothing stale is called 'reproduce/alpha': remove the entry"])
+    (docs / "due.yaml").write_text("- {results: '*'}\n")
+    assert cli.main(["tables", "--check"]) == 1
+    assert "due.yaml: each entry has the keys" in capsys.readouterr().err
+
+
+def test_tables_of_a_recipe_that_changed(documents, project, capsys):
+    meta = project / "recipes" / "alpha" / "meta.yaml"
+    meta.write_text(meta.read_text() + "  license: MIT\n")
+    assert checked(capsys) == (0, []), "what does not reach the compiler changes nothing"
+    meta.write_text(meta.read_text() + "build:\n  cflags: -DX\n")
+    assert checked(capsys) == (
+        1,
+        [
+            "wheels/alpha: the recipe, its patches, flags or how it is linked have changed since it was built",
+            "upstream-tests/alpha: alpha is to be built again",
+        ],
+    )
+
+
+def test_tables_of_recipes_that_come_and_go(documents, project, capsys):
+    (project / "recipes" / "new").mkdir()
+    (project / "recipes" / "new" / "meta.yaml").write_text(META.format(name="new"))
+    (project / "recipes" / "new" / "upstream.yaml").write_text("files: [tests]\n")
+    shutil.rmtree(project / "recipes" / "beta")
+    assert checked(capsys) == (
+        1,
+        [
+            "wheels/new: no build of it is recorded",
+            "wheels.json: there is no recipe 'beta': write the tables anew",
+            "upstream-tests/new: the recipe has upstream.yaml, and no result is noted",
+            "packages.md: is not what `emwheels tables` writes",
+        ],
+    )
+
+
+def test_a_page_that_was_edited(documents, capsys):
+    docs, _, write = documents
+    page = docs / "performance.md"
+    page.write_text(page.read_text().replace("*Of the present beta", "*Of the present alpha"))
+    (docs / "reproduce.md").unlink()
+    lines = [f"{name}: is not what `emwheels tables` writes" for name in ("reproduce.md", "performance.md")]
+    assert checked(capsys) == (1, lines)
+    write()
+    assert checked(capsys) == (0, [])
 
 
 @pytest.mark.parametrize(

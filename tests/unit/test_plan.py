@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from pathlib import Path
 
 import pytest
 from sample_target import TARGET
 
+from emwheels import plan, vague_linkage
 from emwheels.errors import RecipeError
-from emwheels.plan import PROFILES, BuildKey, build_key, profile_environment
-from emwheels.recipe import load_recipe
+from emwheels.plan import PROFILES, BuildKey, build_key, input_digests, linker_digest, profile_environment
+from emwheels.recipe import load_recipe, load_recipes
 
 META = """\
 package:
@@ -202,6 +205,72 @@ def test_changed_says_what_came_and_went():
     now = BuildKey(inputs={"patches": {"new": "1"}, "same": 1})
     assert now.changed({"patches": {"old": "1"}, "same": 1}) == ["patches/new", "patches/old"]
     assert now.changed({"patches": {}, "same": 1}) == ["patches/new"], "an empty table is not an input by itself"
+
+
+def test_how_links_are_made_is_part_of_the_key(folder, monkeypatch):
+    before = folder.key()
+    assert before.inputs["linker"] == linker_digest()
+    monkeypatch.setattr(plan, "linker_digest", lambda: "9" * 64)
+    assert folder.key().changed(before.inputs) == ["linker"]
+    assert plan.explain(folder.key(), before.inputs) == ["emwheels links in another way"]
+
+
+def test_the_linker_is_told_by_its_bytes():
+    assert linker_digest() == hashlib.sha256(Path(vague_linkage.__file__).read_bytes()).hexdigest()
+
+
+def digests(root, target=TARGET, **changes):
+    given = {"profile": "speed", "compiler": "Emscripten 5.0.3, LLVM 21", **changes}
+    return input_digests(load_recipes(root / "recipes", patches=root / "patches"), target, **given)
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A project in which ``top`` is compiled against ``lib``, and ``other`` against nothing."""
+    for name, more in (
+        ("top", "requirements: {host: [Lib]}\n"),
+        ("lib", ""),
+        ("other", "requirements: {run: [lib]}\n"),
+    ):
+        (tmp_path / "recipes" / name).mkdir(parents=True)
+        (tmp_path / "recipes" / name / "meta.yaml").write_text(
+            f"package: {{name: {name}, version: '1.0'}}\n"
+            f"source: {{url: 'pkg:pypi/{name}@1.0', sha256: {'0' * 64}}}\n{more}"
+        )
+    return tmp_path
+
+
+def test_what_a_recipe_is_made_of_is_told_without_an_image(three):
+    before = digests(three)
+    assert sorted(before) == ["lib", "other", "top"]
+    assert len({*before.values()}) == 3
+    assert digests(three) == before
+
+
+@pytest.mark.parametrize("name", ["lib", "other", "top"])
+def test_a_changed_recipe_changes_what_is_compiled_against_it(three, name):
+    before = digests(three)
+    (three / "patches" / name).mkdir(parents=True)
+    (three / "patches" / name / "0001-x.patch").write_text(HEADER + "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+    after = digests(three)
+    changed = {name, "top"} if name == "lib" else {name}
+    assert {each for each in before if before[each] != after[each]} == changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"profile": "size"}, {"compiler": "Emscripten 6"}, {"target": dataclasses.replace(TARGET, cflags=())}],
+)
+def test_flags_compiler_and_target_change_every_recipe(three, change):
+    before, after = digests(three), digests(three, **change)
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_another_way_to_link_changes_every_recipe(three, monkeypatch):
+    before = digests(three)
+    monkeypatch.setattr(plan, "linker_digest", lambda: "9" * 64)
+    after = digests(three)
+    assert all(before[name] != after[name] for name in before)
 
 
 def test_a_file_that_vanished_is_an_error(folder):

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.members import add_members
+from emwheels.members import REPORT, SBOM, add_members
 from emwheels.plan import BuildKey
-from emwheels.provenance import REPORT, SBOM, Linked, build_report, content_of, sbom
+from emwheels.provenance import Linked, build_report, sbom
 from emwheels.recipe import load_recipe
 
 INFO = "demo-1.0.dist-info"
@@ -120,21 +120,3 @@ def test_a_member_that_is_there_already_is_not_replaced(tmp_path):
     old = wheel(tmp_path / "demo-1.0-py3-none-any.whl", **{f"{INFO}/{REPORT}": "another's"})
     with pytest.raises(ValueError, match="already"):
         add_members(old, folder, tmp_path / "new.whl")
-
-
-def test_the_content_of_a_wheel_is_what_it_holds_less_its_report(tmp_path):
-    one = content_of(wheel(tmp_path / "a.whl", **{f"{INFO}/{REPORT}": "1", f"{INFO}/{SBOM}": "1"}))
-    assert one == content_of(wheel(tmp_path / "b.whl", **{f"{INFO}/{REPORT}": "2", f"{INFO}/{SBOM}": "2"}))
-    assert one == content_of(wheel(tmp_path / "c.whl"))
-    assert one != content_of(wheel(tmp_path / "d.whl", **{"other.py": ""}))
-    assert one != content_of(wheel(tmp_path / "e.whl", **{f"{INFO}/licenses/zlib/LICENSE": ""}))
-
-
-def test_the_content_of_some_members_alone(tmp_path):
-    def content(name, **members):
-        return content_of(wheel(tmp_path / name, **members), ["demo/a.h", "demo/b.h"])
-
-    one = content("a.whl", **{"demo/a.h": "1", "demo/b.h": "2", "demo/code.so": "3"})
-    assert one == content("b.whl", **{"demo/a.h": "1", "demo/b.h": "2", "demo/code.so": "4"})
-    assert one != content("c.whl", **{"demo/a.h": "1", "demo/b.h": "9", "demo/code.so": "3"})
-    assert one != content("d.whl", **{"demo/a.h": "1", "demo/code.so": "3"})

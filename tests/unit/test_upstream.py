@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,13 @@ from emwheels.project import Project
 from emwheels.recipe import load_recipes
 from emwheels.upstream import (
     Reason,
+    Smoke,
     UpstreamSuite,
     judge,
     lay_out,
     read_result,
     read_suite,
+    smoke_of,
     split_requirements,
     write_result,
 )
@@ -144,7 +147,10 @@ def test_each_failure_gets_the_first_reason_that_fits(tmp_path: Path) -> None:
         left_out=(Reason(tests="c.py", reason="slow"),),
         reasons=(Reason(tests="*thread*", reason="no threads"), Reason(tests="b.py", reason="no module x")),
     )
-    result = judge(engine, suite, package="p", version="1", target="t", date="2026-01-02")
+    wheels = {"p": "1" * 64, "numpy": "2" * 64}
+    result = judge(
+        engine, suite, package="p", version="1", target="t", date="2026-01-02", wheels=wheels, image="sha256:1"
+    )
     assert (result.passed, result.failed, result.skipped, result.ran, result.unexplained) == (1, 4, 1, 5, 1)
     assert [(group.reason, group.count, group.tests) for group in result.failures] == [
         ("", 1, ("a.py::test_other",)),
@@ -153,12 +159,40 @@ def test_each_failure_gets_the_first_reason_that_fits(tmp_path: Path) -> None:
     ]
     assert result.failures[1].message == "RuntimeError: can't start new thread"
     assert result.left_out == (("c.py", "slow"),)
+    assert (result.wheels, result.image) == (wheels, "sha256:1")
     write_result(result, tmp_path / "deep" / "p.json")
     assert read_result(tmp_path / "deep" / "p.json") == result
 
 
+def test_a_result_from_before_wheels_were_noted(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    engine = EngineResult(engine="node", cases=(), seconds=1, boot_seconds=1, console=tmp_path / "log")
+    suite = UpstreamSuite(files=("a.py",))
+    write_result(
+        judge(engine, suite, package="p", version="1", target="t", date="2026-01-02", wheels={"p": "1"}, image="i"),
+        path,
+    )
+    record = json.loads(path.read_text())
+    del record["wheels"], record["image"]
+    path.write_text(json.dumps(record))
+    assert (read_result(path).wheels, read_result(path).image) == ({}, "")
+
+
+def test_the_part_of_a_suite_that_runs_with_the_tests_of_a_recipe(tmp_path: Path) -> None:
+    cases = (
+        case("a.py::test_ok", "passed"),
+        case("a.py::test_thread", "failed"),
+        case("a.py::test_other", "failed"),
+        case("b.py", "error"),
+        case("a.py::test_s", "skipped"),
+    )
+    engine = EngineResult(engine="node", cases=cases, seconds=1, boot_seconds=1, console=tmp_path / "log")
+    suite = UpstreamSuite(files=("a.py",), reasons=(Reason(tests="*thread*", reason="no threads"),))
+    assert smoke_of(engine, suite) == Smoke(passed=1, ran=4, unexplained=(cases[2], cases[3]))
+
+
 def test_file_that_is_no_result(tmp_path: Path) -> None:
-    for text in ("{", "[]", "{}", '{"failures": [], "left_out": [], "colour": 1}'):
+    for text in ("{", "[]", "{}", "null", '{"failures": [], "left_out": [], "colour": 1}'):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(EmwheelsError, match="not the result of a suite"):
             read_result(tmp_path / "x.json")

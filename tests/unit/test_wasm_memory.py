@@ -78,6 +78,17 @@ def test_addresses_of_data_and_functions():
     assert memory.plain(105) == memory.word(105)
 
 
+def test_what_the_loader_looks_up():
+    stores = store(100, MEMORY_BASE, FOREIGN)
+    stores += store(104, MEMORY_BASE, FOREIGN + constant(8) + ADD)  # as a typeinfo has its vtable's
+    stores += store(108, MEMORY_BASE, MEMORY_BASE) + store(112, MEMORY_BASE, TABLE_BASE + constant(99) + ADD)
+    stores += store(116, MEMORY_BASE, FOREIGN + FOREIGN + ADD) + store(120, MEMORY_BASE, FOREIGN)
+    stores += store(120, MEMORY_BASE, MEMORY_BASE)
+    memory = read_memory(side_module(stores))
+    assert memory.imported == dict.fromkeys((100, 104), "GOT.func.PyObject_Free")
+    assert memory.foreign == {100, 104, 112, 116}
+
+
 def test_variables_negative_numbers_and_further_functions():
     first = MEMORY_BASE + constant(200) + ADD + b"\x22\x00" + TABLE_BASE + constant(-3) + SUB + constant(-2) + ADD
     first += b"\x36\x02\0" + call(2) + call(1)

@@ -26,9 +26,9 @@ _NAME_LIMIT = 4000
 _SHOWN = 3
 _TYPEINFO = re.compile(r"GOT\.mem\._ZTVN10__cxxabiv1\d+__\w*type_infoE")
 _NAME = "GOT.mem._ZTS"
-_OF_ONE_FILE = re.compile(r"_GLOBAL__N_1|U[lt].*?E\d*_|ZL|NL")
+_OF_ONE_FILE = re.compile(r"_GLOBAL__N_1|Ul.*?E\d*_|Ut\d*_|[ZN]L\d")
 """Anonymous namespaces, lambdas and other types without a name, and what is in a function of one file only."""
-_NESTED = re.compile(r"N?((?:\d+\w+?)+)E?\Z")
+_LENGTH = re.compile(r"[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +85,12 @@ def check_types(modules: Mapping[str, Types], accepted: Sequence[str], contents:
 
 def readable_name(mangled: str) -> str:
     """Return a type's name as C++ writes it, or as it is where it is no plain or nested name."""
-    if not _NESTED.match(mangled):
-        return mangled
-    parts, rest = [], mangled.removeprefix("N")
-    while match := re.match(r"\d+", rest):
-        size = int(match[0])
-        part, rest = rest[match.end() : match.end() + size], rest[match.end() + size :]
-        parts.append(part)
-    return "::".join(parts) if rest in ("", "E") else mangled
+    nested = mangled.startswith("N")
+    parts, rest = [], mangled[nested:]
+    while match := _LENGTH.match(rest):
+        end = match.end() + int(match[0])
+        if end > len(rest):
+            return mangled
+        parts.append(rest[match.end() : end])
+        rest = rest[end:]
+    return "::".join(parts) if parts and rest == "E" * nested else mangled

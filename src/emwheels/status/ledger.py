@@ -94,7 +94,7 @@ def read_ledger(path: Path) -> Ledger:
         return Ledger(wheels=wheels, **document)
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: nox -s tables") from error
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import HarnessError, UsageError
 from emwheels.package import Options
 from emwheels.recipe import load_recipes
+from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,
     SuiteResult,
@@ -37,6 +38,7 @@ _EXAMPLES = """examples:
   emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
   emwheels upstream-tests            every recipe that has an upstream.yaml
   emwheels upstream-tests --due      only those whose noted result is of other wheels than the present ones
+  emwheels upstream-tests --list     what is noted, with its date, and whether it is stale; runs nothing
 
 exit status: 0 every failure has a reason in upstream.yaml, 8 there are failures without
 """
@@ -53,11 +55,14 @@ def add_upstream_tests(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: every recipe that has an upstream.yaml")
     parser.add_argument("--due", action="store_true", help="only where the noted result is of other wheels")
+    parser.add_argument("--list", action="store_true", help="show what is noted, and whether it is stale; run nothing")
     parser.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
 
 
 def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Run the suites, write and print what came of them, and return the exit status."""
+    if arguments.list:
+        return _list(arguments, project.root / "docs")
     pipeline = open_pipeline(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches)
     for name in arguments.names:
@@ -103,6 +108,22 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     return HarnessError.exit_code if any(result.unexplained for result in results) else 0
+
+
+def _list(arguments: argparse.Namespace, docs: Path) -> int:
+    """Print what is noted of suites, against the wheels that docs/wheels.json has, and return the exit status."""
+    ledger = read_ledger(docs / WHEELS)
+    noted = [read_result(path) for path in sorted((docs / "upstream-tests").glob("*.json"))]
+    if arguments.names:
+        noted = [result for result in noted if result.package in arguments.names]
+    stale = {result.package: not result.wheels or bool(ledger.others(result.wheels)) for result in noted}
+    if arguments.json:
+        print(json.dumps([asdict(result) | {"stale": stale[result.package]} for result in noted], indent=1))
+        return 0
+    for result in noted:
+        of = "STALE, of another wheel" if stale[result.package] else "of the present wheel"
+        print(f"{result.package:24} {result.passed:>9,} of {result.ran:>9,}  {result.date}  {of}")
+    return 0
 
 
 def _built(pipeline: Pipeline, names: Sequence[str], options: Options) -> dict[str, Output]:
