@@ -36,7 +36,7 @@ OPTION = "-Wl,-Bsymbolic"
 _WEAK, _LOCAL, _HIDDEN, _UNDEFINED, _EXPORTED, _EXPLICIT_NAME = 0x1, 0x2, 0x4, 0x10, 0x20, 0x40
 _FUNCTION, _DATA, _GLOBAL, _SECTION, _TAG, _TABLE = range(6)
 _SYMBOL_TABLE = 8
-_WASM, _BITCODE = b"\0asm\1\0\0\0", (b"BC\xc0\xde", b"\xde\xc0\x17\x0b")
+_WASM = b"\0asm\1\0\0\0"
 _ARCHIVE, _THIN = b"!<arch>\n", b"!<thin>\n"
 _OBJECTS = (".o", ".obj", ".lo")
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".m", ".mm", ".s", ".S", ".ll", ".bc", ".i", ".ii")
@@ -76,8 +76,8 @@ class Symbol:
 class _Cursor:
     """Reads numbers and names of a WebAssembly file."""
 
-    def __init__(self, data: bytes | memoryview, at: int, end: int) -> None:
-        self.data, self.at, self.end = data, at, end
+    def __init__(self, data: bytes | memoryview, at: int) -> None:
+        self.data, self.at = data, at
 
     def number(self) -> int:
         value = shift = 0
@@ -105,7 +105,7 @@ def read_symbols(data: bytes | memoryview, start: int = 0) -> list[Symbol]:
     at, end = start + 8, len(data)
     while at < end:
         section = data[at]
-        cursor = _Cursor(data, at + 1, end)
+        cursor = _Cursor(data, at + 1)
         size = cursor.number()
         at = cursor.at + size
         if section == 0 and cursor.name() == "linking":
@@ -167,12 +167,19 @@ def read_input(path: Path) -> Input:
     at, view = len(_ARCHIVE), memoryview(data)
     while at < len(data):
         # 60 bytes of header: name, ten digits of size at 48, and two bytes that end it; members start at even bytes.
-        name, size = data[at : at + 16].rstrip(), int(data[at + 48 : at + 58])
+        name, size = data[at : at + 16].rstrip(), _size(data[at + 48 : at + 58])
         at += 60
         if name not in (b"/", b"//", b"/SYM64/"):
             symbols += read_symbols(view[: at + size], at)
         at += size + size % 2
     return Input(path, data, symbols)
+
+
+def _size(digits: bytes) -> int:
+    """Return the size of an archive's member. Raises `NotChanged`: less than nothing would lead back to the header."""
+    if (size := int(digits)) < 0:
+        raise NotChanged
+    return size
 
 
 def expand(arguments: list[str]) -> list[str]:
@@ -211,14 +218,17 @@ def read_inputs(words: list[str]) -> dict[int, list[Input]]:
 
     The members of a thin archive, which are files of their own, are several.
     """
-    folders = [word[2:] for word in words if word.startswith("-L") and len(word) > 2]
-    folders += [words[at + 1] for at, word in enumerate(words[:-1]) if word == "-L"]
+    folders = [
+        word[2:] or following for word, following in zip(words, [*words[1:], ""], strict=True) if word.startswith("-L")
+    ]
     inputs = {}
     for at, word in enumerate(words):
         if at and words[at - 1] in ("-o", "-L", "-I", "-s", "-include", "-isystem"):
             continue
         if word.endswith(_SOURCES) and not word.startswith("-"):
             raise NotChanged
+        if word.startswith("-l:") or (word.startswith("-Wl,") and word.endswith((*_OBJECTS, ".a"))):
+            raise NotChanged  # a file that is named in another way
         path: Path | None = None
         if word.startswith("-l"):
             path = _library(word[2:], folders)
@@ -240,7 +250,7 @@ def _files(path: Path) -> list[Path]:
         raise NotChanged from None
     table, names, at = b"", [], 0
     while at < len(archive):
-        name, size = archive[at : at + 16].rstrip(), int(archive[at + 48 : at + 58])
+        name, size = archive[at : at + 16].rstrip(), _size(archive[at + 48 : at + 58])
         at += 60
         if name in (b"/", b"//", b"/SYM64/"):
             table = archive[at : at + size] if name == b"//" else table
@@ -278,9 +288,9 @@ def bind(words: list[str], folder: Path) -> tuple[list[str], dict[str, str]]:
             copies[str(copy)] = str(file.path)
             names.append(str(copy))
         # A thin archive's members are taken if something needs them, as they were from the archive.
-        lazy = (
-            [str(file.path) for file in files] != [words[at]] and words[at].endswith(".a") and not _is_whole(words[:at])
-        )
+        from_archive = words[at].startswith("-l") or words[at].endswith(".a")
+        is_thin = from_archive and [file.path.suffix for file in files] != [".a"]
+        lazy = is_thin and not _is_whole(words[:at])
         changed[at] = ["-Wl,--start-lib", *names, "-Wl,--end-lib"] if lazy else names
     after = [part for at, word in enumerate(words) for part in changed.get(at, [word])]
     return [word for word in after if word != OPTION], copies
@@ -288,8 +298,8 @@ def bind(words: list[str], folder: Path) -> tuple[list[str], dict[str, str]]:
 
 def _is_whole(before: list[str]) -> bool:
     """Tell whether archives after these words are taken as a whole."""
-    options = [word for word in before if word.startswith(("-Wl,--whole-archive", "-Wl,--no-whole-archive"))]
-    return bool(options) and "--no-" not in options[-1]
+    options = [word for word in before if word.startswith("-Wl,-") and word.endswith("-whole-archive")]
+    return bool(options) and "-no-" not in options[-1]
 
 
 def main(compiler: str, arguments: list[str]) -> int:

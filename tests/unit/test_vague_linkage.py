@@ -372,14 +372,19 @@ def test_a_shared_symbol_of_one_object_is_shared_in_all(here, linked):
     assert flags_in(copies["b.o"]) == {"total": 0}
 
 
-def test_a_thin_archive(linked):
+@pytest.mark.parametrize("archive", ["lib/thin.a", "./lib/thin.a", "-lthin"])
+def test_a_thin_archive(here, linked, archive):
+    (here / "lib" / "libthin.a").symlink_to("thin.a")
     start, end = "-Wl,--start-lib", "-Wl,--end-lib"
-    words, _ = linked("b.o lib/thin.a -o x.so")
-    assert words == ["=b.o", start, "=lib/sub/thin.o", "=lib/t.o", end, "-o", "x.so"]
+    words, _ = linked(f"b.o {archive} lib/../lib/libx.a -o x.so -Llib")
+    members = ["=lib/sub/thin.o", "=lib/t.o"]
+    assert words == ["=b.o", start, *members, end, "=lib/../lib/libx.a", "-o", "x.so", "-Llib"]
 
 
-def test_a_thin_archive_that_is_linked_as_a_whole(linked):
-    whole, no_whole, members = "-Wl,--whole-archive", "-Wl,--no-whole-archive", ["=lib/sub/thin.o", "=lib/t.o"]
+@pytest.mark.parametrize("dashes", ["-", "--"])
+def test_a_thin_archive_that_is_linked_as_a_whole(linked, dashes):
+    whole, no_whole = f"-Wl,{dashes}whole-archive", f"-Wl,{dashes}no-whole-archive"
+    members = ["=lib/sub/thin.o", "=lib/t.o"]
     words, _ = linked(f"{whole} lib/thin.a {no_whole} lib/thin.a lib/libx.a")
     lazy = ["-Wl,--start-lib", *members, "-Wl,--end-lib"]
     assert words == [whole, *members, no_whole, *lazy, "=lib/libx.a"]
@@ -397,6 +402,8 @@ def test_a_thin_archive_that_is_linked_as_a_whole(linked):
         "a.o gone.o -o x.so",
         "a.o cut.o -o x.so",
         "a.o bad.a -o x.so",
+        "a.o back.a -o x.so",
+        "a.o thin-back.a -o x.so",
         "a.o lib/gone.a -o x.so",
         "gone.a",
         "a.o",
@@ -407,6 +414,9 @@ def test_commands_that_are_run_as_they_are(here, linked, command):
     (here / "bitcode.bc").write_bytes(b"BC\xc0\xde\x35\x14\0\0")
     (here / "cut.o").write_bytes(OBJECT[: OBJECT.index(b"environ") + 7])
     (here / "bad.a").write_bytes(b"!<arch>\n" + b"a.o/".ljust(60))
+    back = b"/".ljust(48) + b"-60".ljust(12)
+    (here / "back.a").write_bytes(b"!<arch>\n" + back)
+    (here / "thin-back.a").write_bytes(b"!<thin>\n" + back)
     (here / "lib" / "gone.a").write_bytes(thin_archive("gone.o"))
     if command == "a.o":
         (here / "a.o").write_bytes(b"!<thin>\nno archive")
@@ -493,3 +503,19 @@ def test_a_command_that_is_run_as_it_is(here, run, words):
     assert note["given"] == words
     assert note["folders"] == []
     assert done.stdout.startswith("linking")
+
+
+@pytest.mark.parametrize("word", ["-l:libshapes.a", "-Wl,--whole-archive,libshapes.a,--no-whole-archive,x.o"])
+def test_a_file_that_is_named_in_another_way_is_left_to_the_linker(tmp_path, word):
+    with pytest.raises(vague_linkage.NotChanged):
+        vague_linkage.read_inputs([vague_linkage.OPTION, word])
+
+
+def test_folders_of_libraries_are_searched_in_their_order(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "libx.a").write_bytes(b"!<arch>\n")
+    command = ["-L", str(tmp_path / "first"), f"-L{tmp_path / 'second'}", "-lx"]
+    assert [file.path.parent.name for files in vague_linkage.read_inputs(command).values() for file in files] == [
+        "first"
+    ]
