@@ -81,7 +81,8 @@ class TestingSteps(PackageSteps):
                 summary += f", {smoke[engine].passed} of {smoke[engine].ran} upstream"
                 cases += smoke[engine].unexplained
             if not cases:
-                self.store.add_record("tests", self._test_key(recipe, wheels, engine), {"summary": summary})
+                record = {"summary": summary, "wheels": self.contents([recipe.name], outputs)}
+                self.store.add_record("tests", self._test_key(recipe, wheels, engine), record)
             else:
                 summary += f", {len(cases)} failed"
                 failed += [f"  {engine}: {case.nodeid}: {_first_line(case.message)}" for case in cases]

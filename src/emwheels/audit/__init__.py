@@ -14,6 +14,7 @@ from emwheels.audit.slots import check_slots
 from emwheels.audit.tags import check_tags
 from emwheels.audit.types import check_types, read_types
 from emwheels.errors import UsageError
+from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,9 @@ def audit_wheel(
     needles = [_needle(path) for path in build_paths]
     size, digest = identity(wheel)
     contents = read_contents(wheel, needles)
+    content = ""
     if all(finding.rule != "archive" for finding in contents.findings):
+        content = content_of(wheel)
         check_tags(wheel.name, contents, target)
         check_record(wheel.name, contents)
         check_libraries(contents, dependencies, runtime)
@@ -60,7 +63,14 @@ def audit_wheel(
         check_types(types, accepted_types, contents)
     _check_size(wheel.name, size, accepted_size, contents)
     modules = tuple(_info(member, contents.libraries[member], module) for member, module in contents.modules.items())
-    return Report(wheel=wheel.name, sha256=digest, size=size, findings=tuple(contents.findings), modules=modules)
+    return Report(
+        wheel=wheel.name,
+        sha256=digest,
+        size=size,
+        findings=tuple(contents.findings),
+        modules=modules,
+        content=content,
+    )
 
 
 def _memory(member: str, data: bytes, contents: Contents) -> wasm.Memory | None:

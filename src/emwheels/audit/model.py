@@ -47,6 +47,8 @@ class Report:
     """Bytes."""
     findings: tuple[Finding, ...]
     modules: tuple[ModuleInfo, ...]
+    content: str = ""
+    """What the findings are of (`emwheels.wheel.content_of`); empty for an archive that was not looked at."""
 
     @property
     def errors(self) -> tuple[Finding, ...]:
