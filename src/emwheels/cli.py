@@ -228,7 +228,7 @@ def _due(project: Project, pipeline: Pipeline, outcomes: Sequence[Outcome]) -> d
     """Return for each package that was built the results in docs/ that are of another content of it."""
     if not (project.root / "docs" / WHEELS).is_file():
         return {}
-    built = [outcome.output for outcome in outcomes if outcome.state == "built" and outcome.output is not None]
+    built = [each.output for each in outcomes if each.state in ("built", "failed") and each.output is not None]
     return due_after(project.root / "docs", {output.name: pipeline.content(output) for output in built})
 
 

@@ -192,3 +192,24 @@ def test_modules_of_two_wheels(tiny_project, module):
     )
     done = tiny_project.json("build", "two", "--engine=node").json()["two"]
     assert done["engines"] == {"node": "15 passed"}
+
+
+HIDDEN_TYPE = """
+struct __attribute__((visibility("hidden"))) Secret { virtual int number() { return VERSION; } virtual ~Secret() {} };
+static PyObject *number(PyObject *, PyObject *) { return PyLong_FromLong((new Secret)->number()); }
+"""
+ACCEPTED = """
+    extra:
+      emwheels:
+        accepted:
+          - {rule: split-type, what: Secret, reason: no module hands it to another}
+"""
+
+
+def test_a_type_that_modules_keep_apart_is_refused_until_it_is_accepted(tiny_project, module):
+    members = sources(module, "tiny", "two")
+    members |= {f"{name}.cpp": module(name, HIDDEN_TYPE, "number") for name in ("tiny", "two")}
+    tiny_project.recipe("tiny", members)
+    tiny_project.refused(7, "split-type", "keep C++ types apart that are the same (Secret)", "extra.emwheels.accepted")
+    tiny_project.recipe("tiny", members, ACCEPTED)
+    assert tiny_project.json("build", "tiny", "--no-test").states() == {"tiny": "built"}
