@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas._libs import (
+    _cyutility,
     _ujson,
     algos,
     arrays,
@@ -59,7 +60,9 @@ from pandas._libs.window import aggregations, indexers
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 HOUR, DAY = 3600 * 10**9, 86400 * 10**9
 SUMMER = (20637 * 24 + 12) * HOUR  # 2026-07-03 12:00, in nanoseconds since 1970
-MONTHLY = 3000  # the code of a period of a month
+FULL_BUFFER = 0x11C  # PyBUF_FULL_RO of Python's object.h
+MONTHLY, DAILY = 3000, 6000  # codes of periods
+SERIES = pd.Series([1, 2])
 
 
 def ints(*values, dtype=np.int64):
@@ -76,6 +79,8 @@ def plain(value):
     """Return ``value`` with lists in the place of arrays and of what is like one."""
     if isinstance(value, tuple):
         return tuple(plain(each) for each in value)
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -86,14 +91,14 @@ def with_target(function, *arguments, target):
 
 def group_sums():
     out, counts = np.zeros((2, 1)), np.zeros(2, np.int64)
-    groupby.group_sum(out, counts, np.array([[1.0], [2], [4]]), ints(0, 1, 0, dtype=np.intp), -1)
+    groupby.group_sum(out, counts, np.array([[1.0], [2], [4]]), ints(0, 1, 0, dtype=np.intp), None)
     return out, counts
 
 
 def unstacked():
     new, values = np.zeros((2, 2)), np.array([[1.0], [2], [3]])
     # Row by row: the second place of the second row has no value.
-    reshape.unstack(values, np.array([1, 1, 1, 0], np.uint8), 2, 2, 1, new)
+    reshape.unstack(values, np.array([1, 1, 1, 0], np.uint8), 1, 2, 2, new)
     return new
 
 
@@ -117,13 +122,17 @@ class Frame:
 
 
 CALLS = {
+    "_cyutility": (
+        lambda: np.asarray(_cyutility.memoryview(np.arange(6).reshape(2, 3), FULL_BUFFER).T),
+        [[0, 3], [1, 4], [2, 5]],
+    ),
     "_ujson": (lambda: _ujson.ujson_loads(_ujson.ujson_dumps([2**53, None, "\u2028"])), [2**53, None, "\u2028"]),
     "algos": (lambda: algos.rank_1d(np.array([5.0, 1, 5, 2])), [3.5, 1, 3.5, 2]),
     "arrays": (
         lambda: arrays.NDArrayBacked(np.arange(6).reshape(2, 3), np.dtype("i8")).T.reshape(1, 6)._ndarray,
         [[0, 3, 1, 4, 2, 5]],
     ),
-    "byteswap": (lambda: byteswap.read_double_with_byteswap(b"?" + struct.pack(">d", -2.5), 1, True), -2.5),
+    "byteswap": (lambda: byteswap.read_double_with_byteswap(b"?" + struct.pack(">dx", -2.5), 1, True), -2.5),
     "groupby": (group_sums, ([[5], [2]], [2, 1])),
     # Appendix A of the paper on SipHash: 15 bytes 00 … 0e with the key 00 … 0f.
     "hashing": (
@@ -138,7 +147,7 @@ CALLS = {
             internals.BlockPlacement(slice(1, 7, 2)).append([internals.BlockPlacement(ints(0, 8, dtype=np.intp))]).as_array,
             internals.get_blkno_indexers(ints(0, 0, 1, dtype=np.intp)),
         ),
-        ([1, 3, 5, 0, 8], [(0, slice(0, 2, 1)), (1, slice(2, 3, 1))]),
+        ([1, 3, 5, 0, 8], [(0, slice(0, 2)), (1, slice(2, 3))]),
     ),
     "interval": (
         lambda: interval.IntervalTree(ints(0, 2, 4), ints(2, 4, 6), closed="right").get_indexer(np.array([0, 2, 5.0])),
@@ -149,10 +158,13 @@ CALLS = {
     "missing": (lambda: missing.isnaobj(objects(1, None, np.nan, pd.NaT, pd.NA, "")), [False, *4 * [True], False]),
     "ops": (lambda: ops.vec_compare(objects(1, "b"), objects(1.0, "a"), operator.gt), [False, True]),
     "ops_dispatch": (
-        lambda: ops_dispatch.maybe_dispatch_ufunc_to_dunder_op(pd.Series([1, 2]), np.subtract, "__call__", 9, pd.Series([1, 2])),
+        lambda: ops_dispatch.maybe_dispatch_ufunc_to_dunder_op(SERIES, np.subtract, "__call__", 9, SERIES),
         [8, 7],
     ),
-    "parsers": (lambda: parsers.TextReader(io.StringIO("a,b\n1,2\n3,4\n")).read()["b" if False else 1], [2, 4]),
+    # Both hand others their functions in a capsule: these are of tslibs and of lib.
+    "pandas_datetime": (lambda: tslib._test_parse_iso8601("2026-07-03T12:00:00.25"), pd.Timestamp("2026-07-03 12:00:00.25")),
+    "pandas_parser": (lambda: lib.maybe_convert_numeric(objects("1.5e-3", "-inf"), set())[0], [0.0015, -np.inf]),
+    "parsers": (lambda: parsers.TextReader(io.StringIO("a,b\n1,2.5\n-3,4\n"), header=0).read(None), {0: [1, -3], 1: [2.5, 4]}),
     "properties": (lambda: (lambda frame: (frame.once, frame.once, frame.axis))(Frame()), (1, 1, "rows")),
     "reshape": (unstacked, [[1, 2], [3, 0]]),
     "sparse": (
@@ -185,15 +197,16 @@ CALLS = {
         (SUMMER + (28 - 31) * DAY, "2026-07-06 00:00:00"),
     ),
     "tslibs.parsing": (
-        lambda: (parsing.guess_datetime_format("2026-07-03 12:00:00"), parsing.parse_datetime_string_with_reso("2026Q3")),
-        ("%Y-%m-%d %H:%M:%S", (datetime.datetime(2026, 7, 1), "quarter")),
+        lambda: (parsing.guess_datetime_format("2026-07-03 12:00:00"), parsing.parse_datetime_string_with_reso("July 2026")),
+        ("%Y-%m-%d %H:%M:%S", (datetime.datetime(2026, 7, 1), "month")),
     ),
     "tslibs.period": (
         lambda: (
             period.period_ordinal(2026, 7, 3, 0, 0, 0, 0, 0, MONTHLY),
-            period.periodarr_to_dt64arr(ints(1), MONTHLY),
+            period.period_asfreq_arr(ints(1, -1), FULL_BUFFER = 0x11C  # PyBUF_FULL_RO of Python's object.h
+MONTHLY, DAILY, True),
         ),
-        (56 * 12 + 6, [31 * DAY]),
+        (56 * 12 + 6, [31 + 28 - 1, -1]),
     ),
     "tslibs.strptime": (
         lambda: strptime.array_strptime(objects("3. July 2026, 12h", "nothing"), "%d. %B %Y, %Hh", errors="coerce")[0].astype("M8[ns]").view("i8"),
@@ -213,8 +226,8 @@ CALLS = {
         ([SUMMER - 2 * HOUR], SUMMER - 180 * DAY + HOUR),
     ),
     "tslibs.vectorized": (
-        lambda: (vectorized.normalize_i8_timestamps(ints(SUMMER), BERLIN, 10), vectorized.ints_to_pydatetime(ints(SUMMER), BERLIN)),
-        ([SUMMER - 14 * HOUR], [datetime.datetime(2026, 7, 3, 14, tzinfo=BERLIN)]),
+        lambda: (vectorized.normalize_i8_timestamps(ints(SUMMER + 11 * HOUR), BERLIN, 10), vectorized.ints_to_pydatetime(ints(SUMMER), BERLIN)),
+        ([SUMMER + 12 * HOUR], [datetime.datetime(2026, 7, 3, 14, tzinfo=BERLIN)]),
     ),
     "window.aggregations": (
         lambda: aggregations.roll_sum(np.array([1.0, 2, 4]), ints(0, 0, 1), ints(1, 2, 3), 1),

@@ -196,7 +196,8 @@ def test_modules_of_two_wheels(tiny_project, module):
 
 HIDDEN_TYPE = """
 struct __attribute__((visibility("hidden"))) Secret { virtual int number() { return VERSION; } virtual ~Secret() {} };
-static PyObject *number(PyObject *, PyObject *) { return PyLong_FromLong((new Secret)->number()); }
+static Secret *volatile kept;
+static PyObject *number(PyObject *, PyObject *) { kept = new Secret; return PyLong_FromLong(kept->number()); }
 """
 ACCEPTED = """
     extra:
