@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.audit.contents import Contents
+    from emwheels.audit.model import Severity
     from emwheels.wasm import Memory
 
 _WORD = 4
@@ -71,7 +72,9 @@ def split_types(modules: Mapping[str, Types]) -> Iterator[tuple[tuple[str, ...],
 def check_types(modules: Mapping[str, Types], accepted: Sequence[str], contents: Contents) -> None:
     """Report the types that the wheel's ``modules`` keep apart, but for those that a pattern of ``accepted`` fits.
 
-    The patterns (`fnmatch`) are of readable names, such as ``geos::geom::*``.
+    The patterns (`fnmatch`) are of readable names, such as ``geos::geom::*``. It is a warning where each of the modules
+    shares other types that it defines: those that it does not share are hidden, which the package's author or a library
+    such as pybind11 has chosen. Where a module shares none, that cannot be told, and it is an error.
     """
     for members, names in split_types(modules):
         readable = [each for each in map(readable_name, names) if not any(fnmatchcase(each, it) for it in accepted)]
@@ -79,8 +82,15 @@ def check_types(modules: Mapping[str, Types], accepted: Sequence[str], contents:
             continue
         shown = ", ".join(readable[:_SHOWN]) + (f" and {len(readable) - _SHOWN} more" if len(readable) > _SHOWN else "")
         message = f"{', '.join(members)} keep C++ types apart that are the same ({shown}): dynamic_cast and catch fail"
-        advice = "link through emcc, from objects, or accept it in the recipe (extra.emwheels.accepted)"
-        contents.report("split-type", members[0], f"{message}; {advice}")
+        if all(modules[member].shared for member in members):
+            advice = (
+                "they are hidden: make them visible if one module hands them to another, or accept it in the recipe"
+            )
+            severity: Severity = "warning"
+        else:
+            advice = "link through emcc, from objects, or accept it in the recipe"
+            severity = "error"
+        contents.report("split-type", members[0], f"{message}; {advice} (extra.emwheels.accepted)", severity)
 
 
 def readable_name(mangled: str) -> str:
