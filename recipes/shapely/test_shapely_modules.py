@@ -1,6 +1,7 @@
 """Shapely's compiled modules hand each other GEOS's objects: each calls it, and there must be one GEOS for all."""
 
 import copy
+import ctypes
 import pickle
 
 import numpy as np
@@ -94,6 +95,60 @@ def test_simple_geometries_with_indices():
     assert shapely.area(shells).tolist() == [81 - 2 * 0.5]
 
 
+def test_a_line_of_either_module_becomes_a_ring():
+    made = shapely.linestrings([(0, 0), (0, 1), (1, 1), (0, 0)])
+    (part,) = shapely.get_parts(shapely.multilinestrings([made]))
+    (helped,) = _geometry_helpers.simple_geometries_1d(shapely.get_coordinates(made), [0] * 4, 1, 0)
+    for line in (made, part, helped):
+        ring = _geometry_helpers.linestring_to_linearring(line)
+        assert type(ring) is LinearRing
+        assert shapely.polygons(ring).area == 0.5
+    assert pickle.loads(pickle.dumps(shapely.set_srid(ring, 4326))) == ring
+    assert shapely.get_srid(pickle.loads(pickle.dumps(shapely.set_srid(ring, 4326)))) == 4326
+
+
+def test_a_pointer_of_one_module_becomes_a_geometry_of_the_other():
+    point = shapely.points(3, 4)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(point))  # what is at the pointer goes with the twin, and only with it
+    twin = _geometry_helpers._geom_factory(point._geom)
+    assert type(twin) is Point
+    assert (twin._geom, twin.wkt) == (point._geom, "POINT (3 4)")
+    assert _geometry_helpers._geom_factory(0) is None
+
+
+RAGGED = [
+    (shapely.points([(0, 0), (1, 2)]), []),
+    (shapely.linestrings([[(0, 0), (1, 1)], [(2, 2), (3, 4)]]), [[0, 2, 4]]),
+    ([HOLED, box(0, 0, 1, 1)], [[0, 5, 9, 13, 18], [0, 3, 4]]),
+    ([GEOMETRIES[6], MultiPoint()], [[0, 2, 2]]),
+    ([GEOMETRIES[7], MultiLineString([[(5, 5, 1), (6, 6, 2)]])], [[0, 2, 4, 6], [0, 2, 3]]),
+    ([GEOMETRIES[8], MultiPolygon([HOLED])], [[0, 5, 10, 15, 19, 23], [0, 1, 2, 5], [0, 2, 3]]),
+]
+
+
+@pytest.mark.parametrize(("geometries", "expected"), RAGGED, ids=lambda value: getattr(value[0], "geom_type", None))
+def test_arrays_of_coordinates_and_back(geometries, expected):
+    kind, coordinates, offsets = shapely.to_ragged_array(geometries)
+    assert [each.tolist() for each in offsets] == expected
+    again = shapely.from_ragged_array(kind, coordinates, offsets or None)
+    assert [type(each) for each in again] == [type(each) for each in geometries]
+    assert shapely.area(again).tolist() == shapely.area(geometries).tolist()
+    assert shapely.equals(again, geometries).all()
+
+
+def test_missing_ones_are_left_as_they_are():
+    out = np.array(["as", "it", "was"], dtype=object)
+    assert shapely.points([(0, 0), (1, 1)], indices=[0, 2], out=out) is out
+    assert [str(each) for each in out] == ["POINT (0 0)", "it", "POINT (1 1)"]
+    shapely.multipoints([out[2], None], indices=[1, 1], out=out)
+    assert [str(each) for each in out] == ["POINT (0 0)", "MULTIPOINT ((1 1))", "POINT (1 1)"]
+
+
+def test_the_exception_is_one():
+    assert shapely.errors.GEOSException is lib.GEOSException is _geos.GEOSException
+    assert issubclass(lib.GEOSException, shapely.errors.ShapelyError)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -104,6 +159,44 @@ def test_simple_geometries_with_indices():
             "IllegalArgumentException: point array must contain 0 or >1 elements",
         ),
         (lambda: shapely.polygons([GEOMETRIES[3]], indices=[0]), TypeError, "unexpected geometry type 1"),
+        (lambda: shapely.polygons([HOLED, 5], indices=[0, 0]), TypeError, "unexpected geometry type 3"),
+        (lambda: shapely.multipoints([GEOMETRIES[0], 5], indices=[0, 0]), TypeError, "only Geometry objects"),
+        (lambda: shapely.points([(0, 0)], indices=[1]), ValueError, "Index 0 is missing"),
+        (lambda: shapely.points([(0, np.nan)], indices=[0], handle_nan="error"), ValueError, "A NaN, Inf or -Inf"),
+        (lambda: shapely.points([(0, 0)], indices=[0], out=np.zeros(1)), TypeError, "dtype must be object"),
+        (lambda: shapely.points([(0, 0)], indices=[0], out=[None]), TypeError, "must be of numpy.ndarray"),
+        (
+            lambda: _geometry_helpers.linestring_to_linearring(GEOMETRIES[3]),
+            shapely.errors.GEOSException,
+            "Points of LinearRing do not form a closed linestring",
+        ),
+        (lambda: _geometry_helpers.linestring_to_linearring(HOLED), TypeError, "provide a LineString object"),
+        (lambda: _geometry_helpers.linestring_to_linearring("LINESTRING"), TypeError, "provide a Geometry object"),
+        (lambda: _geometry_helpers.get_parts(np.array(["x"], dtype=object)), TypeError, "only Geometry objects"),
+        (
+            lambda: shapely.from_ragged_array(shapely.GeometryType.POLYGON, np.zeros((4, 2)), ([0, 5], [0, 1])),
+            ValueError,
+            r"linear offsets \(5\) larger than the shape",
+        ),
+        (
+            lambda: shapely.from_ragged_array(shapely.GeometryType.POLYGON, [(0, 0), (1, 1)], ([0, 2], [0, 1])),
+            ValueError,
+            "at least 4 coordinates",
+        ),
+        (
+            lambda: shapely.from_ragged_array(
+                shapely.GeometryType.MULTILINESTRING, np.zeros((3, 2)), ([0, 1, 3], [0, 2])
+            ),
+            shapely.errors.GEOSException,
+            "point array must contain 0 or >1 elements",
+        ),
+        (
+            lambda: shapely.from_ragged_array(
+                shapely.GeometryType.MULTIPOLYGON, np.zeros((4, 2)), ([0, 4], [0, 1], [0, 2])
+            ),
+            ValueError,
+            r"geometry offsets \(2\) larger than indicated",
+        ),
     ],
 )
 def test_errors_of_the_helpers(make, error, message):

@@ -242,7 +242,7 @@ def test_what_is_due(tmp_path):
         "- upstream-tests/scipy",
         "- {results: x}",
         "- {results: x, reason: ' '}",
-        "- {results: [x], reason: y}",
+        "- {results: {x: y}, reason: z}",
         "- {results: x, reason: y, until: z}",
         "x: {results: x, reason: y}",
         b"\xff\xff",
@@ -254,3 +254,9 @@ def test_a_file_that_is_no_list_of_what_is_due(tmp_path, text):
     with pytest.raises(EmwheelsError) as caught:
         read_due(path)
     assert caught.value.message.startswith(f"{path}: ")
+
+
+def test_an_entry_of_what_is_due_may_name_several_results(tmp_path):
+    (tmp_path / "due.yaml").write_text("- {results: [a/b, 'c/*'], reason: a long one}\n- {results: d, reason: x}\n")
+    found = [(entry.results, entry.reason) for entry in read_due(tmp_path / "due.yaml")]
+    assert found == [("a/b", "a long one"), ("c/*", "a long one"), ("d", "x")]

@@ -127,11 +127,13 @@ def read_due(path: Path) -> tuple[Due, ...]:
         match entry:
             case {"results": str(results), "reason": str(reason), **rest} if not rest and reason.strip():
                 entries.append(Due(results=results, reason=" ".join(reason.split())))
+            case {"results": [*several], "reason": str(reason), **rest} if not rest and reason.strip():
+                entries += [Due(results=str(each), reason=" ".join(reason.split())) for each in several]
             case None:
                 pass
             case _:
                 raise EmwheelsError(
-                    f"{path}: each entry has the keys results (a pattern) and reason (text)",
+                    f"{path}: each entry has the keys results (a pattern, or a list of them) and reason (text)",
                     hint="for example: - {results: upstream-tests/numpy, reason: it takes an hour}",
                 )
     return tuple(entries)
