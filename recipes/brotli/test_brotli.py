@@ -1,5 +1,7 @@
 """The Brotli C library: streams of RFC 7932 and its test data, every quality, damage, streaming."""
 
+import copy
+import pickle
 import random
 
 import _brotli
@@ -78,3 +80,114 @@ def test_damage():
             brotli.decompress(bytes(broken))
     with pytest.raises(brotli.error):
         brotli.compress(b"x", quality=12)
+
+
+# RFC 7932, 9.2: a window of 16 bits, three bytes of metadata, which say nothing, "Hello" uncompressed, the end.
+BY_HAND = bytes.fromhex("2c01616263" + "200008" + "48656c6c6f" + "03")
+
+
+def test_stream_written_by_hand():
+    assert brotli.decompress(BY_HAND) == b"Hello"
+    decompressor = brotli.Decompressor()
+    assert [decompressor.process(BY_HAND[i : i + 1]) for i in range(8, 13)] == [b""] * 5
+    decompressor = brotli.Decompressor()
+    assert b"".join(decompressor.process(bytes([byte])) for byte in BY_HAND) == b"Hello"
+    assert decompressor.is_finished()
+
+
+@pytest.mark.parametrize(
+    ("lgwin", "bits"), [(10, "0100001"), (16, "0"), (17, "0000001"), (18, "0011"), (22, "1011"), (24, "1111")]
+)
+def test_window_that_the_stream_begins_with(lgwin, bits):
+    # RFC 7932, 9.1.
+    compressor = brotli.Compressor(quality=5, lgwin=lgwin, lgblock=16)
+    assert f"{(compressor.process(DATA['text']) + compressor.finish())[0]:08b}".endswith(bits)
+
+
+def test_what_is_flushed_comes_out_at_once():
+    compressor, decompressor = brotli.Compressor(mode=brotli.MODE_TEXT), brotli.Decompressor()
+    for part in (b"one", b"", b"two" * 1000, DATA["noise"][:5000]):
+        assert decompressor.process(compressor.process(part) + compressor.flush()) == part
+        assert not decompressor.is_finished()
+    assert decompressor.process(compressor.finish()) == b""
+    assert decompressor.is_finished()
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_buffers(kind):
+    compressor, decompressor = brotli.Compressor(), brotli.Decompressor()
+    packed = compressor.process(kind(b"buffers")) + compressor.finish()
+    assert decompressor.process(kind(packed)) == brotli.decompress(kind(packed)) == b"buffers"
+
+
+def test_no_more_input_while_output_waits():
+    decompressor = brotli.Decompressor()
+    # In a window of a kilobyte the decoder cannot take everything in at once.
+    packed = brotli.compress(DATA["noise"], lgwin=10)
+    out = decompressor.process(packed, output_buffer_limit=100)
+    assert DATA["noise"].startswith(out)
+    assert not decompressor.can_accept_more_data()
+    with pytest.raises(brotli.error, match=r"called with data when 'can_accept_more_data\(\)' is False"):
+        decompressor.process(b"x")
+    with pytest.raises(brotli.error, match="decoder is unhealthy"):
+        decompressor.process(b"")
+    with pytest.raises(brotli.error, match="decoder is unhealthy"):
+        decompressor.is_finished()
+    with pytest.raises(brotli.error, match="decoder is unhealthy"):
+        decompressor.can_accept_more_data()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"mode": 3}, brotli.error, "invalid mode"),
+        ({"quality": 12}, brotli.error, "invalid quality"),
+        ({"lgwin": 9}, brotli.error, "invalid lgwin"),
+        ({"lgwin": 25}, brotli.error, "invalid lgwin"),
+        ({"lgblock": 15}, brotli.error, "invalid lgblock"),
+        ({"quality": 256}, OverflowError, "greater than maximum"),
+        ({"quality": -1}, OverflowError, "less than minimum"),
+        ({"quality": "5"}, TypeError, "str"),
+        ({"speed": 1}, TypeError, "speed"),
+    ],
+)
+def test_wrong_arguments(arguments, error, message):
+    class Derived(brotli.Compressor):
+        pass
+
+    for kind in (brotli.Compressor, Derived):
+        with pytest.raises(error, match=message):
+            kind(**arguments)
+
+
+def test_an_encoder_that_ended_says_so():
+    compressor = brotli.Compressor()
+    assert brotli.decompress(compressor.process(b"x") + compressor.finish()) == b"x"
+    with pytest.raises(brotli.error, match="encoder failed"):
+        compressor.process(b"more")
+    for call in (compressor.flush, compressor.finish, lambda: compressor.process(b"")):
+        with pytest.raises(brotli.error, match="encoder is unhealthy"):
+            call()
+
+
+def test_what_is_no_buffer():
+    class Broken:
+        def __buffer__(self, _flags):
+            raise LookupError("refused")
+
+    for wrong in ("text", 5, None, memoryview(bytes(10))[::2], Broken()):
+        for call in (brotli.decompress, brotli.Compressor().process, brotli.Decompressor().process):
+            with pytest.raises(TypeError, match="C-contiguous buffer"):
+                call(wrong)
+
+
+def test_states_cannot_be_copied_but_errors_can():
+    for state in (brotli.Compressor(), brotli.Decompressor()):
+        for again in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot pickle"):
+                again(state)
+    with pytest.raises(brotli.error) as caught:
+        brotli.decompress(b"\xff")
+    for again in (copy.copy, lambda error: pickle.loads(pickle.dumps(error))):
+        assert type(again(caught.value)) is brotli.error
+        assert str(again(caught.value)) == "brotli: decoder failed"

@@ -49,8 +49,8 @@ def test_elements_of_every_module_in_one_tree():
     root = make.root(make.a("text", {"k": "v"}), 2j, numbers, etree.Comment("end"))
     assert [each.tag for each in root] == ["{urn:x}a", "numbers", etree.Comment]
     assert (root[0].text, root[0].tail, root[0].get("k")) == ("text", "2.0", "v")
-    assert type(root[1].n) is objectify.IntElement
-    assert root[1].n[0] + root[1].n[1] == 7
+    assert root[1] is numbers
+    assert [int(n.text) for n in numbers.iterchildren()] == [3, 4]
     mixed = objectify.E.a(objectify.E.b(5), builder.E.c("6"))
     assert mixed.b + 1 == 6
     assert etree.XPath("sum(*)")(mixed) == 11
@@ -62,7 +62,7 @@ def test_elements_of_every_module_in_one_tree():
 def test_objects_through_etree():
     root = objectify.fromstring(TEXT)
     assert [item.n + 1 for item in root.item] == [8, 3.5]
-    assert [n.text for n in etree.XSLT(etree.XML(COPY_ALL))(root).getroot()] == ["7", "2.5"]
+    assert [n.text for n in etree.XSLT(etree.XML(COPY_ALL))(root).getroot().iterchildren()] == ["7", "2.5"]
     assert root.xpath("//n[. > $least]", least=3)[0] is root.item[0].n
     schema = etree.RelaxNG(
         etree.XML('<element name="n" xmlns="http://relaxng.org/ns/structure/1.0"><value>7</value></element>')
@@ -137,12 +137,10 @@ def test_differences_of_html():
 )
 def test_sequences_as_python_s_difflib(first, second):
     ours, theirs = _difflib.SequenceMatcher(None, first, second), difflib.SequenceMatcher(None, first, second)
-    assert ours.get_matching_blocks() == theirs.get_matching_blocks()
+    assert list(ours.get_grouped_opcodes(0)) == list(theirs.get_grouped_opcodes(0))
     assert ours.ratio() == theirs.ratio()
-    junk = [
-        matcher.SequenceMatcher(str.isspace, first, second).get_matching_blocks() for matcher in (_difflib, difflib)
-    ]
-    assert junk[0] == junk[1]
+    without_blanks = [matcher.SequenceMatcher(str.isspace, first, second).ratio() for matcher in (_difflib, difflib)]
+    assert without_blanks[0] == without_blanks[1]
     with pytest.raises(LookupError, match="from Python"):
         _difflib.SequenceMatcher(fails, "a b", "ab")
 

@@ -1,5 +1,8 @@
 """MarkupSafe's C escaping, for the three widths in which CPython keeps text, held against its Python code."""
 
+import copy
+import pickle
+
 import pytest
 from markupsafe import Markup, _escape_inner, _native, _speedups, escape, escape_silent
 
@@ -59,3 +62,57 @@ def test_error_of_html_method_comes_through():
 def test_what_is_not_text_becomes_text_first():
     assert escape(b"<'") == Markup("b&#34;&lt;&#39;&#34;")
     assert escape(None) == Markup("None")
+
+
+@pytest.mark.parametrize("code", [0x7F, 0x80, 0xFF, 0x100, 0xD800, 0xFFFF, 0x10000, 0x10FFFF])
+def test_edges_of_the_widths(code):
+    escaped = _speedups._escape_inner("<" + chr(code) * 5 + "&")
+    assert escaped == "&lt;" + chr(code) * 5 + "&amp;"
+    # Text that is kept in more room than it needs would be another key.
+    assert {escaped: 1}["&lt;" + chr(code) * 5 + "&amp;"] == 1
+    assert escaped.isascii() is (code < 0x80)
+
+
+def test_kinds_of_text_that_the_c_code_takes_and_gives():
+    class Text(str):
+        __slots__ = ()
+
+    for kind in (Text, Markup):
+        assert type(_speedups._escape_inner(kind("<"))) is str
+        plain = kind("plain")
+        assert _speedups._escape_inner(plain) is plain
+    assert type(escape(Text("<"))) is Markup
+    assert escape(Markup("<")) == "<"
+    assert escape(escape("<")) == "&lt;"
+
+
+@pytest.mark.parametrize("filler", WIDTHS)
+def test_markup_escapes_what_it_takes_in(filler):
+    markup = Markup("<i>%s</i>")
+    assert markup % (filler + "<") == f"<i>{filler}&lt;</i>"
+    assert markup % Markup(filler + "<b>") == f"<i>{filler}<b></i>"
+    assert Markup("{0}{x}").format("&", x=filler + '"') == f"&amp;{filler}&#34;"
+    assert Markup("<br>").join([filler + "'", Markup(">")]) == f"{filler}&#39;<br>>"
+    assert filler + "<" + Markup("<") + ">" == f"{filler}&lt;<&gt;"
+    assert escape(filler + "<").unescape() == filler + "<"
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+@pytest.mark.parametrize("filler", WIDTHS)
+def test_copies(again, filler):
+    other = again(escape(filler + "<"))
+    assert type(other) is Markup
+    assert other == filler + "&lt;"
+    assert escape(other) == other
+
+
+def test_errors_of_what_is_put_in_come_through():
+    class Broken:
+        def __str__(self):
+            raise LookupError("refused")
+
+    for call in (escape, escape_silent, lambda wrong: Markup("%s") % wrong, Markup("{}").format):
+        with pytest.raises(LookupError, match="refused"):
+            call(Broken())
+    with pytest.raises(TypeError):
+        _speedups._escape_inner()
