@@ -90,3 +90,70 @@ def test_errors_cross_the_boundary():
         bn.move_sum(np.zeros(3), window=4)
     with pytest.raises(ValueError, match="size==0"):
         bn.nanmin(np.zeros(0))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_places_of_extremes(dtype):
+    data = np.array([[3, 1, 2, 1], [5, 9, 9, 0]], dtype)
+    assert bn.nanargmin(data, axis=1).tolist() == [1, 3]
+    assert bn.nanargmax(data, axis=1).tolist() == [0, 1]
+    assert (bn.nanargmin(data), bn.nanargmax(data)) == (7, 5)
+    # A place counts from the end of its window; of equal values the last one holds.
+    assert bn.move_argmin(data[0], window=3).tolist()[2:] == [1, 0]
+    assert bn.move_argmax(data[0], window=3).tolist()[2:] == [2, 1]
+    if data.dtype.kind == "f":
+        with pytest.raises(ValueError, match="All-NaN slice"):
+            bn.nanargmin(np.full(3, np.nan, dtype))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_results_of_one_module_in_another(dtype):
+    data = np.array([[4, 1, 3], [9, 7, 8]], dtype)
+    ranks = bn.rankdata(data, axis=1)
+    assert ranks.tolist() == [[3, 1, 2], [3, 1, 2]]
+    means = bn.move_mean(ranks, window=2, axis=1)
+    assert bn.nansum(means, axis=1).tolist() == [3.5, 3.5]
+    bn.replace(means, np.nan, 0.5)
+    assert bn.push(bn.partition(means, 1, axis=1), axis=1)[:, 0].tolist() == [0.5, 0.5]
+    assert bn.median(data, axis=1).tolist() == [bn.partition(row, 1)[1] for row in data] == [3, 8]
+    assert data[[0, 1], bn.argpartition(data, 0, axis=1)[:, 0]].tolist() == [1, 7]
+    assert bn.nanrankdata(bn.move_max(data.astype("f8"), window=2), axis=0)[:, 1:].tolist() == [[1, 1], [2, 2]]
+
+
+def test_what_the_c_code_does_not_take_is_left_to_python():
+    for data in (np.array([1, 2, 3], "i2"), np.arange(1.0, 4).astype(">f8"), [1, 2, 3], np.array([1, 2, 3], object)):
+        assert bn.nansum(data) == 6
+        assert bn.move_sum(data, window=2).tolist()[1:] == [3, 5]
+        assert bn.push(np.asarray(data, "f2")).tolist() == [1, 2, 3]
+
+
+def test_errors_in_callbacks_arrive_unchanged():
+    class Array:
+        def __array__(self, *_arguments, **_options):
+            raise IndexError("from Python")
+
+    for function in (bn.nansum, bn.median, bn.rankdata, bn.push):
+        for _ in range(20):
+            with pytest.raises(IndexError, match="from Python"):
+                function(Array())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: bn.nansum(np.zeros(3), axis="0"), TypeError, "integer"),
+        (bn.nansum, TypeError, "number of arguments"),
+        (lambda: bn.nansum(np.zeros(3), 0, 1), TypeError, "argument"),
+        (lambda: bn.move_sum(np.zeros(3), window=2, min_count=3), ValueError, "min_count"),
+        (lambda: bn.move_sum(np.zeros(3), window=0), ValueError, "window"),
+        (lambda: bn.move_median(np.float64(3), window=1), ValueError, "ndim > 0"),
+        (lambda: bn.partition(np.zeros(3), 3), ValueError, "must be between 0 and 2"),
+        (lambda: bn.rankdata(np.zeros(3), axis=1), ValueError, "axis"),
+        (lambda: bn.replace(np.zeros(3, int), 0, 1.5), ValueError, "[Cc]annot safely cast"),
+        (lambda: bn.replace(np.zeros(3), "a", 1), TypeError, "`old` must be a number"),
+    ],
+)
+def test_errors_of_every_module(call, error, message):
+    for _ in range(20):
+        with pytest.raises(error, match=message):
+            call()
