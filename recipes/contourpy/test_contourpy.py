@@ -1,6 +1,8 @@
 """Contours of surfaces whose lines are known, in every serial algorithm, and C++ exceptions that become ValueError."""
 
+import copy
 import itertools
+import pickle
 
 import contourpy
 import numpy as np
@@ -194,3 +196,80 @@ def test_a_large_grid():
     lines = contour_generator(x, y, z).multi_lines(np.linspace(0.1, 0.9, 9))
     for level, line in zip(np.linspace(0.1, 0.9, 9), lines, strict=True):
         assert abs(shoelace(line[0])) == pytest.approx(np.pi * level**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "threaded"])
+def test_every_generator_by_itself(name):
+    # The plane z = x: lines stand upright, and what is between them is a strip.
+    x, y = np.meshgrid(np.arange(4.0), np.arange(3.0))
+    kinds = {"line_type": LineType.SeparateCode, "fill_type": FillType.OuterCode}
+    threads = {"thread_count": 1} if name == "threaded" else {}
+    generator = contour_generator(x, y, x, name=name, chunk_size=2, **kinds, **threads)
+    assert isinstance(generator, getattr(_contourpy, f"{name.capitalize()}ContourGenerator"))
+    assert isinstance(generator, _contourpy.ContourGenerator)
+    assert (generator.chunk_count, generator.chunk_size) == ((1, 2), (2, 2))
+    assert (generator.fill_type, generator.line_type) == (FillType.OuterCode, LineType.SeparateCode)
+    assert (generator.z_interp, generator.quad_as_tri, generator.thread_count) == (ZInterp.Linear, False, 1)
+    assert generator.supports_threads() is (name == "threaded")
+    by_level = generator.multi_lines([0.5, 2.5])
+    assert [points[0][:, 0].tolist() for points, _ in by_level] == [[0.5] * 3, [2.5] * 3]
+    for (points, codes), (again, codes_again) in zip(by_level, map(generator.create_contour, (0.5, 2.5)), strict=True):
+        assert np.array_equal(points, again)
+        assert np.array_equal(codes, codes_again)
+    (points, codes), (rest, _) = generator.multi_filled([0.5, 1.5, 2.5])
+    assert sum(shoelace(each) for each in points) == sum(shoelace(each) for each in rest) == 2
+    assert all((each[0], each[-1], set(each[1:-1].tolist())) == (1, 79, {2}) for each in codes)
+    assert sum(shoelace(each) for each in generator.create_filled_contour(-np.inf, np.inf)[0]) == 6
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+@pytest.mark.parametrize("value", [FillType.ChunkCombinedOffsetOffset, LineType.ChunkCombinedNan, ZInterp.Log])
+def test_copies_of_the_kinds(value, again):
+    other = again(value)
+    assert type(other) is type(value)
+    assert (other, other.name, int(other)) == (value, value.name, int(value))
+    assert _contourpy.SerialContourGenerator.supports_fill_type(again(FillType.OuterCode))
+
+
+def test_generators_cannot_be_pickled():
+    with pytest.raises(TypeError, match="cannot pickle"):
+        pickle.dumps(contour_generator(z=np.eye(3)))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "threaded"])
+def test_errors_of_every_generator(name):
+    generator = contour_generator(z=np.eye(3), name=name, **({"thread_count": 1} if name == "threaded" else {}))
+    for _ in range(20):
+        with pytest.raises(ValueError, match="upper"):
+            generator.filled(2, 1)
+        with pytest.raises(ValueError, match="Levels array must be 1D not 2D"):
+            generator.multi_lines([[0.5]])
+        with pytest.raises(ValueError, match="at least 2"):
+            generator.multi_filled([0.5])
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            generator.lines("high")
+    assert len(generator.lines(0.5)[0]) > 0
+
+
+def test_misuse_is_a_python_error():
+    with pytest.raises(TypeError, match="No constructor defined"):
+        _contourpy.ContourGenerator()
+    with pytest.raises(ValueError, match="not a valid FillType"):
+        contourpy.as_fill_type("Nothing")
+    with pytest.raises(ValueError, match="does not support"):
+        contour_generator(z=np.eye(3), name="mpl2005", line_type=LineType.Separate)
+    assert FillType(int(FillType.OuterOffset)) == FillType.OuterOffset
+    with pytest.raises(TypeError):
+        _contourpy.SerialContourGenerator.supports_fill_type(LineType.Separate)
+
+
+def test_an_error_of_the_data_arrives_unchanged():
+    class OwnError(Exception):
+        pass
+
+    class Data:
+        def __array__(self, *_arguments, **_options):
+            raise OwnError("from Python")
+
+    with pytest.raises(OwnError, match="from Python"):
+        contour_generator(z=Data())

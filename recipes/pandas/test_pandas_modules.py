@@ -145,7 +145,7 @@ CALLS = {
     "internals": (
         lambda: (
             internals.BlockPlacement(slice(1, 7, 2)).append([internals.BlockPlacement(3)]).as_array,
-            internals.get_blkno_indexers(ints(0, 0, 1, dtype=np.intp)),
+            internals.get_blkno_indexers(ints(0, 0, 1)),
         ),
         ([1, 3, 5, 3], [(0, slice(0, 2)), (1, slice(2, 3))]),
     ),

@@ -126,7 +126,7 @@ RAGGED = [
 ]
 
 
-@pytest.mark.parametrize(("geometries", "expected"), RAGGED, ids=lambda value: getattr(value[0], "geom_type", None))
+@pytest.mark.parametrize(("geometries", "expected"), RAGGED, ids=[kinds[0].geom_type for kinds, _ in RAGGED])
 def test_arrays_of_coordinates_and_back(geometries, expected):
     kind, coordinates, offsets = shapely.to_ragged_array(geometries)
     assert [each.tolist() for each in offsets] == expected
