@@ -48,7 +48,7 @@ def test_a_suite_with_every_kind_of_failure(tiny_project, extension, module):
     (folder / "upstream.yaml").write_text(YAML)
     usual = tiny_project.json("build", "tiny", "--no-test").json()["tiny"]["output"]["sha256"]
 
-    done = tiny_project.json("upstream-tests", "tiny", "--test-seconds", "15", status=8)
+    done = tiny_project.json("upstream-tests", "tiny", "--test-seconds", "5", status=8)
     written = json.loads((tiny_project.root / "docs" / "upstream-tests" / "tiny.json").read_bytes())
     assert [written] == json.loads(done.out)
     assert (written["passed"], written["failed"], written["skipped"]) == (21, 4, 1)
