@@ -52,6 +52,10 @@ class _TransientError(Exception):
         self.pause = pause
 
 
+class ServerFaultError(_TransientError):
+    """The server answered 429 or 5xx: for the block of a `Downloader.retried` that knows another way."""
+
+
 class Downloader:
     """One HTTP client, made on first use.
 
@@ -98,7 +102,8 @@ class Downloader:
     ) -> httpx.Response:
         """Send a request with a body, once, and return the answer, read whole. Raises like `get`.
 
-        For the block of a `retried`: what is worth another attempt is raised in a way that only that understands.
+        For the block of a `retried`: what is worth another attempt is raised in a way that only that understands,
+        `ServerFaultError` where it is an answer.
         """
         with contextlib.ExitStack() as stack:
             body = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
@@ -206,7 +211,7 @@ def _check(response: httpx.Response, url: str) -> None:
         return
     message = f"{_shown(url)}: the server answered {status} {response.reason_phrase}".rstrip()
     if status == 429 or status >= 500:
-        raise _TransientError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
+        raise ServerFaultError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
     raise _ERRORS.get(status, FetchError)(message)
 
 

@@ -105,6 +105,22 @@ def test_damage_in_the_registry_is_found_and_healed(registry, machine, spoil, pa
     assert three.store.get("wheels", record["output"]["sha256"]).read_bytes() == WHEEL
 
 
+@pytest.mark.parametrize("folder", ["_layers", "_manifests"])
+def test_a_registry_that_was_killed_while_it_wrote_links_gets_the_build_again(registry, machine, folder):
+    one = machine("one", registry)
+    key, record = make_build(one.store)
+    one.add(key, record)
+    links = list(registry.folder.glob(f"storage/**/{folder}/**/link"))
+    assert links
+    for link in links:
+        link.write_bytes(b"")
+    two = machine("two", registry)
+    make_build(two.store)
+    two.add(key, record)
+    assert not two.said
+    assert machine("three", registry).get(key) == (record, "remote")
+
+
 def test_a_registry_that_is_down_is_a_warning_and_gets_the_build_later(registry, machine):
     registry.kill()
     one = machine("one", registry)

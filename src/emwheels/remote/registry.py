@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 
 import httpx
 
-from emwheels.download import Downloader, NotFoundError
+from emwheels.download import Downloader, NotFoundError, ServerFaultError
 from emwheels.errors import FetchError
 from emwheels.remote.folder import read_manifest, remote_error, save_blob
 from emwheels.remote.model import MANIFEST, RemoteError
@@ -40,12 +40,16 @@ class Registry:
         save_blob(self._downloader, f"{self._base}/blobs/{digest}", digest, size, path)
 
     def put_blob(self, digest: str, content: bytes | Path) -> None:
-        """See `Remote.put_blob`. The whole upload is tried again when it breaks off."""
+        """See `Remote.put_blob`. The whole upload is tried again when it breaks off.
+
+        A registry that was killed may have an empty link to a blob, and answers 500 when asked for it until it is
+        uploaded again (docker-registry 2.8).
+        """
 
         def once() -> None:
             try:
                 self._downloader.send("HEAD", f"{self._base}/blobs/{digest}")
-            except NotFoundError:
+            except (NotFoundError, ServerFaultError):
                 started = self._downloader.send("POST", f"{self._base}/blobs/uploads/")
                 place = httpx.URL(urljoin(str(started.url), started.headers["location"]))
                 place = place.copy_merge_params({"digest": digest})
