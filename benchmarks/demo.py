@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import EmwheelsError
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.npm import npm_package
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.project import find_project

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from emwheels import index
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.npm import npm_package
 from emwheels.index.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue

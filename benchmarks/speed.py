@@ -35,9 +35,9 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import EmwheelsError
+from emwheels.fetch.npm import npm_package
 from emwheels.harness import ENGINES, run_tests
 from emwheels.image.model import Mount
-from emwheels.image.toolchain import npm_package
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board

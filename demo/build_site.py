@@ -25,7 +25,7 @@ import difference
 from emwheels import index
 from emwheels.bundle import RUNTIME, make_lock
 from emwheels.errors import EmwheelsError
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.npm import npm_package
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels import members
-from emwheels.archive import unpack
 from emwheels.ccache import CompilerCache, Hits, read_hits
 from emwheels.diagnosis import diagnose
 from emwheels.errors import BuildError, RecipeError
+from emwheels.fetch.archive import unpack
 from emwheels.host import LICENCES, add_cross_packages, files_below, licences_of, unpack_libraries
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
@@ -27,7 +27,7 @@ from emwheels.plan import LINK_OPTIONS, PROFILES, profile_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from emwheels.fetch import Fetched
+    from emwheels.fetch.fetcher import Fetched
     from emwheels.host import CrossPackage
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain

@@ -19,9 +19,10 @@ from rich.table import Table
 from emwheels import __version__
 from emwheels.ccache import Hits
 from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
+from emwheels.fetch.npm import npm_package
 from emwheels.harness import ENGINES
 from emwheels.image import debian
-from emwheels.image.toolchain import TOOLCHAINS, npm_package
+from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.package import Options, Outcome
 from emwheels.plan import PROFILES
 from emwheels.project import Project, find_project

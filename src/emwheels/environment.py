@@ -9,15 +9,17 @@ from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from emwheels import index
+from emwheels.atomic import write_atomically
 from emwheels.errors import EmwheelsError
+from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
-from emwheels.image.toolchain import Toolchain, make_toolchain, npm_package
+from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emwheels.fetch import Fetcher
+    from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
     from emwheels.progress import Board
     from emwheels.project import Project
@@ -48,7 +50,7 @@ class Environment:
     @cached_property
     def fetcher(self) -> Fetcher:
         """What is fetched goes through this."""
-        from emwheels.fetch import Fetcher
+        from emwheels.fetch.fetcher import Fetcher
 
         return Fetcher(
             self.store,
@@ -129,7 +131,7 @@ class Environment:
         folder = self.project.cache / "harness" / hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
         folder.mkdir(parents=True, exist_ok=True)
         for wheel in fetched:
-            index.write_atomically(folder / wheel.filename, wheel.path.read_bytes())
+            write_atomically(folder / wheel.filename, wheel.path.read_bytes())
         return tuple(folder / wheel.filename for wheel in fetched)
 
     @cached_property

@@ -14,8 +14,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from emwheels.fetch.registries import Offer, Resource
 from emwheels.index.model import offered
-from emwheels.registry import Offer, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -13,13 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from emwheels.archive import unpack
 from emwheels.errors import RecipeError
+from emwheels.fetch.archive import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emwheels.fetch import Fetched
+    from emwheels.fetch.fetcher import Fetched
     from emwheels.recipe import Recipe
 
 LICENCES = "share/licenses"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from emwheels import index
+from emwheels.atomic import write_atomically
 from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
 from emwheels.environment import Environment
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.build import BuildInputs
-    from emwheels.fetch import Fetched
+    from emwheels.fetch.fetcher import Fetched
     from emwheels.progress import Board
     from emwheels.project import Project
     from emwheels.recipe import Recipe
@@ -290,7 +290,7 @@ class PackageSteps(Environment):
             accepted_types=[each.what for each in accepted if each.rule == "split-type"],
         )
         reports = self.dist(options.profile) / "reports" / recipe.name
-        index.write_atomically(reports / f"audit-{self.target.name}.json", report.to_json().encode())
+        write_atomically(reports / f"audit-{self.target.name}.json", report.to_json().encode())
         for finding in report.findings:
             self.board.say(
                 recipe.name, f"audit {finding.severity}: {finding.rule}: {finding.member}: {finding.message}"
@@ -298,7 +298,7 @@ class PackageSteps(Environment):
         if report.errors:
             lines = "\n".join(f"  {item.rule}: {item.member}: {item.message}" for item in report.errors)
             rejected = self.logs / recipe.name / "rejected" / wheel.name
-            index.write_atomically(rejected, wheel.read_bytes())
+            write_atomically(rejected, wheel.read_bytes())
             raise AuditError(
                 f"{wheel.name} must not be published:\n{lines}",
                 hint=f"the wheel is {rejected}, the report is in {reports}; nothing was published",
@@ -315,7 +315,7 @@ class PackageSteps(Environment):
         folder = self.project.cache / "named" / output.sha256[:24]
         path = folder / output.filename
         if not path.is_file():
-            index.write_atomically(path, self.store.get(output.kind, output.sha256).read_bytes())
+            write_atomically(path, self.store.get(output.kind, output.sha256).read_bytes())
         return path
 
     @contextmanager

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from emwheels.archive import unpack
+from emwheels.atomic import write_atomically
 from emwheels.errors import EmwheelsError
-from emwheels.index import write_atomically
+from emwheels.fetch.archive import unpack
 from emwheels.pipeline import Pipeline, remove_stale_work
 from emwheels.progress import Board
 from emwheels.project import Project

@@ -22,7 +22,7 @@ from demo_inputs import huge_png, unknown_operator
 from demo_programs import CLASSIFY, READ, natively
 
 from build_site import MANIFEST, RECIPES, build_site, manifest
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.npm import npm_package
 from emwheels.package import Options
 from inkreader import ENGINES, TASKS
 from sample_pages import encoded, page

@@ -11,8 +11,8 @@ from synthetic_wheels import WASM, make_wheel
 from web_servers import nginx
 
 from emwheels import index
+from emwheels.fetch.npm import npm_package
 from emwheels.image.model import Mount
-from emwheels.image.toolchain import npm_package
 from emwheels.package import latest_key
 from emwheels.status import write_status
 from emwheels.store import Store, sha256_of

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emwheels.archive import unpack
 from emwheels.errors import FetchError
+from emwheels.fetch.archive import unpack
 
 
 def entry(name: str, content: bytes | None = b"x", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:

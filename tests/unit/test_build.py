@@ -14,7 +14,7 @@ import pytest
 from emwheels.build import WORK, BuildInputs, build, plain_recipe, prepare_source
 from emwheels.ccache import Hits
 from emwheels.errors import BuildError, RecipeError
-from emwheels.fetch import Fetched
+from emwheels.fetch.fetcher import Fetched
 from emwheels.host import CrossPackage
 from emwheels.image.model import Completed
 from emwheels.image.toolchain import Toolchain

@@ -10,10 +10,10 @@ from emwheels import index
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder, resolve
 from emwheels.errors import IndexingError, UsageError
+from emwheels.fetch.registries import Offer, Resource
 from emwheels.index.folder import Folder
 from emwheels.index.lockfile import Release
 from emwheels.index.update import read_catalogue
-from emwheels.registry import Offer, Resource
 
 RELEASE = Release(
     name="314.0.7",

@@ -7,7 +7,7 @@ import pytest
 from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
-from emwheels.fetch import Fetcher
+from emwheels.fetch.fetcher import Fetcher
 from emwheels.image import emsdk
 from emwheels.image.toolchain import toolchain_key
 from emwheels.store import Store, sha256_of

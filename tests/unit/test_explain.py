@@ -5,9 +5,9 @@ from packaging.requirements import Requirement
 from synthetic_wheels import OLD_WASM, WASM
 
 from emwheels.explain import explain
+from emwheels.fetch.registries import Offer, Resource
 from emwheels.index.lockfile import Release
 from emwheels.index.model import File, Project
-from emwheels.registry import Offer, Resource
 
 LINUX = "cp314-cp314-manylinux_2_28_x86_64"
 

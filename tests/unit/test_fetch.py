@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from emwheels import download, registry
 from emwheels.errors import FetchError
-from emwheels.fetch import Fetcher, manylinux_platforms
+from emwheels.fetch import download
+from emwheels.fetch import registries as registry
+from emwheels.fetch.fetcher import Fetcher, manylinux_platforms
 from emwheels.store import Store
 
 if TYPE_CHECKING:

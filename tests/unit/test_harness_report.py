@@ -3,12 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emwheels.harness.model import Case, EngineResult
-from emwheels.harness.report import clean, junit, replacing
+from emwheels.harness.report import clean, junit
 
 
 def result(*cases: Case) -> EngineResult:
@@ -52,13 +51,3 @@ def test_counts() -> None:
     good = result(Case(nodeid="a", outcome="passed", seconds=0), Case(nodeid="b", outcome="skipped", seconds=0))
     assert (good.passed, good.failed, good.skipped, good.errors, good.ok) == (1, 0, 1, 0, True)
     assert not result(Case(nodeid="boot", outcome="error", seconds=0)).ok
-
-
-def test_replacing_leaves_the_old_file_if_it_fails(tmp_path: Path) -> None:
-    target = tmp_path / "reports/node.log"
-    with replacing(target) as stream:
-        stream.write(b"old")
-    with pytest.raises(TypeError), replacing(target) as stream:
-        stream.write("not bytes")  # type: ignore[arg-type]
-    assert target.read_bytes() == b"old"
-    assert list(target.parent.iterdir()) == [target]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.errors import RecipeError
-from emwheels.fetch import Fetched
+from emwheels.fetch.fetcher import Fetched
 from emwheels.host import (
     CrossPackage,
     add_cross_packages,

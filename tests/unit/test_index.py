@@ -192,28 +192,3 @@ def test_a_record_of_a_later_format_is_not_guessed_at(dist, publish):
     (dist / "packages.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(IndexingError, match="format 2"):
         publish("demo")
-
-
-def test_same_bytes_are_not_written_again(tmp_path):
-    file = tmp_path / "a" / "file"
-    index.write_atomically(file, b"1")
-    before = file.stat()
-    index.write_atomically(file, b"1")
-    assert file.stat().st_ino == before.st_ino
-    index.write_atomically(file, b"2")
-    assert file.read_bytes() == b"2"
-    assert file.stat().st_mode & 0o777 == 0o644
-
-
-def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    file = tmp_path / "file"
-    index.write_atomically(file, b"old")
-
-    def stop(_descriptor):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("emwheels.index.folder.os.fsync", stop)
-    with pytest.raises(KeyboardInterrupt):
-        index.write_atomically(file, b"new")
-    assert file.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [file]

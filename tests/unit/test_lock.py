@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emwheels.errors import RecipeError
-from emwheels.fetch import Fetcher
-from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements, with_hashes
-from emwheels.pip_configuration import PipConfiguration, pip_configuration
+from emwheels.fetch.fetcher import Fetcher
+from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements, with_hashes
+from emwheels.fetch.pip_configuration import PipConfiguration, pip_configuration
 from emwheels.store import Store
 
 if TYPE_CHECKING:

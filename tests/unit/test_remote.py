@@ -117,7 +117,7 @@ def said():
 
 @pytest.fixture
 def builds(local, web, said, monkeypatch):
-    monkeypatch.setattr("emwheels.download.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr("emwheels.fetch.download.time.sleep", lambda _seconds: None)
     remote = open_remote(web.url)
     monkeypatch.setattr(remote._downloader, "_pause", lambda _seconds: None)
     return Builds(local, remote, say=said.append)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from emwheels.fetch.registries import Offer
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue
-    from emwheels.registry import Offer
 
 _ROUNDS = 2000
 

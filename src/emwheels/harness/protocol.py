@@ -22,9 +22,10 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
+from emwheels.atomic import replacing
 from emwheels.errors import HarnessError
 from emwheels.harness.model import Case, EngineResult, Event
-from emwheels.harness.report import replacing, write_junit
+from emwheels.harness.report import write_junit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from emwheels.atomic import replacing
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from emwheels.harness.model import Case, EngineResult
 
 ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 (section 2.2) does not allow, not even as a character reference."""
-
-
-@contextlib.contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Open a stream whose content becomes ``target`` at the end of the block, unless that raises."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
-        temporary = Path(stream.name)
-        try:
-            yield stream
-            stream.flush()
-            temporary.chmod(0o644)
-            os.replace(temporary, target)  # noqa: PTH105  (Path.replace says nothing of atomicity)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 CONTENT = "content"

@@ -24,7 +24,7 @@ from emwheels.image.rootfs import RootFs, usable_method
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emwheels.fetch import Fetcher
+    from emwheels.fetch.fetcher import Fetcher
     from emwheels.target import ImagePins
 
 PATH_INSIDE = "/usr/share/emscripten:/usr/lib/llvm-{llvm}/bin:/usr/bin:/bin"

@@ -19,8 +19,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.archive import unpack
 from emwheels.errors import FetchError, ImageError
+from emwheels.fetch.archive import unpack
 from emwheels.image.crossenv import INSIDE
 from emwheels.image.model import Mount
 from emwheels.target import EmsdkPins, Pin
@@ -28,7 +28,7 @@ from emwheels.target import EmsdkPins, Pin
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emwheels.fetch import Fetched, Fetcher
+    from emwheels.fetch.fetcher import Fetched, Fetcher
     from emwheels.image.model import Image
     from emwheels.target import Target
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import json
-import os
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.archive import unpack
+from emwheels.atomic import make_once
+from emwheels.fetch.npm import npm_package
 from emwheels.image import emsdk
 from emwheels.image.crossenv import INSIDE, CrossEnvInputs, make_crossenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from emwheels.fetch import Fetcher
+    from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
     from emwheels.target import Target
 
@@ -79,15 +77,6 @@ def toolchain_key(target: Target, image_digest: str, *, name: str = "debian") ->
     return hashlib.sha256(text + maker).hexdigest()
 
 
-def npm_package(purl: str, sha256: str, fetcher: Fetcher, cache: Path) -> Path:
-    """Return the unpacked npm package, fetched and verified if it is not there yet."""
-    folder = cache / "npm" / sha256[:24]
-    if not folder.is_dir():
-        fetched = fetcher.fetch(purl, sha256)
-        _make_once(folder, lambda making: unpack(fetched.path, making, strip_single_top=True))
-    return folder
-
-
 def make_toolchain(
     target: Target,
     *,
@@ -114,24 +103,5 @@ def make_toolchain(
         else:
             make_crossenv(target, inputs, making)
 
-    _make_once(folder, make)
+    make_once(folder, make)
     return Toolchain(runtime=runtime, crossenv=folder, key=key, name=name)
-
-
-def _make_once(folder: Path, make: Callable[[Path], object]) -> None:
-    """Have ``make`` fill a folder beside ``folder`` and rename it: the folder is whole or it is not there."""
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        making = temporary / "made"
-        make(making)
-        try:
-            making.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process may have been first
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    os.utime(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.index.compressed import COPIES, compressed_copies
-from emwheels.index.folder import Folder, write_atomically
+from emwheels.index.folder import Folder
 from emwheels.index.lockfile import Release, read_release
 from emwheels.index.model import now, project_name
 from emwheels.index.rebuild import read_or_rebuild
@@ -16,7 +16,7 @@ from emwheels.store import sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Release", "publish", "read_release", "write_atomically"]
+__all__ = ["Release", "publish", "read_release"]
 
 
 def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None, sha256: str = "") -> bool:

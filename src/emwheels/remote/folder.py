@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.download import Downloader, NotFoundError, RefusedError
+from emwheels.atomic import replacing, write_atomically
 from emwheels.errors import FetchError
+from emwheels.fetch.download import Downloader, NotFoundError, RefusedError
 from emwheels.remote.model import DOCUMENT_LIMIT, DamagedError, RemoteError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class HttpFolder:
@@ -71,16 +68,15 @@ class LocalFolder:
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         if path.is_file() and path.stat().st_size == size:
             return
-        with _replaced(path) as temporary:
-            if isinstance(content, bytes):
-                temporary.write_bytes(content)
-            else:
-                shutil.copyfile(content, temporary)
+        if isinstance(content, bytes):
+            write_atomically(path, content)
+            return
+        with content.open("rb") as source, replacing(path) as stream:
+            shutil.copyfileobj(source, stream)
 
     def put_manifest(self, key: str, manifest: bytes) -> None:
         """See `Remote.put_manifest`."""
-        with _replaced(self._folder / "manifests" / key) as temporary:
-            temporary.write_bytes(manifest)
+        write_atomically(self._folder / "manifests" / key, manifest)
 
     def _blob_path(self, digest: str) -> Path:
         return self._folder / "blobs" / digest.replace(":", "/")
@@ -118,17 +114,3 @@ def remote_error(error: FetchError) -> RemoteError:
     """Return the error as that of a remote store, with what to do about one that wants to know who this is."""
     login = "log in, or in again: podman login HOST, docker login HOST" if isinstance(error, RefusedError) else ""
     return RemoteError(error.message, hint=error.hint or login)
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from emwheels.download import Downloader
 from emwheels.errors import UsageError
+from emwheels.fetch.download import Downloader
 from emwheels.remote.credentials import RegistryAuth, find_credentials
 from emwheels.remote.folder import HttpFolder
 from emwheels.remote.registry import Registry

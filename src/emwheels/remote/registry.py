@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 
 import httpx
 
-from emwheels.download import Downloader, NotFoundError, ServerFaultError
 from emwheels.errors import FetchError
+from emwheels.fetch.download import Downloader, NotFoundError, ServerFaultError
 from emwheels.remote.folder import read_manifest, remote_error, save_blob
 from emwheels.remote.model import MANIFEST, RemoteError
 

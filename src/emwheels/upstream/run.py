@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.archive import unpack
 from emwheels.errors import RecipeError
+from emwheels.fetch.archive import unpack
 from emwheels.harness import Event, Suite
 from emwheels.upstream.result import SuiteResult, judge
 from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements

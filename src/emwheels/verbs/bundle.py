@@ -11,23 +11,23 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder
-from emwheels.download import Downloader
 from emwheels.errors import FetchError, UsageError
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.download import Downloader
+from emwheels.fetch.npm import npm_package
+from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.folder import Folder
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES
 from emwheels.progress import Board
-from emwheels.registry import Registries
 from emwheels.verbs.index import dist_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emwheels.fetch.registries import Offer
     from emwheels.project import Project
-    from emwheels.registry import Offer
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -14,23 +14,23 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.download import Downloader
 from emwheels.errors import FetchError, UsageError
 from emwheels.explain import SOURCES, Candidate, Explanation, explain
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.download import Downloader
+from emwheels.fetch.npm import npm_package
+from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe import load_recipes
-from emwheels.registry import Registries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emwheels.fetch.registries import Offer
     from emwheels.project import Project
-    from emwheels.registry import Offer
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from emwheels import index
 from emwheels.errors import IndexingError, UsageError
-from emwheels.image.toolchain import npm_package
+from emwheels.fetch.npm import npm_package
 from emwheels.index.compressed import COPIES
 from emwheels.index.folder import Folder
 from emwheels.index.model import STATUSES, project_of

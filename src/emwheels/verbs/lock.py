@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.archive import unpack
-from emwheels.download import Downloader
 from emwheels.errors import UsageError
+from emwheels.fetch.archive import unpack
+from emwheels.fetch.download import Downloader
+from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
+from emwheels.fetch.pip_configuration import pip_configuration
+from emwheels.fetch.registries import Registries
 from emwheels.host import cross_requirements, pinned_to_recipes
-from emwheels.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
-from emwheels.pip_configuration import pip_configuration
 from emwheels.recipe import foreign_requirements, load_recipes
-from emwheels.registry import Registries
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 from emwheels.verbs.opening import open_pipeline
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from emwheels.fetch.pip_configuration import python_with_pip
 from emwheels.harness import Install, Installed, try_installs
-from emwheels.pip_configuration import python_with_pip
 from emwheels.store import sha256_of
 from emwheels.verify.files import record_of
 

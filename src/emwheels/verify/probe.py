@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 import brotli
 import httpx
 
-from emwheels.download import certificates
+from emwheels.fetch.download import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,15 +16,15 @@ from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from emwheels.download import Downloader, NotFoundError
 from emwheels.errors import FetchError
-from emwheels.registry import Registries, Resource, parse_purl
+from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.registries import Registries, Resource, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from emwheels.download import Progress
+    from emwheels.fetch.download import Progress
 
 KIND = "sources"
 """The kind of store entry that everything fetched is kept as."""

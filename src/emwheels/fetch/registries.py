@@ -22,9 +22,9 @@ from packaging.version import InvalidVersion, Version
 from unearth import PackageFinder, TargetPython
 from unearth.fetchers import DEFAULT_SECURE_ORIGINS
 
-from emwheels.download import Downloader, NotFoundError
 from emwheels.errors import FetchError
-from emwheels.pip_configuration import output_of, pip_configuration
+from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.pip_configuration import output_of, pip_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from unearth import Package
     from unearth.fetchers import Fetcher as UnearthFetcher
 
-    from emwheels.pip_configuration import PipConfiguration
+    from emwheels.fetch.pip_configuration import PipConfiguration
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
