@@ -158,3 +158,48 @@ def test_a_wrong_slot_is_a_finding():
     assert (finding.rule, finding.severity, finding.member) == ("slot", "error", "pack.so")
     assert finding.message.startswith("type pack.Thing has tp_clear as (i32) -> ()")
     assert "mend the function" in finding.message
+
+
+def module(slots=(), *, references=1, doc=0, traverse=0, clear=0, free=0) -> Memory:
+    layout = Layout()
+    listed = (600,) if slots else 0
+    layout.put(400, references, 0, 0, 0, 0, (0,), doc, 0xFFFFFFFF, 0, listed, traverse, clear, free)
+    layout.put(600, *slots, 0, 0)
+    return layout.memory()
+
+
+MOD_CREATE, MOD_EXEC, MOD_GIL = 1, 2, 4
+
+
+@pytest.mark.parametrize(
+    ("memory", "slot"),
+    [
+        (module((MOD_EXEC, signature(0, 1))), "Py_mod_exec"),
+        (module((MOD_GIL, 1, MOD_EXEC, CLEAR, MOD_EXEC, DEALLOC)), "Py_mod_exec"),
+        (module((MOD_CREATE, CLEAR), doc=(8,)), "Py_mod_create"),
+        (module(traverse=CLEAR), "m_traverse"),
+        (module(clear=DEALLOC), "m_clear"),
+        (module(free=CLEAR), "m_free"),
+    ],
+)
+def test_a_module_with_a_function_of_another_type(memory, slot):
+    (message,) = wrong_slots(memory)
+    assert message.startswith(f"module pack.Thing has {slot} as ")
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        module(
+            (MOD_GIL, 1, MOD_EXEC, CLEAR, MOD_CREATE, signature(2, 1)), traverse=TRAVERSE, clear=CLEAR, free=DEALLOC
+        ),
+        module(),
+        module((MOD_EXEC, signature(0, 1)), references=0),
+        module((MOD_EXEC, signature(0, 1)), doc=7),
+        module((MOD_EXEC, signature(0, 1)), doc=CLEAR),
+        module((MOD_EXEC, signature(0, 1)), clear=7),
+    ],
+    ids=["right", "empty", "no references", "doc is no pointer", "doc is a function", "clear is no function"],
+)
+def test_a_module_that_is_right_or_no_module(memory):
+    assert wrong_slots(memory) == []

@@ -1,11 +1,12 @@
-"""Python types that a library defines -> findings: a slot whose function has another type than Python calls it with.
+"""Types and modules that a library defines -> findings: a slot whose function has another type than Python calls.
 
 Native machines do not mind a ``tp_clear`` that returns nothing. WebAssembly ends the interpreter, and often not before
 the garbage collector meets an object of that type (CPython had it itself: gh-156762). Compilers do not see it: in
 ``PyType_Slot`` every function is a ``void *``, and for ``PyTypeObject`` it is cast.
 
-Looked at is what is known before anything runs: ``PyType_Spec`` with its slots, and static ``PyTypeObject``, on wasm32.
-Layouts and numbers are those of CPython 3.14 and 3.15 (``Include/cpython/object.h``, ``Include/typeslots.h``).
+Looked at is what is known before anything runs: ``PyType_Spec`` with its slots, static ``PyTypeObject`` and
+``PyModuleDef``, on wasm32. Layouts and numbers are those of CPython 3.14 and 3.15 (``Include/cpython/object.h``,
+``Include/typeslots.h``, ``Include/moduleobject.h``).
 """
 
 from __future__ import annotations
@@ -49,6 +50,14 @@ _SLOTS = _signatures(_UNARY, 1) | _signatures(_BINARY, 2) | _signatures(_TERNARY
 _SLOTS |= _signatures({52: "tp_dealloc", 53: "tp_del", 74: "tp_free", 80: "tp_finalize"}, 1, 0)
 _SLOTS |= _signatures({2: "bf_releasebuffer"}, 2, 0)
 """Number in ``PyType_Slot`` -> name, and type of the function."""
+_MODULE_CREATE, _MODULE_EXEC, _MODULE_TRAVERSE, _MODULE_CLEAR, _MODULE_FREE = 101, 102, 103, 104, 105
+"""Numbers of our own for what a ``PyModuleDef`` has, beyond those of ``PyType_Slot``."""
+_SLOTS |= _signatures({_MODULE_EXEC: "Py_mod_exec", _MODULE_CLEAR: "m_clear"}, 1)
+_SLOTS |= _signatures({_MODULE_CREATE: "Py_mod_create"}, 2) | _signatures({_MODULE_TRAVERSE: "m_traverse"}, 3)
+_SLOTS |= _signatures({_MODULE_FREE: "m_free"}, 1, 0)
+_MODULE_FUNCTIONS = {10: _MODULE_TRAVERSE, 11: _MODULE_CLEAR, 12: _MODULE_FREE}
+"""Word of ``PyModuleDef`` -> number above."""
+_MODULE_NAME, _MODULE_DOC, _MODULE_METHODS, _MODULE_SLOT_LIST = 5, 6, 8, 9
 _LAST_SLOT = 90
 _MODULE_SLOTS = 10
 """Numbers up to this one are those of ``PyModuleDef_Slot``, and of NumPy's own lists, as well."""
@@ -72,20 +81,22 @@ _OTHERS = (22, 29, 30, 31, 32, 33)
 
 
 def check_slots(member: str, memory: wasm.Memory, contents: Contents) -> None:
-    """Report each slot of a type in a library's memory that Python would call by another type of function."""
+    """Report each slot of a type or module in a library's memory that Python would call by another type of function."""
     for message in wrong_slots(memory):
         contents.report("slot", member, f"{message}: mend the function, the call ends the interpreter")
 
 
 def wrong_slots(memory: wasm.Memory) -> list[str]:
-    """Say of each kind of wrong slot what it is, what Python calls it as, and which types have it."""
-    found: dict[str, set[str]] = {}
-    for name, number, address in (*_of_specs(memory), *_of_static_types(memory)):
+    """Say of each kind of wrong slot what it is, what Python calls it as, and which types or modules have it."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name, number, address in (*_of_specs(memory), *_of_static_types(memory), *_of_modules(memory)):
         signature = memory.functions.get(address)
         slot, expected = _SLOTS.get(number, ("", signature))
         if signature is not None and signature != expected:
-            found.setdefault(f"has {slot} as {signature}, and Python calls it as {expected}", set()).add(name)
-    return [f"type {', '.join(sorted(names))} {what}" for what, names in found.items()]
+            owner = "module" if number > _LAST_SLOT else "type"
+            what = f"has {slot} as {signature}, and Python calls it as {expected}"
+            found.setdefault((owner, what), set()).add(name)
+    return [f"{owner} {', '.join(sorted(names))} {what}" for (owner, what), names in found.items()]
 
 
 def _of_specs(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:
@@ -148,3 +159,32 @@ def _is_type(memory: wasm.Memory, start: int) -> bool:
         if address in (memory.functions if word in {*_TABLES, *_OTHERS} else memory.pointers):
             return False
     return True
+
+
+def _of_modules(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:
+    """Yield name, slot and address of the slot's function for each ``PyModuleDef``.
+
+    It starts with references, four zeros, and pointers to the name and to the documentation.
+    """
+    for address, target in memory.pointers.items():
+        start = address - _MODULE_NAME * _WORD
+        if not memory.plain(start) or any(memory.plain(start + word * _WORD) != 0 for word in range(1, 5)):
+            continue
+        name = memory.text(target, _NAME_LIMIT)
+        if name and _is_module(memory, start):
+            yield from ((name, number, start + word * _WORD) for word, number in _MODULE_FUNCTIONS.items())
+            slots = memory.pointers.get(start + _MODULE_SLOT_LIST * _WORD)
+            while slots is not None and (number := memory.plain(slots)) and number <= _MODULE_SLOTS:
+                if number + 100 in (_MODULE_CREATE, _MODULE_EXEC):
+                    yield name, number + 100, slots + _WORD
+                slots += 2 * _WORD
+
+
+def _is_module(memory: wasm.Memory, start: int) -> bool:
+    """Tell whether each word of the module's definition that starts there is what it has to be."""
+    for word in (_MODULE_DOC, _MODULE_METHODS, _MODULE_SLOT_LIST):
+        address = start + word * _WORD
+        if address in memory.functions or (address not in memory.pointers and memory.plain(address) != 0):
+            return False
+    functions = (start + word * _WORD for word in _MODULE_FUNCTIONS)
+    return all(address in memory.functions or memory.plain(address) == 0 for address in functions)
