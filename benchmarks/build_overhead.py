@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.build import WORK, BuildInputs, build, image_path, plain_recipe, prepare_source
+from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, UsageError
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.debian import remove_tree
@@ -29,7 +30,6 @@ from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.recipe import load_recipes
 from emwheels.target import load_targets
 

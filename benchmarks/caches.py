@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
 
 IMAGE = ("images", "npm", "xbuildenvs")
 """What the build image and the engines need."""

@@ -17,11 +17,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.recipe import load_recipes
 from emwheels.target import load_targets
 

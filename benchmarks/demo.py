@@ -23,11 +23,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))

@@ -28,11 +28,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from fake_builds import flipped, make_build
 from registry import LocalRegistry
 
-from emwheels.builds import Builds, files_of
+from emwheels.checkout import find_project
+from emwheels.outputs.builds import Builds, files_of
+from emwheels.outputs.remote.open import open_remote
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
-from emwheels.remote.open import open_remote
 from emwheels.store import Store
 from emwheels.store.upkeep import collect
 from emwheels.target import load_targets

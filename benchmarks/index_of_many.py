@@ -16,13 +16,13 @@ import time
 from pathlib import Path
 
 from emwheels import index
+from emwheels.checkout import find_project
 from emwheels.fetch.npm import npm_package
 from emwheels.index.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))

@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 from caches import IMAGE, SOURCES, make_cache
 from two_workers import cluster, environment
 
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.recipe import load_recipes, required_recipes
 from emwheels.schedule import Task, critical_path
 from emwheels.target import load_targets
@@ -44,7 +44,7 @@ from registry import LocalRegistry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
 
 
 @dataclass

@@ -30,13 +30,13 @@ from caches import make_cache
 
 from emwheels import index
 from emwheels import pipeline as pipeline_module
-from emwheels.builds import Output
+from emwheels.checkout import Project, find_project
 from emwheels.cli import main as emwheels
 from emwheels.harness import ENGINES
+from emwheels.outputs.builds import Output
 from emwheels.pipeline import Pipeline
 from emwheels.plan import host_recipes
 from emwheels.progress import Board
-from emwheels.project import Project, find_project
 from emwheels.recipe import dependency_order, load_recipes
 from emwheels.target import load_targets
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import brotli
 
-from emwheels.project import find_project
+from emwheels.checkout import find_project
 
 
 def main() -> int:

@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.harness import ENGINES, run_tests
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.recipe import Recipe, load_recipes
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
-    from emwheels.builds import Output
+    from emwheels.outputs.builds import Output
 
 TARGET = "314.0.7"
 PROFILES = ("size", "speed")

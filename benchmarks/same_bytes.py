@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
-    from emwheels.builds import Output
-    from emwheels.project import Project
+    from emwheels.checkout import Project
+    from emwheels.outputs.builds import Output
 
 
 def main() -> int:

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING
 import brotli
 import httpx
 
+from emwheels.checkout import find_project
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))

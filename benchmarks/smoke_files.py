@@ -19,13 +19,13 @@ from xml.etree import ElementTree as ET
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from emwheels.project import find_project
+from emwheels.checkout import find_project
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
 
 
 def timed_files(report: Path) -> dict[str, tuple[float, int]]:

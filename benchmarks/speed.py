@@ -34,6 +34,7 @@ from packaging.utils import parse_wheel_filename
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
 from emwheels.harness import ENGINES, run_tests
@@ -41,14 +42,13 @@ from emwheels.image.model import Mount
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.recipe import Recipe, load_recipes
 from emwheels.status.stamps import stamp
 from emwheels.target import load_targets
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
-    from emwheels.builds import Output
+    from emwheels.outputs.builds import Output
 
 HERE = Path(__file__).parent
 MARK = "RESULT "

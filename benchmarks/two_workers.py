@@ -33,9 +33,9 @@ from typing import TYPE_CHECKING, Any
 import distributed
 from caches import IMAGE, make_cache
 
+from emwheels.checkout import Project, find_project
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import Project, find_project
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of
 from emwheels.target import load_targets

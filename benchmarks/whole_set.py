@@ -27,17 +27,17 @@ from caches import IMAGE, SOURCES, make_cache
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.checkout import find_project
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emwheels.checkout import Project
     from emwheels.package import Outcome
-    from emwheels.project import Project
 
 
 def main() -> int:

@@ -24,12 +24,12 @@ import brotli
 import difference
 from emwheels import index
 from emwheels.bundle import RUNTIME, make_lock
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.serve import serve
 from emwheels.target import load_targets
 

@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 from build_site import build_site
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 HERE = Path(__file__).resolve().parent

@@ -22,9 +22,9 @@ import platformdirs
 import pytest
 from hypothesis import settings
 
+from emwheels.checkout import Project
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import Project
 from emwheels.target import load_targets
 
 # No test fails because the machine is busy: what an example may take is no property of the code.

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from emwheels import __version__
 from emwheels.ccache import Hits
+from emwheels.checkout import Project, find_project
 from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.fetch.npm import npm_package
 from emwheels.harness import ENGINES
@@ -25,7 +26,6 @@ from emwheels.image import debian
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.package import Options, Outcome
 from emwheels.plan import PROFILES
-from emwheels.project import Project, find_project
 from emwheels.recipe import load_recipes
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS

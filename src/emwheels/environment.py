@@ -19,10 +19,10 @@ from emwheels.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emwheels.checkout import Project
     from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
     from emwheels.progress import Board
-    from emwheels.project import Project
     from emwheels.target import Target, Targets
 
 

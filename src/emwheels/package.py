@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from emwheels.atomic import write_atomically
-from emwheels.builds import Builds, Output
 from emwheels.ccache import CompilerCache, Hits
 from emwheels.environment import Environment
 from emwheels.errors import AuditError, EmwheelsError, RecipeError, StoppedError
@@ -28,6 +27,7 @@ from emwheels.host import CrossPackage, check_native_packages, cross_requirement
 from emwheels.image import debian
 from emwheels.image.toolchain import toolchain_key
 from emwheels.members import REPORT, SBOM
+from emwheels.outputs.builds import Builds, Output
 from emwheels.plan import BuildKey, build_key, host_recipes
 from emwheels.recipe.accepted import accepted_findings
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.build import BuildInputs
+    from emwheels.checkout import Project
     from emwheels.fetch.fetcher import Fetched
+    from emwheels.outputs.remote.model import Remote
     from emwheels.progress import Board
-    from emwheels.project import Project
     from emwheels.recipe import Recipe
     from emwheels.recipe.accepted import Accepted
-    from emwheels.remote.model import Remote
     from emwheels.schedule import (
         JobServer,
     )

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from emwheels import index
-from emwheels.builds import KIND
 from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.image import debian
+from emwheels.outputs.builds import KIND
 from emwheels.package import Options, Outcome, latest_key
 from emwheels.plan import Planned, explain, make_plan
 from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes, run_closure
@@ -32,7 +32,7 @@ from emwheels.testing import TestingSteps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.builds import Output
+    from emwheels.outputs.builds import Output
     from emwheels.schedule import Executor
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.builds import Output
+    from emwheels.outputs.builds import Output
 
 
 class TestingSteps(PackageSteps):

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from emwheels.atomic import write_atomically
+from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.archive import unpack
+from emwheels.outputs.remote.open import open_remote
 from emwheels.pipeline import Pipeline, remove_stale_work
 from emwheels.progress import Board
-from emwheels.project import Project
-from emwheels.remote.open import open_remote
 from emwheels.schedule.cluster import DaskExecutor
 from emwheels.schedule.local import kill_children
 from emwheels.target import load_targets

@@ -36,9 +36,9 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import CHECKOUT, SETUPTOOLS, SHARED, TinyProject
+from emwheels.checkout import find_project
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import find_project
 from emwheels.target import load_targets
 
 LIBRARY = """

@@ -13,9 +13,9 @@ import tarfile
 
 import pytest
 
+from emwheels.checkout import Project
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.project import Project
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.builds import files_of
+from emwheels.outputs.builds import files_of
 from emwheels.package import Options
 from emwheels.wheel import content_of
 

@@ -15,8 +15,8 @@ import pytest
 from fake_builds import WHEEL, flipped, make_build
 from registry import PASSWORD, USER, LocalRegistry, token_server
 
-from emwheels.builds import Builds
-from emwheels.remote.open import open_remote
+from emwheels.outputs.builds import Builds
+from emwheels.outputs.remote.open import open_remote
 from emwheels.store import Store
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]

@@ -15,8 +15,8 @@ from sample_target import TARGET
 from wasm_encoding import code, section
 
 from emwheels.audit import Runtime, audit_wheel, contents
+from emwheels.audit.wasm import Signature
 from emwheels.errors import AuditError, UsageError
-from emwheels.wasm import Signature
 
 TAG = "cp314-cp314-pyemscripten_2026_0_wasm32"
 EXTENSION = "pkg/_core.cpython-314-wasm32-emscripten.so"

@@ -8,7 +8,7 @@ import pytest
 
 from emwheels.audit.contents import Contents
 from emwheels.audit.slots import check_slots, wrong_slots
-from emwheels.wasm import Memory, Signature
+from emwheels.audit.wasm import Memory, Signature
 
 TP_CLEAR, TP_DEALLOC, TP_DOC, TP_TRAVERSE, TP_CALL = 51, 52, 56, 71, 50
 

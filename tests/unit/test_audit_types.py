@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emwheels.audit.contents import Contents
 from emwheels.audit.types import Types, check_types, read_types, readable_name, split_types
-from emwheels.wasm import Memory
+from emwheels.audit.wasm import Memory
 
 CLASS, SINGLE = ("GOT.mem._ZTVN10__cxxabiv1" + kind for kind in ("17__class_type_infoE", "20__si_class_type_infoE"))
 NAMES = b"5Shape\0N4geos4geom5PointE\0\x01\0"

@@ -7,8 +7,8 @@ import time
 import pytest
 from fake_builds import WHEEL, flipped, make_build
 
-from emwheels.builds import KIND
 from emwheels.cli import main
+from emwheels.outputs.builds import KIND
 from emwheels.store import Store
 
 

@@ -13,8 +13,8 @@ import pytest
 
 import emwheels
 from emwheels import cli
-from emwheels.builds import Output
 from emwheels.errors import BuildError
+from emwheels.outputs.builds import Output
 from emwheels.package import Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.recipe import load_recipes

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from emwheels.checkout import find_project
 from emwheels.errors import UsageError
-from emwheels.project import find_project
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from fake_builds import WHEEL, flipped, make_build
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emwheels.builds import Builds, check_record, files_of
 from emwheels.errors import UsageError
-from emwheels.remote.credentials import find_credentials
-from emwheels.remote.folder import LocalFolder
-from emwheels.remote.model import DamagedError, Manifest, RemoteError
-from emwheels.remote.open import open_remote
-from emwheels.remote.transfer import push
+from emwheels.outputs.builds import Builds, check_record, files_of
+from emwheels.outputs.remote.credentials import find_credentials
+from emwheels.outputs.remote.folder import LocalFolder
+from emwheels.outputs.remote.model import DamagedError, Manifest, RemoteError
+from emwheels.outputs.remote.open import open_remote
+from emwheels.outputs.remote.transfer import push
 from emwheels.store import Store
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError, RecipeError
 from emwheels.harness import Case, EngineResult
-from emwheels.project import Project
 from emwheels.recipe import load_recipes
 from emwheels.upstream import (
     Reason,

@@ -1,4 +1,4 @@
-"""emwheels.wasm, on binaries encoded here."""
+"""emwheels.audit.wasm, on binaries encoded here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wasm_encoding import HEADER, I32, I64, V128, code, custom, function_type, name, number, section, sized, vector
 
-from emwheels.wasm import Dylink, Export, Import, Signature, WasmError, parse
+from emwheels.audit.wasm import Dylink, Export, Import, Signature, WasmError, parse
 
 DYLINK = custom(
     "dylink.0",

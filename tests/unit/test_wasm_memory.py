@@ -1,4 +1,4 @@
-"""emwheels.wasm.memory, on binaries encoded here as wasm-ld 21 writes side modules."""
+"""emwheels.audit.wasm.memory, on binaries encoded here as wasm-ld 21 writes side modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wasm_encoding import HEADER, I32, code, function_type, name, number, section, sized, vector
 
-from emwheels.wasm import Memory, Signature, WasmError, read_memory
+from emwheels.audit.wasm import Memory, Signature, WasmError, read_memory
 
 ONE = Signature(parameters=("i32",), results=("i32",))
 NOTHING = Signature(parameters=(), results=())

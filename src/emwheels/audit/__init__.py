@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emwheels import wasm
+from emwheels.audit import wasm
 from emwheels.audit.contents import identity, metadata_file, read_contents, read_libraries
 from emwheels.audit.linking import Runtime, check_libraries
 from emwheels.audit.model import Finding, ModuleInfo, Report

@@ -14,7 +14,7 @@ from lzma import LZMAError
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels import wasm
+from emwheels.audit import wasm
 from emwheels.audit.model import Finding
 from emwheels.errors import AuditError
 from emwheels.members import REPORT

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels import wasm
+from emwheels.audit import wasm
 from emwheels.audit.contents import identity, read_contents
 from emwheels.errors import AuditError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.audit.contents import Contents
-    from emwheels.wasm import Signature
+    from emwheels.audit.wasm import Signature
 
 _SHOWN_NAMES = 20
 _LOADER_PROVIDED = frozenset({"__memory_base", "__table_base"})

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emwheels import wasm
+from emwheels.audit import wasm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

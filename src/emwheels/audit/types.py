@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from emwheels.audit.contents import Contents
     from emwheels.audit.model import Severity
-    from emwheels.wasm import Memory
+    from emwheels.audit.wasm import Memory
 
 _WORD = 4
 _NAME_LIMIT = 4000

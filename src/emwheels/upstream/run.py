@@ -21,9 +21,9 @@ from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_ou
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from emwheels.builds import Output
+    from emwheels.checkout import Project
+    from emwheels.outputs.builds import Output
     from emwheels.pipeline import Pipeline
-    from emwheels.project import Project
     from emwheels.recipe import Recipe
     from emwheels.testing import TestingSteps
 

@@ -26,8 +26,8 @@ from emwheels.verbs.index import dist_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emwheels.checkout import Project
     from emwheels.fetch.registries import Offer
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

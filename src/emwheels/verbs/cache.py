@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.builds import KIND, check_record, files_of
 from emwheels.ccache import remove_unused
 from emwheels.errors import EmwheelsError, UsageError
+from emwheels.outputs.builds import KIND, check_record, files_of
+from emwheels.outputs.remote.folder import LocalFolder
+from emwheels.outputs.remote.transfer import push
 from emwheels.progress import Board
-from emwheels.remote.folder import LocalFolder
-from emwheels.remote.transfer import push
 from emwheels.store import Store, StoreError
 from emwheels.store.local import read_record
 from emwheels.store.upkeep import Size, collect, sizes, verify
@@ -25,7 +25,7 @@ from emwheels.store.upkeep import Size, collect, sizes, verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

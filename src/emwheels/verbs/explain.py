@@ -29,8 +29,8 @@ from emwheels.recipe import load_recipes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emwheels.checkout import Project
     from emwheels.fetch.registries import Offer
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -30,10 +30,10 @@ from emwheels.verbs.verify import add_verify, run_verify
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emwheels.checkout import Project
     from emwheels.index.model import Project as IndexProject
     from emwheels.index.place import Place
     from emwheels.index.update import Changed
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _INDEX_EXAMPLES = """examples:

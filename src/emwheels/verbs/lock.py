@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from emwheels.checkout import Project
     from emwheels.pipeline import Pipeline
-    from emwheels.project import Project
     from emwheels.recipe import Recipe
     from emwheels.target import Targets
 

@@ -11,7 +11,7 @@ from emwheels.progress import Board
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
     from emwheels.target import Targets
 
 
@@ -23,7 +23,7 @@ def open_pipeline(arguments: argparse.Namespace, project: Project, targets: Targ
         board.say("store", "offline: the remote store is not asked")
     remote = None
     if address and not arguments.offline:
-        from emwheels.remote.open import open_remote  # noqa: PLC0415  an HTTP client, for those who have a remote store
+        from emwheels.outputs.remote.open import open_remote  # noqa: PLC0415  an HTTP client, for those who have a remote store
 
         remote = open_remote(address)
     if remote and push and not remote.writable:

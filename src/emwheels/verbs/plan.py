@@ -19,8 +19,8 @@ from emwheels.verbs.opening import open_pipeline
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emwheels.checkout import Project
     from emwheels.plan import Planned
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

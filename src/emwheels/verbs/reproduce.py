@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emwheels.checkout import Project
     from emwheels.pipeline import Pipeline
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

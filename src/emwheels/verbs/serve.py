@@ -11,7 +11,7 @@ from emwheels.errors import UsageError
 from emwheels.serve import CONFIGURATIONS, configuration, serve
 
 if TYPE_CHECKING:
-    from emwheels.project import Project
+    from emwheels.checkout import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

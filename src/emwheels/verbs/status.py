@@ -13,7 +13,7 @@ from emwheels.verbs.index import dist_of
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
     from emwheels.target import Targets
 
 

@@ -22,8 +22,8 @@ from emwheels.verbs.opening import open_pipeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emwheels.checkout import Project
     from emwheels.pipeline import Pipeline
-    from emwheels.project import Project
     from emwheels.recipe import Recipe
     from emwheels.target import Targets
 

@@ -29,9 +29,9 @@ from emwheels.wheel import changed_members
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.builds import Output
+    from emwheels.checkout import Project
+    from emwheels.outputs.builds import Output
     from emwheels.pipeline import Pipeline
-    from emwheels.project import Project
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -18,7 +18,7 @@ from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.project import Project
+    from emwheels.checkout import Project
     from emwheels.target import Targets
     from emwheels.verify import Report
 

@@ -13,13 +13,13 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from emwheels.wasm.module import declarations, split, value_type, vector
-from emwheels.wasm.reader import Reader, WasmError
+from emwheels.audit.wasm.module import declarations, split, value_type, vector
+from emwheels.audit.wasm.reader import Reader, WasmError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.wasm.module import Import, Signature
+    from emwheels.audit.wasm.module import Import, Signature
 
 _EXPORT, _ELEMENT, _CODE, _DATA = 7, 9, 10, 11
 _APPLY = "__wasm_apply_data_relocs"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from emwheels.remote.model import DamagedError, RemoteError
-from emwheels.remote.transfer import pull, pull_record, push
+from emwheels.outputs.remote.model import DamagedError, RemoteError
+from emwheels.outputs.remote.transfer import pull, pull_record, push
 from emwheels.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emwheels.remote.model import Remote
+    from emwheels.outputs.remote.model import Remote
     from emwheels.store import Store
 
 KIND = "builds"

@@ -13,8 +13,8 @@ import httpx
 
 from emwheels.errors import FetchError
 from emwheels.fetch.download import Downloader, NotFoundError, ServerFaultError
-from emwheels.remote.folder import read_manifest, remote_error, save_blob
-from emwheels.remote.model import MANIFEST, RemoteError
+from emwheels.outputs.remote.folder import read_manifest, remote_error, save_blob
+from emwheels.outputs.remote.model import MANIFEST, RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.remote.model import Blob, DamagedError, File, Manifest, digest_of
+from emwheels.outputs.remote.model import Blob, DamagedError, File, Manifest, digest_of
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from emwheels.remote.model import Remote
+    from emwheels.outputs.remote.model import Remote
 
 _CHUNK = 1 << 20
 _MAX_FILE = 4 << 30

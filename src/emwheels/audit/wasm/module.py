@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from emwheels.wasm.reader import Reader, WasmError, sections
+from emwheels.audit.wasm.reader import Reader, WasmError, sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from emwheels.remote.model import RemoteError
+from emwheels.outputs.remote.model import RemoteError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

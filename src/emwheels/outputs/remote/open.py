@@ -8,12 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from emwheels.errors import UsageError
 from emwheels.fetch.download import Downloader
-from emwheels.remote.credentials import RegistryAuth, find_credentials
-from emwheels.remote.folder import HttpFolder
-from emwheels.remote.registry import Registry
+from emwheels.outputs.remote.credentials import RegistryAuth, find_credentials
+from emwheels.outputs.remote.folder import HttpFolder
+from emwheels.outputs.remote.registry import Registry
 
 if TYPE_CHECKING:
-    from emwheels.remote.model import Remote
+    from emwheels.outputs.remote.model import Remote
 
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5

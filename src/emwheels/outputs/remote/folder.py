@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emwheels.atomic import replacing, write_atomically
 from emwheels.errors import FetchError
 from emwheels.fetch.download import Downloader, NotFoundError, RefusedError
-from emwheels.remote.model import DOCUMENT_LIMIT, DamagedError, RemoteError
+from emwheels.outputs.remote.model import DOCUMENT_LIMIT, DamagedError, RemoteError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""What comes from package registries: resolved by this machine's configuration, verified by hash, kept in the store."""
