@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels import __version__
-from emwheels.ccache import Hits
+from emwheels.build.compiler_cache import Hits
 from emwheels.checkout import Project, find_project
 from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.fetch.npm import npm_package
@@ -319,7 +319,7 @@ def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
 
 def _audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     from emwheels.audit import Runtime, audit_wheel
-    from emwheels.build import BUILD_PATHS
+    from emwheels.image.places import BUILD_PATHS
 
     pipeline = open_pipeline(arguments, project, targets)
     target = pipeline.target

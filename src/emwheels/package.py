@@ -19,23 +19,24 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from emwheels.atomic import write_atomically
-from emwheels.ccache import CompilerCache, Hits
+from emwheels.build.compiler_cache import CompilerCache, Hits
+from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.environment import Environment
 from emwheels.errors import AuditError, EmwheelsError, RecipeError, StoppedError
 from emwheels.harness import ENGINES
-from emwheels.host import CrossPackage, check_native_packages, cross_requirements
 from emwheels.image import debian
 from emwheels.image.toolchain import toolchain_key
-from emwheels.members import REPORT, SBOM
 from emwheels.outputs.builds import Builds, Output
 from emwheels.plan import BuildKey, build_key, host_recipes
 from emwheels.recipe.accepted import accepted_findings
+from emwheels.recipe.graph import cross_requirements
+from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.build import BuildInputs
+    from emwheels.build.compile import BuildInputs
     from emwheels.checkout import Project
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.remote.model import Remote
@@ -153,7 +154,7 @@ class PackageSteps(Environment):
         self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output], to: Outcome
     ) -> Output:
         """Build ``recipe``, audit it and keep it in the store."""
-        from emwheels.build import build
+        from emwheels.build.compile import build
         from emwheels.wheel import content_of
 
         profile = options.profile
@@ -198,7 +199,7 @@ class PackageSteps(Environment):
 
     def inputs(self, recipe: Recipe, key: BuildKey, options: Options, outputs: Mapping[str, Output]) -> BuildInputs:
         """Return all that a build of ``recipe`` reads, fetched if need be."""
-        from emwheels.build import BuildInputs
+        from emwheels.build.compile import BuildInputs
 
         source, requirements = self._fetch(recipe)
         cross = cross_requirements(recipe, self._recipes)
@@ -226,8 +227,8 @@ class PackageSteps(Environment):
         self, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output], requirements: Sequence[Fetched]
     ) -> dict[str, bytes]:
         """Return what the wheel is to carry of its own making."""
-        from emwheels.build import EPOCH
-        from emwheels.provenance import Linked, build_report, sbom
+        from emwheels.build.provenance import Linked, build_report, sbom
+        from emwheels.build.same_bytes import EPOCH
 
         pins = self.targets.image
         own = self.toolchain_name == "debian"
@@ -278,7 +279,7 @@ class PackageSteps(Environment):
         accepted: Sequence[Accepted],
     ) -> dict[str, Any]:
         from emwheels.audit import Runtime, audit_wheel
-        from emwheels.build import BUILD_PATHS
+        from emwheels.image.places import BUILD_PATHS
 
         report = audit_wheel(
             wheel,

@@ -44,7 +44,7 @@ FORMAT = 4
 
 def linker_digest() -> str:
     """Return the hash of the program that links, 64 hexadecimal digits."""
-    return _sha256(importlib.resources.files("emwheels").joinpath("vague_linkage.py").read_bytes())
+    return _sha256(importlib.resources.files("emwheels").joinpath("build/inside/vague_linkage.py").read_bytes())
 
 
 def profile_environment(recipe: Recipe, profile: str) -> dict[str, str]:

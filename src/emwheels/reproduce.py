@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from emwheels.build import build
+from emwheels.build.compile import build
 from emwheels.difference import first_difference
 from emwheels.errors import EmwheelsError
 from emwheels.image.debian import remove_tree
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emwheels.build import BuildInputs
+    from emwheels.build.compile import BuildInputs
     from emwheels.image.model import Image
     from emwheels.pipeline import Pipeline
 
@@ -34,7 +34,7 @@ _OTHER_DAY = {
     "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     "FAKETIME_DISABLE_SHM": "1",
 }
-"""libfaketime 0.9.10. `emwheels.ccache` keeps it away from the compilers."""
+"""libfaketime 0.9.10. `emwheels.build.compiler_cache` keeps it away from the compilers."""
 
 
 class NotReproducedError(EmwheelsError):

@@ -6,11 +6,14 @@ import hashlib
 import zipfile
 from typing import TYPE_CHECKING
 
-from emwheels.members import REPORT, SBOM
-
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
+
+
+REPORT = "build-report.json"
+SBOM = "sboms/emwheels.cdx.json"
+"""Names below ``.dist-info``."""
 
 
 def changed_members(wheel: Path, other: Path) -> list[str]:

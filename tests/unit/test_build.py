@@ -1,4 +1,4 @@
-"""emwheels.build with an image that only pretends: what it is given to do, and what is made of its answer."""
+"""emwheels.build.compile with an image that only pretends: what it is given to do, and what is made of its answer."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from textwrap import dedent
 
 import pytest
 
-from emwheels.build import WORK, BuildInputs, build, plain_recipe, prepare_source
-from emwheels.ccache import Hits
+from emwheels.build.compile import BuildInputs, build
+from emwheels.build.compiler_cache import Hits
+from emwheels.build.cross_packages import CrossPackage
+from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.errors import BuildError, RecipeError
 from emwheels.fetch.fetcher import Fetched
-from emwheels.host import CrossPackage
 from emwheels.image.model import Completed
+from emwheels.image.places import WORK
 from emwheels.image.toolchain import Toolchain
 from emwheels.recipe import load_recipe
 from emwheels.target import Target

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from emwheels.diagnosis import diagnose
+from emwheels.build.diagnosis import diagnose
 
 
 @pytest.mark.parametrize(

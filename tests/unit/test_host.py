@@ -1,4 +1,4 @@
-"""emwheels.host: which packages a build is compiled against, and what it gets of them."""
+"""emwheels.build.libraries: which packages a build is compiled against, and what it gets of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from emwheels.build.cross_packages import CrossPackage, add_cross_packages, check_native_packages
+from emwheels.build.libraries import unpack_libraries
 from emwheels.errors import RecipeError
 from emwheels.fetch.fetcher import Fetched
-from emwheels.host import (
-    CrossPackage,
-    add_cross_packages,
-    check_native_packages,
-    cross_requirements,
-    pinned_to_recipes,
-    unpack_libraries,
-)
 from emwheels.recipe import Build, Package, Recipe, Requirements, Source
+from emwheels.recipe.graph import cross_requirements, pinned_to_recipes
 
 HEADER = "numpy/_core/include/numpy/_numpyconfig.h"
 NUMPY = Recipe(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from sample_target import TARGET
 
-from emwheels import plan, vague_linkage
+from emwheels import plan
+from emwheels.build.inside import vague_linkage
 from emwheels.errors import RecipeError
 from emwheels.plan import PROFILES, BuildKey, build_key, input_digests, linker_digest, profile_environment
 from emwheels.recipe import load_recipe, load_recipes

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.members import REPORT, SBOM, add_members
+from emwheels.build.inside.add_members import add_members
+from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.plan import BuildKey
-from emwheels.provenance import Linked, build_report, sbom
 from emwheels.recipe import load_recipe
+from emwheels.wheel import REPORT, SBOM
 
 INFO = "demo-1.0.dist-info"
 

@@ -1,4 +1,4 @@
-"""emwheels.vague_linkage, on object files encoded here as clang 21 writes them, and with a program in emcc's place."""
+"""The program that links, on object files encoded here as clang 21 writes them, and with a program in emcc's place."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ from wasm_encoding import (
     vector,
 )
 
-from emwheels import vague_linkage
-from emwheels.vague_linkage import (
+from emwheels.build.inside import vague_linkage
+from emwheels.build.inside.vague_linkage import (
     OPTION,
     NotChanged,
     Symbol,

@@ -4,8 +4,7 @@ import zipfile
 
 import pytest
 
-from emwheels.members import REPORT, SBOM
-from emwheels.wheel import changed_members, content_of
+from emwheels.wheel import REPORT, SBOM, changed_members, content_of
 
 INFO = "demo-1.0.dist-info"
 

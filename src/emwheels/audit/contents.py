@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from emwheels.audit import wasm
 from emwheels.audit.model import Finding
 from emwheels.errors import AuditError
-from emwheels.members import REPORT
+from emwheels.wheel import REPORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

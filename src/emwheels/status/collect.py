@@ -17,11 +17,10 @@ from emwheels.atomic import write_atomically
 from emwheels.harness import ENGINES
 from emwheels.harness.report import CONTENT
 from emwheels.index.model import project_of
-from emwheels.members import SBOM
 from emwheels.package import latest_build
 from emwheels.status.model import Built, EngineTests
 from emwheels.store import StoreError
-from emwheels.wheel import content_of
+from emwheels.wheel import SBOM, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

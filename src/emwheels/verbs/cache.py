@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.ccache import remove_unused
+from emwheels.build.compiler_cache import remove_unused
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.outputs.builds import KIND, check_record, files_of
 from emwheels.outputs.remote.folder import LocalFolder

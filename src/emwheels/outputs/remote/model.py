@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 """OCI image specification 1.1, which also has ``artifactType``."""
-ARTIFACT = "application/vnd.emwheels.build.v1"
-RECORD = "application/vnd.emwheels.build.record.v1+json"
+ARTIFACT = "application/vnd.emwheels.build.compile.v1"
+RECORD = "application/vnd.emwheels.build.compile.record.v1+json"
 FILE = "application/vnd.emwheels.file.v1"
 GZIP = "+gzip"
 """At the end of a file's media type: the blob is the file packed by gzip."""

@@ -13,10 +13,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-REPORT = "build-report.json"
-SBOM = "sboms/emwheels.cdx.json"
-"""Names below ``.dist-info``."""
-
 DATE = (2024, 1, 1, 0, 0, 0)
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emwheels import links
-from emwheels.links import HIT, MISS, NotKept, Result, keep, read_link
+from emwheels.build.inside import link_cache as links
+from emwheels.build.inside.link_cache import HIT, MISS, NotKept, Result, keep, read_link
 
 if TYPE_CHECKING:
     from pathlib import Path

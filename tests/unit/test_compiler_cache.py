@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from emwheels.ccache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
+from emwheels.build.compiler_cache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
+from emwheels.build.inside import link_cache
 from emwheels.plan import linker_digest
 
 LOG = """\
@@ -107,3 +108,9 @@ def test_other_programs_of_emscripten_are_started_as_they_are(launch):
 def test_what_runs_under_emcmake_has_the_launcher_too(launch, tmp_path):
     for name in ("emcmake", "emconfigure", "emmake"):
         assert launch(f"/em/{name}.py", "printenv", "EMSDK_PYTHON") == str(tmp_path / "launchers" / PYTHON)
+
+
+def test_the_counters_are_those_that_the_link_cache_notes(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(f"{link_cache.HIT}\n{link_cache.MISS}\n{link_cache.MISS}\n")
+    assert read_hits(log) == Hits(linked=1, links=3)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 
-from emwheels import links, vague_linkage
 from emwheels.image.model import Mount
 from emwheels.plan import linker_digest
 
@@ -50,7 +49,7 @@ for argument in "$@"; do
         exec ccache "$compiler" "$@"
     fi
 done
-exec /usr/bin/python3 -I -S {folder}/links.py "{folder}/linking/${{compiler##*/}}" "$@"
+exec /usr/bin/python3 -I -S {folder}/link_cache.py "{folder}/linking/${{compiler##*/}}" "$@"
 """
 _REAL = """\
 #!/bin/sh
@@ -64,6 +63,9 @@ unset EMSDK_PYTHON
 exec /usr/bin/python3 -I -S {folder}/vague_linkage.py "$EMWHEELS_COMPILER" "$@"
 """
 
+_PROGRAMS = tuple(Path(__file__).parent / "inside" / name for name in ("link_cache.py", "vague_linkage.py"))
+_LINK_HIT, _LINK_MISS = "link_cache_hit", "link_cache_miss"
+"""What ``inside/link_cache.py`` notes."""
 _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
 
 
@@ -122,8 +124,8 @@ class CompilerCache:
         real, linking = folder / "real", folder / "linking"
         real.mkdir(parents=True)
         linking.mkdir()
-        for program in (links.__file__, vague_linkage.__file__):
-            shutil.copyfile(program, folder / Path(program).name)
+        for program in _PROGRAMS:
+            shutil.copyfile(program, folder / program.name)
         for path, text in (
             (folder / PYTHON, _LAUNCHER.format(folder=inside)),
             (real / "emcc", _REAL),
@@ -179,7 +181,7 @@ def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> 
 
 
 def read_hits(log: Path) -> Hits:
-    """Return what ccache and `links` noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
+    """Return what was noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
     try:
         counted = Counter(log.read_text(errors="replace").splitlines())
     except FileNotFoundError:
@@ -187,6 +189,6 @@ def read_hits(log: Path) -> Hits:
     return Hits(
         hits=sum(counted[name] for name in _HITS),
         misses=counted["cache_miss"],
-        linked=counted[links.HIT],
-        links=counted[links.HIT] + counted[links.MISS],
+        linked=counted[_LINK_HIT],
+        links=counted[_LINK_HIT] + counted[_LINK_MISS],
     )

@@ -2,87 +2,45 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 import re
 import shutil
 import tarfile
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from emwheels import members
-from emwheels.ccache import CompilerCache, Hits, read_hits
-from emwheels.diagnosis import diagnose
-from emwheels.errors import BuildError, RecipeError
-from emwheels.fetch.archive import unpack
-from emwheels.host import LICENCES, add_cross_packages, files_below, licences_of, unpack_libraries
+from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
+from emwheels.build.complete import add_documents
+from emwheels.build.cross_packages import add_cross_packages
+from emwheels.build.diagnosis import diagnose
+from emwheels.build.libraries import LICENCES, files_below, licences_of, unpack_libraries
+from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES
+from emwheels.build.source import plain_recipe, prepare_source
+from emwheels.errors import BuildError
 from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
+from emwheels.image.places import WORK
 from emwheels.plan import LINK_OPTIONS, PROFILES, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from emwheels.build.cross_packages import CrossPackage
     from emwheels.fetch.fetcher import Fetched
-    from emwheels.host import CrossPackage
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
     from emwheels.recipe import Recipe
     from emwheels.schedule import JobServer
     from emwheels.target import Target
 
-WORK = "/mnt/work"
-"""Where a build's folder is mounted: the same for every build, so that no path of the machine can get in."""
-BUILD_PATHS = (WORK, CROSSENV)
-"""What must not be found in a wheel."""
-
-EPOCH = 1704067200
-"""2024-01-01: the time of everything in a wheel (SOURCE_DATE_EPOCH)."""
-
-_SAME_ADDRESSES = """\
-if setarch --addr-no-randomize true 2> /dev/null; then
-    exec setarch --addr-no-randomize "$@"
-fi
-echo "emwheels: this container does not let programs have the same addresses each time: a few objects may differ"
-exec "$@"
-"""
-"""What LLVM 21 makes of some C++ functions with exceptions depends on the addresses that it has its own data at: of ten
-compilations of OpenCV's aruco_dictionary.cpp two differed from the others, and none without random addresses. The
-default seccomp filters of podman and docker do not allow it. The length of the command line moves that data too: with
-``-MD`` the same file came out otherwise by emcc than by ccache, which asks for its list of headers in another way."""
 
 _CCACHE_LOG = "ccache.log"
 _LAUNCHERS = "launchers"
 _EMPTY_CACHE = "ccache"
-_SITECUSTOMIZE = """\
-import os
-import tempfile
-
-_mkdtemp = tempfile.mkdtemp
-
-
-def mkdtemp(suffix=None, prefix=None, dir=None):
-    # The folder that the build requirements are installed into is on the compilers' command lines.
-    if prefix == "build-env-" and suffix is None and dir is None:
-        path = os.path.join(tempfile.gettempdir(), "build-env-0")
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
-        else:
-            return path
-    return _mkdtemp(suffix, prefix, dir)
-
-
-tempfile.mkdtemp = mkdtemp
-"""
-"""Gives pypa/build's isolated environment the same path each time: a random one is in ``-I`` flags, so that ccache
-would hit nothing, and gets into what packages record of their build."""
-
+_INSIDE = Path(__file__).parent / "inside"
 _F2C_FIXES = """\
 def scipy_fixes(args):
     pass
@@ -110,7 +68,7 @@ class BuildInputs:
     cross_packages: Sequence[CrossPackage] = ()
     """The host requirements that are packages to compile against."""
     compiler_cache: CompilerCache | None = None
-    """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `_SAME_ADDRESSES`."""
+    """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `SAME_ADDRESSES`."""
     jobserver: JobServer | None = None
     """Shares the cores with other builds; without one, a build takes what it wants."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
@@ -130,58 +88,6 @@ class Built:
     """Wall time of the compile phase."""
     peak_kib: int
     ccache: Hits
-
-
-def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:
-    """Unpack the source at ``destination``, apply the patches, add the extra files.
-
-    Raises `FetchError` for an archive that is not to be trusted and `RecipeError` for a patch that does not apply,
-    with what patch said of it.
-    """
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        # The store names files by hash; the archive's kind is told by its name where its bytes do not.
-        named = Path(folder) / source.filename
-        named.symlink_to(source.path)
-        unpack(named, destination, strip_single_top=True)
-    for patch in recipe.patches:
-        _apply(patch, destination, image)
-    for name, inside in recipe.source.extras:
-        (destination / inside).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recipe.folder / name, destination / inside)
-
-
-def _apply(patch: Path, tree: Path, image: Image) -> None:
-    with tempfile.TemporaryFile() as said:
-        done = image.run(
-            ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", "/mnt/patch"],
-            mounts=[Mount(host=tree, inside="/mnt/tree", writable=True), Mount(host=patch, inside="/mnt/patch")],
-            cwd="/mnt/tree",
-            output=said,
-        )
-        if done.status:
-            said.seek(0)
-            text = said.read().decode(errors="replace").strip()
-            raise RecipeError(
-                f"{patch}: does not apply to the source:\n{text}",
-                hint="make the patch again from the source of this version, or remove it if upstream has it now",
-            )
-
-
-def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict[str, Any]:
-    """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies.
-
-    ``cross`` names the host requirements that are packages: pyodide-build installs those before the build script runs.
-    """
-    document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
-    document["source"] = {"path": source}
-    document["package"]["version"] = str(document["package"]["version"])
-    requirements = document.get("requirements", {})
-    requirements.pop("run", None)
-    requirements.pop("host", None)
-    if cross:
-        document["requirements"] = requirements | {"host": list(cross)}
-    document.pop("extra", None)
-    return document
 
 
 def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path) -> Built:
@@ -213,7 +119,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         mounts.append(Mount(host=own / "xbuildenv", inside=f"{CROSSENV}/xbuildenv", writable=True))
 
     (work / "python").mkdir()
-    (work / "python" / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+    shutil.copyfile(_INSIDE / "sitecustomize.py", work / "python" / "sitecustomize.py")
     (work / "python" / "_f2c_fixes.py").write_text(_F2C_FIXES)
     env = (
         profile_environment(recipe, inputs.profile)
@@ -232,7 +138,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
         done = image.run(
             [
-                *("/bin/sh", "-c", _SAME_ADDRESSES, "sh", *inputs.starter),
+                *("/bin/sh", "-c", SAME_ADDRESSES, "sh", *inputs.starter),
                 *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
@@ -247,7 +153,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         file = _library_archive(work, recipe, given)
     else:
         file = _wheel(folder, recipe, log)
-        file = _complete(file, documents, work, image, stored=inputs.target.stored) if documents else file
+        file = add_documents(file, documents, work, image, stored=inputs.target.stored) if documents else file
     hits = read_hits(work / _CCACHE_LOG) if inputs.compiler_cache is not None else Hits()
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
 
@@ -308,32 +214,6 @@ def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
     if len(wheels) != 1:
         raise BuildError(f"{recipe.name}: the build made {len(wheels)} wheels instead of one", hint=f"see {log}")
     return wheels[0]
-
-
-def _complete(wheel: Path, documents: Mapping[str, bytes], work: Path, image: Image, *, stored: bool) -> Path:
-    """Return the wheel with ``documents`` in its .dist-info. In the image, whose zlib is the same everywhere."""
-    for name, data in documents.items():
-        path = work / "members" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    out = work / "complete" / wheel.name
-    out.parent.mkdir()
-    with tempfile.TemporaryFile() as said:
-        done = image.run(
-            ["/usr/bin/python3", "-I", "/mnt/members.py"]
-            + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)]
-            + (["stored"] if stored else []),
-            mounts=[
-                Mount(host=work, inside=WORK, writable=True),
-                Mount(host=Path(members.__file__), inside="/mnt/members.py"),
-            ],
-            output=said,
-        )
-        if done.status:
-            said.seek(0)
-            text = said.read()[-2000:].decode(errors="replace").strip()
-            raise BuildError(f"{wheel.name}: its build report could not be added:\n{text}")
-    return out
 
 
 _LICENCES = re.compile(r"(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)

@@ -1,0 +1,72 @@
+"""The source and the recipe as pyodide-build is to see them."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels.errors import RecipeError
+from emwheels.fetch.archive import unpack
+from emwheels.image.model import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.fetch.fetcher import Fetched
+    from emwheels.image.model import Image
+    from emwheels.recipe import Recipe
+
+
+def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:
+    """Unpack the source at ``destination``, apply the patches, add the extra files.
+
+    Raises `FetchError` for an archive that is not to be trusted and `RecipeError` for a patch that does not apply,
+    with what patch said of it.
+    """
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        # The store names files by hash; the archive's kind is told by its name where its bytes do not.
+        named = Path(folder) / source.filename
+        named.symlink_to(source.path)
+        unpack(named, destination, strip_single_top=True)
+    for patch in recipe.patches:
+        _apply(patch, destination, image)
+    for name, inside in recipe.source.extras:
+        (destination / inside).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recipe.folder / name, destination / inside)
+
+
+def _apply(patch: Path, tree: Path, image: Image) -> None:
+    with tempfile.TemporaryFile() as said:
+        done = image.run(
+            ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", "/mnt/patch"],
+            mounts=[Mount(host=tree, inside="/mnt/tree", writable=True), Mount(host=patch, inside="/mnt/patch")],
+            cwd="/mnt/tree",
+            output=said,
+        )
+        if done.status:
+            said.seek(0)
+            text = said.read().decode(errors="replace").strip()
+            raise RecipeError(
+                f"{patch}: does not apply to the source:\n{text}",
+                hint="make the patch again from the source of this version, or remove it if upstream has it now",
+            )
+
+
+def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict[str, Any]:
+    """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies.
+
+    ``cross`` names the host requirements that are packages: pyodide-build installs those before the build script runs.
+    """
+    document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
+    document["source"] = {"path": source}
+    document["package"]["version"] = str(document["package"]["version"])
+    requirements = document.get("requirements", {})
+    requirements.pop("run", None)
+    requirements.pop("host", None)
+    if cross:
+        document["requirements"] = requirements | {"host": list(cross)}
+    document.pop("extra", None)
+    return document
