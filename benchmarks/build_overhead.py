@@ -24,10 +24,10 @@ from emwheels.build.compile import BuildInputs, build, image_path
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, UsageError
-from emwheels.image.crossenv import INSIDE as CROSSENV
-from emwheels.image.debian import remove_tree
 from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
+from emwheels.image.removal import remove_tree
+from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES

@@ -18,7 +18,7 @@ from pathlib import Path
 from emwheels import index
 from emwheels.checkout import find_project
 from emwheels.fetch.npm import npm_package
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline

@@ -304,7 +304,7 @@ def _image(arguments: argparse.Namespace, project: Project, targets: Targets) ->
 
 def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
     """Print the lines of targets.toml that pin the emsdk toolchain; nothing is used before they are there."""
-    from emwheels.image.emsdk import propose_pins
+    from emwheels.image.toolchain.emsdk import propose_pins
 
     target = pipeline.target
     pins = propose_pins(target, pipeline.fetcher)

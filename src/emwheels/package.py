@@ -24,7 +24,7 @@ from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.environment import Environment
 from emwheels.errors import AuditError, EmwheelsError, RecipeError, StoppedError
 from emwheels.harness import ENGINES
-from emwheels.image import debian
+from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain import toolchain_key
 from emwheels.outputs.builds import Builds, Output
 from emwheels.plan import BuildKey, build_key, host_recipes
@@ -359,7 +359,7 @@ class PackageSteps(Environment):
         try:
             yield work
         finally:
-            debian.remove_tree(work)
+            remove_tree(work)
 
 
 _CHANGES_EVERY_OBJECT = ("format", "recipe/", "extras/", "target/", "profile/", "image", "toolchain", "cross-build")

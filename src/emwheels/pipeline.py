@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from emwheels import index
 from emwheels.errors import EmwheelsError, of_os_error
-from emwheels.image import debian
+from emwheels.image.removal import remove_tree
 from emwheels.outputs.builds import KIND
 from emwheels.package import Options, Outcome, latest_key
 from emwheels.plan import Planned, explain, make_plan
@@ -238,4 +238,4 @@ def remove_stale_work(folder: Path) -> None:
     for path in folder.glob("*-*"):
         match = re.fullmatch(r".*-(\d+)", path.name)
         if match and not Path(f"/proc/{match[1]}").exists():
-            debian.remove_tree(path)
+            remove_tree(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from emwheels.build.compile import build
 from emwheels.difference import first_difference
 from emwheels.errors import EmwheelsError
-from emwheels.image.debian import remove_tree
+from emwheels.image.removal import remove_tree
 from emwheels.package import Options
 from emwheels.schedule import JobServer, available_cores
 

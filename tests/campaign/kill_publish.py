@@ -21,7 +21,7 @@ from pathlib import Path
 
 from emwheels import index
 from emwheels.errors import IndexingError
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from emwheels.image import crossenv
-from emwheels.image.crossenv import SYSCONFIG_NAME, read_sysconfigdata
+from emwheels.image.toolchain import crossenv
+from emwheels.image.toolchain.crossenv import SYSCONFIG_NAME, read_sysconfigdata
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
 

@@ -20,10 +20,10 @@ from synthetic_wheels import WASM, make_wheel
 from emwheels import index
 from emwheels.errors import IndexingError
 from emwheels.image.debian import install_on_host
-from emwheels.index.folder import Folder
-from emwheels.index.objects import Bucket
+from emwheels.index.places.folder import Folder
+from emwheels.index.places.objects import Bucket
+from emwheels.index.places.rsync import Rsync
 from emwheels.index.publishing import place_of, publish_to
-from emwheels.index.rsync import Rsync
 from emwheels.index.update import read_catalogue, write, yank
 from emwheels.package import latest_key
 from emwheels.status import publish_status, refresh_status, write_status

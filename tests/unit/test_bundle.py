@@ -11,8 +11,8 @@ from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.fetch.registries import Offer, Resource
-from emwheels.index.folder import Folder
 from emwheels.index.lockfile import Release
+from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 
 RELEASE = Release(

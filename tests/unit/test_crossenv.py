@@ -7,8 +7,8 @@ import pytest
 from sample_target import TARGET as SAMPLE
 
 from emwheels.errors import ImageError
-from emwheels.image import crossenv
-from emwheels.image.crossenv import CrossEnvInputs, make_crossenv, make_pyconfig, read_sysconfigdata
+from emwheels.image.toolchain import crossenv
+from emwheels.image.toolchain.crossenv import CrossEnvInputs, make_crossenv, make_pyconfig, read_sysconfigdata
 
 TARGET = replace(SAMPLE, cflags=("-fPIC", "-fwasm-exceptions"))
 SYSCONFIG = """\

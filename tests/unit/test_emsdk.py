@@ -8,8 +8,7 @@ from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
 from emwheels.fetch.fetcher import Fetcher
-from emwheels.image import emsdk
-from emwheels.image.toolchain import toolchain_key
+from emwheels.image.toolchain import emsdk, toolchain_key
 from emwheels.store import Store, sha256_of
 from emwheels.target import EmsdkPins, Pin
 

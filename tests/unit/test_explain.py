@@ -4,8 +4,8 @@ import pytest
 from packaging.requirements import Requirement
 from synthetic_wheels import OLD_WASM, WASM
 
-from emwheels.explain import explain
 from emwheels.fetch.registries import Offer, Resource
+from emwheels.index.explain import explain
 from emwheels.index.lockfile import Release
 from emwheels.index.model import File, Project
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from emwheels.harness import reporter
+from emwheels.harness.inside import reporter
 
 RUN = """
 import json, sys

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.errors import ImageError
-from emwheels.image import debian, oci
+from emwheels.image import debian, oci, removal
 from emwheels.target import ImagePins
 
 PINS = ImagePins(
@@ -153,17 +153,17 @@ def test_what_is_mounted_in_a_tree_is_not_removed_with_it(tmp_path):
     for source, point in ((host, tree / "proc"), (host, tree / "proc" / "below")):
         if subprocess.run(["mount", "--bind", source, point], check=False, capture_output=True).returncode:
             pytest.skip("nothing may be mounted here")
-    debian.remove_tree(tree)
+    removal.remove_tree(tree)
     assert not tree.exists()
     assert (host / "kept").read_text() == "kept"
-    debian.remove_tree(tree)
+    removal.remove_tree(tree)
 
 
 def test_a_tree_with_something_mounted_that_stays_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(debian, "_mounts_below", lambda folder: [folder / "dev" / "pts", folder / "dev"])
-    monkeypatch.setattr(debian.subprocess, "run", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(removal, "_mounts_below", lambda folder: [folder / "dev" / "pts", folder / "dev"])
+    monkeypatch.setattr(removal.subprocess, "run", lambda *_arguments, **_options: None)
     (tmp_path / "kept").touch()
     with pytest.raises(ImageError, match="dev is still mounted") as caught:
-        debian.remove_tree(tmp_path)
+        removal.remove_tree(tmp_path)
     assert caught.value.hint == f"as root: umount --lazy {tmp_path}/dev/pts {tmp_path}/dev"
     assert (tmp_path / "kept").exists()

@@ -9,7 +9,7 @@ from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 
 

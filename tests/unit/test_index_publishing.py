@@ -11,8 +11,8 @@ from synthetic_wheels import WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError, UsageError
-from emwheels.index.folder import Folder
-from emwheels.index.objects import Bucket
+from emwheels.index.places.folder import Folder
+from emwheels.index.places.objects import Bucket
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.update import read_catalogue, set_status, write, yank
 
@@ -231,7 +231,7 @@ def test_an_unknown_version_is_an_error_that_names_those_there_are(source, add):
     ],
 )
 def test_destinations(text, kind, monkeypatch):
-    monkeypatch.setattr("emwheels.index.rsync.shutil.which", lambda _name: "/usr/bin/rsync")
+    monkeypatch.setattr("emwheels.index.places.rsync.shutil.which", lambda _name: "/usr/bin/rsync")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     assert type(place_of(text)).__name__ == kind
 

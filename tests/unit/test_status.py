@@ -10,7 +10,7 @@ from packaging.version import Version
 from synthetic_wheels import make_wheel
 
 from emwheels import cli, index
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import publish_to
 from emwheels.index.update import read_catalogue, write, yank
 from emwheels.package import latest_key

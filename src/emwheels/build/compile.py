@@ -20,9 +20,9 @@ from emwheels.build.libraries import LICENCES, files_below, licences_of, unpack_
 from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.errors import BuildError
-from emwheels.image.crossenv import INSIDE as CROSSENV
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
+from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
 from emwheels.plan import LINK_OPTIONS, PROFILES, profile_environment
 
 if TYPE_CHECKING:

@@ -64,7 +64,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"EM_FROZEN_CACHE",
         (
             "Emscripten wanted to make a system library that the image does not have: it has to be linked once in "
-            "image/warm.sh."
+            "image/inside/warm.sh."
         ),
     ),
     (r"Killed|out of memory|bad_alloc", "The machine ran out of memory: build with fewer jobs."),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from emwheels.errors import UsageError
 from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
+from emwheels.harness.engines import ENGINES
 from emwheels.harness.install import Install, Installed, try_installs
-from emwheels.harness.model import ENGINES, Case, EngineResult, Event, Suite
+from emwheels.harness.model import Case, EngineResult, Event, Suite
 from emwheels.image.model import Mount
 
 if TYPE_CHECKING:

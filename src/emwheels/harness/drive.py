@@ -23,7 +23,7 @@ def runtime_mounts(runtime: Path, playwright_core: Path) -> tuple[Mount, ...]:
     return (
         Mount(host=runtime, inside=_stage.RUNTIME),
         Mount(host=playwright_core, inside=_stage.PLAYWRIGHT),
-        Mount(host=Path(__file__).parent, inside=_stage.HARNESS),
+        Mount(host=Path(__file__).parent / "inside", inside=_stage.HARNESS),
     )
 
 

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Outcome = Literal["passed", "failed", "skipped", "error"]
-ENGINES = ("node", "chromium-page", "chromium-worker")
-"""Every engine there is."""
 
 
 @dataclass(frozen=True, kw_only=True)

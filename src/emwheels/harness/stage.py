@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from emwheels.errors import HarnessError
+from emwheels.harness.engines import CHROMIUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,6 @@ PLAYWRIGHT = "/mnt/playwright-core"
 HARNESS = "/mnt/harness"
 TESTS = "/mnt/tests"
 STAGE = "/mnt/stage"
-CHROMIUM = "/usr/bin/chromium"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.resources
 import json
@@ -19,6 +18,7 @@ from filelock import FileLock
 
 from emwheels.errors import ImageError
 from emwheels.image.model import Mount
+from emwheels.image.removal import remove_tree
 from emwheels.image.rootfs import RootFs, usable_method
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def image_key(pins: ImagePins) -> str:
     """Return the hash of everything that the image is made from, as 64 hexadecimal digits."""
     inputs = {
         "pins": asdict(pins) | {"oci_reference": ""},
-        "provision": _data("provision.sh"),
-        "warm": _data("warm.sh"),
+        "provision": _data("inside/provision.sh"),
+        "warm": _data("inside/warm.sh"),
         "pyodide_build": _data("pyodide-build.txt"),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
@@ -133,35 +133,6 @@ def _requirements_file(cache: Path) -> Path:
     path.write_text(_data("pyodide-build.txt"))
     return path
 
-
-def remove_tree(folder: Path) -> None:
-    """Remove a root file system, folders without write permission included. Another process may be at it as well.
-
-    What mmdebstrap had mounted in it when it was killed, such as /proc, is unmounted first. Raises `ImageError` if that
-    cannot be done: to remove files from there would be to remove the host's.
-    """
-    if folder.exists():
-        for mounted in _mounts_below(folder):
-            subprocess.run(["umount", "--lazy", str(mounted)], check=False, capture_output=True)
-        if left := _mounts_below(folder):
-            raise ImageError(
-                f"{left[-1]} is still mounted, by a making of the image that was killed",
-                hint=f"as root: umount --lazy {' '.join(map(str, left))}",
-            )
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-
-
-def _mounts_below(folder: Path) -> list[Path]:
-    """Return what is mounted below ``folder``, the deepest first, from Linux's list (proc_pid_mountinfo(5))."""
-    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    points = [Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), line.split(" ")[4])) for line in lines]
-    return sorted((point for point in points if folder.resolve() in point.parents), reverse=True)
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")
-"""How spaces and the like are written in that list."""
 
 _HOST_TOOLS = {
     "mmdebstrap": "mmdebstrap",
@@ -310,8 +281,8 @@ def _check_versions(installed: dict[str, str], pins: ImagePins) -> None:
 def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> ImageRecord:
     root = making / "rootfs"
     script = making / "provision.sh"
-    script.write_text(_data("provision.sh").replace("LLVM_VERSION", pins.llvm))
-    (making / "warm.sh").write_text(_data("warm.sh"))
+    script.write_text(_data("inside/provision.sh").replace("LLVM_VERSION", pins.llvm))
+    (making / "warm.sh").write_text(_data("inside/warm.sh"))
     (making / "requirements.txt").write_text(_data("pyodide-build.txt"))
     doorway = RootFs(root=root, digest="", method=usable_method(root), writable=True)
     say(f"pyodide-build {pins.pyodide_build} and Emscripten's system libraries (2-3 minutes)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emwheels.image.crossenv import INSIDE as CROSSENV
+from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
 
 WORK = "/mnt/work"
 """Where a build's folder is mounted: the same for every build, so that no path of the machine can get in."""

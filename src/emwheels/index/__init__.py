@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.index.compressed import COPIES, compressed_copies
-from emwheels.index.folder import Folder
 from emwheels.index.lockfile import Release, read_release
 from emwheels.index.model import now, project_name
+from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import read_or_rebuild
 from emwheels.index.update import add, wheel_files, write
 from emwheels.index.wheelfile import check_filename, read_wheel

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.compressed import COPIES, is_copy
-from emwheels.index.folder import Folder
 from emwheels.index.lockfile import load_release
-from emwheels.index.objects import SCHEMES, Bucket
-from emwheels.index.rsync import Rsync
+from emwheels.index.places.folder import Folder
+from emwheels.index.places.objects import SCHEMES, Bucket
+from emwheels.index.places.rsync import Rsync
 from emwheels.index.update import Changed, combine, read_catalogue, release_file, write
 from emwheels.store import sha256_of
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue, File
-    from emwheels.index.place import Place, Source
+    from emwheels.index.places.place import Place, Source
 
 _BATCH = 100
 """Wheels that are sent at once; what an interrupted run has to send again is no more than this."""

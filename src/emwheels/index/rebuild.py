@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import EmwheelsError, IndexingError
 from emwheels.index.model import Catalogue, File, Project, now, project_of
-from emwheels.index.place import RECORD
+from emwheels.index.places.place import RECORD
 from emwheels.index.update import Changed, read_catalogue, write
 from emwheels.index.wheelfile import Wheel, read_wheel
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from emwheels.index.folder import Folder
     from emwheels.index.lockfile import Release
+    from emwheels.index.places.folder import Folder
 
 _BATCH = 500
 """Wheels of which the metadata is in memory at one time."""

@@ -14,7 +14,7 @@ from emwheels.errors import IndexingError
 from emwheels.index import pages
 from emwheels.index.lockfile import Lock, Release, dump_release, load_release, merge
 from emwheels.index.model import Catalogue, File, Project, dump, load, now, project_of, same_version
-from emwheels.index.place import RECORD, Place, Source
+from emwheels.index.places.place import RECORD, Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

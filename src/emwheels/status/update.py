@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 from emwheels.status.collect import known_builds
 from emwheels.status.model import PAGE, ROWS, Built, dump_rows, load_rows, rows_of
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.index.place import Place, Source
+    from emwheels.index.places.place import Place, Source
     from emwheels.store import Store
     from emwheels.target import Target
 

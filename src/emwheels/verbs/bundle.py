@@ -16,7 +16,7 @@ from emwheels.fetch.download import Downloader
 from emwheels.fetch.npm import npm_package
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
-from emwheels.index.folder import Folder
+from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
 from emwheels.plan import PROFILES

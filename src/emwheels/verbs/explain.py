@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import FetchError, UsageError
-from emwheels.explain import SOURCES, Candidate, Explanation, explain
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.npm import npm_package
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
+from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline

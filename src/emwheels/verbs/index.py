@@ -15,8 +15,8 @@ from emwheels import index
 from emwheels.errors import IndexingError, UsageError
 from emwheels.fetch.npm import npm_package
 from emwheels.index.compressed import COPIES
-from emwheels.index.folder import Folder
 from emwheels.index.model import STATUSES, project_of
+from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.index.model import Project as IndexProject
-    from emwheels.index.place import Place
+    from emwheels.index.places.place import Place
     from emwheels.index.update import Changed
     from emwheels.target import Targets
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from emwheels.atomic import make_once
 from emwheels.fetch.npm import npm_package
-from emwheels.image import emsdk
-from emwheels.image.crossenv import INSIDE, CrossEnvInputs, make_crossenv
+from emwheels.image.toolchain import emsdk
+from emwheels.image.toolchain.crossenv import INSIDE, CrossEnvInputs, make_crossenv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class Toolchain:
     runtime: Path
     """The npm package ``pyodide``."""
     crossenv: Path
-    """Mounted at `emwheels.image.crossenv.INSIDE`."""
+    """Mounted at `emwheels.image.toolchain.crossenv.INSIDE`."""
     key: str
     name: str = "debian"
 
@@ -72,7 +72,7 @@ def toolchain_key(target: Target, image_digest: str, *, name: str = "debian") ->
     """
     if name == "emsdk":
         return emsdk.emsdk_key(target, image_digest)
-    maker = importlib.resources.files("emwheels.image").joinpath("crossenv.py").read_bytes()
+    maker = importlib.resources.files("emwheels.image").joinpath("toolchain/crossenv.py").read_bytes()
     text = f"{sorted(target.identity().items())}\n{image_digest}\n".encode()
     return hashlib.sha256(text + maker).hexdigest()
 

@@ -16,13 +16,13 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from emwheels.errors import IndexingError
-from emwheels.index.place import RECORD
+from emwheels.index.places.place import RECORD
 from emwheels.store import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from emwheels.index.place import Source
+    from emwheels.index.places.place import Source
 
 SCHEMES = ("s3://", "s3a://", "gs://", "az://", "abfs://")
 _AT_ONCE = 16

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import FetchError, ImageError
 from emwheels.fetch.archive import unpack
-from emwheels.image.crossenv import INSIDE
 from emwheels.image.model import Mount
+from emwheels.image.toolchain.crossenv import INSIDE
 from emwheels.target import EmsdkPins, Pin
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def emsdk_key(target: Target, image_digest: str) -> str:
             hint=f"emwheels image --toolchain emsdk --target {target.name} fetches its files and prints "
             f"the lines to write there; {_OTHER}",
         )
-    made_by = [_data("emsdk.py"), _data("emsdk.sh"), _data("warm.sh")]
+    made_by = [_data("toolchain/emsdk.py"), _data("inside/emsdk.sh"), _data("inside/warm.sh")]
     text = json.dumps([target.identity(), [pin.sha256 for pin in pins.by_name().values()], image_digest, *made_by])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -111,8 +111,8 @@ def make_emsdk(
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder, log.open("wb") as output:
         given = Path(folder)
         _prepare(archives, given, target.emscripten)
-        (given / "emsdk.sh").write_text(_data("emsdk.sh"))
-        (given / "warm.sh").write_text(_data("warm.sh"))
+        (given / "emsdk.sh").write_text(_data("inside/emsdk.sh"))
+        (given / "warm.sh").write_text(_data("inside/warm.sh"))
         done = image.run(
             ["sh", "/mnt/given/emsdk.sh", target.emscripten],
             mounts=[
@@ -135,7 +135,7 @@ def make_emsdk(
 
 
 def toolchain_environment(python_minor: str) -> dict[str, str]:
-    """Return what commands see with this toolchain mounted at `emwheels.image.crossenv.INSIDE`."""
+    """Return what commands see with this toolchain mounted at `emwheels.image.toolchain.crossenv.INSIDE`."""
     emsdk = f"{INSIDE}/emsdk"
     return {
         "PATH": f"/opt/emwheels/python{python_minor}/bin:{EMSCRIPTEN}:{emsdk}/upstream/bin:/usr/bin:/bin",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from emwheels.index.place import Source
+    from emwheels.index.places.place import Source
 
 _PART = ".part-"
 _MANY = 16

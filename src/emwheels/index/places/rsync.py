@@ -14,7 +14,7 @@ from emwheels.errors import IndexingError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from emwheels.index.place import Source
+    from emwheels.index.places.place import Source
 
 _NO_SUCH_FILE = 23
 """rsync's status for a partial transfer; of one file it means that this is not there."""
