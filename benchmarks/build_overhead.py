@@ -30,9 +30,9 @@ from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
-from emwheels.plan import PROFILES
+from emwheels.profile import PROFILES
 from emwheels.progress import Board
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
 

@@ -22,7 +22,7 @@ from emwheels.errors import EmwheelsError
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
 

@@ -33,7 +33,8 @@ from emwheels.errors import EmwheelsError
 from emwheels.package import Options
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.recipe import load_recipes, required_recipes
+from emwheels.recipe.graph import required_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.schedule import Task, critical_path
 from emwheels.target import load_targets
 

@@ -32,12 +32,12 @@ from emwheels import index
 from emwheels import pipeline as pipeline_module
 from emwheels.checkout import Project, find_project
 from emwheels.cli import main as emwheels
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
 from emwheels.pipeline import Pipeline
-from emwheels.plan import host_recipes
 from emwheels.progress import Board
-from emwheels.recipe import dependency_order, load_recipes
+from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:

@@ -20,15 +20,17 @@ from rich.table import Table
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.harness import ENGINES, run_tests
+from emwheels.harness import run_tests
+from emwheels.harness.engines import ENGINES
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.recipe import Recipe, load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from emwheels.outputs.builds import Output
+    from emwheels.recipe.model import Recipe
 
 TARGET = "314.0.7"
 PROFILES = ("size", "speed")

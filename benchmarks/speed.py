@@ -37,18 +37,20 @@ from rich.table import Table
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.harness import ENGINES, run_tests
+from emwheels.harness import run_tests
+from emwheels.harness.engines import ENGINES
 from emwheels.image.model import Mount
 from emwheels.package import Options, Outcome
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.recipe import Recipe, load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.status.stamps import stamp
 from emwheels.target import load_targets
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from emwheels.outputs.builds import Output
+    from emwheels.recipe.model import Recipe
 
 HERE = Path(__file__).parent
 MARK = "RESULT "

@@ -21,12 +21,12 @@ from emwheels.build.compiler_cache import Hits
 from emwheels.checkout import Project, find_project
 from emwheels.errors import EmwheelsError, ImageError, UsageError, of_os_error
 from emwheels.fetch.npm import npm_package
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.image import debian
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.package import Options, Outcome
-from emwheels.plan import PROFILES
-from emwheels.recipe import load_recipes
+from emwheels.profile import PROFILES
+from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
 from emwheels.target import Targets, load_targets

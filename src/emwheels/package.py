@@ -23,13 +23,13 @@ from emwheels.build.compiler_cache import CompilerCache, Hits
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.environment import Environment
 from emwheels.errors import AuditError, EmwheelsError, RecipeError, StoppedError
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain import toolchain_key
 from emwheels.outputs.builds import Builds, Output
-from emwheels.plan import BuildKey, build_key, host_recipes
+from emwheels.plan.key import BuildKey, build_key
 from emwheels.recipe.accepted import accepted_findings
-from emwheels.recipe.graph import cross_requirements
+from emwheels.recipe.graph import cross_requirements, host_recipes
 from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.remote.model import Remote
     from emwheels.progress import Board
-    from emwheels.recipe import Recipe
     from emwheels.recipe.accepted import Accepted
+    from emwheels.recipe.model import Recipe
     from emwheels.schedule import (
         JobServer,
     )

@@ -15,8 +15,10 @@ from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.image.removal import remove_tree
 from emwheels.outputs.builds import KIND
 from emwheels.package import Options, Outcome, latest_key
-from emwheels.plan import Planned, explain, make_plan
-from emwheels.recipe import Recipe, dependency_order, load_recipes, required_recipes, run_closure
+from emwheels.plan.key import explain
+from emwheels.plan.planning import Planned, make_plan
+from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
+from emwheels.recipe.load import load_recipes
 from emwheels.schedule import (
     JobServer,
     LocalExecutor,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emwheels.outputs.builds import Output
+    from emwheels.recipe.model import Recipe
     from emwheels.schedule import Executor
 
 

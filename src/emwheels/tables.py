@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.status.ledger import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
     from emwheels.status.ledger import Ledger
     from emwheels.upstream import SuiteResult
 

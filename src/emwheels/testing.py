@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import parse_wheel_filename
 
 from emwheels.errors import HarnessError, RecipeError
-from emwheels.harness import EngineResult, Event, Suite, run_tests
+from emwheels.harness import run_tests
+from emwheels.harness.model import EngineResult, Event, Suite
 from emwheels.package import Options, Outcome, PackageSteps
-from emwheels.recipe import Recipe, foreign_requirements, run_closure
+from emwheels.recipe.graph import foreign_requirements, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
 from emwheels.upstream.run import staged
 from emwheels.wheel import content_of
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.outputs.builds import Output
+    from emwheels.recipe.model import Recipe
 
 
 class TestingSteps(PackageSteps):

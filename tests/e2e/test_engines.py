@@ -8,11 +8,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from emwheels.harness import ENGINES, EngineResult, run_tests
+from emwheels.harness import run_tests
+from emwheels.harness.engines import ENGINES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from emwheels.harness.model import EngineResult
     from emwheels.image.model import Image
 
 pytestmark = pytest.mark.image

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.package import Options
-from emwheels.recipe import dependency_order, load_recipes
+from emwheels.recipe.graph import dependency_order
+from emwheels.recipe.load import load_recipes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RECIPES = load_recipes(CHECKOUT / "recipes", patches=CHECKOUT / "patches")

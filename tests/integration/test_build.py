@@ -9,7 +9,7 @@ import brotli
 import pytest
 from tiny_library import LIBRARY_META, USER_C, USER_META
 
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(400)]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(400)]
 

@@ -20,7 +20,7 @@ from emwheels.fetch.fetcher import Fetched
 from emwheels.image.model import Completed
 from emwheels.image.places import WORK
 from emwheels.image.toolchain import Toolchain
-from emwheels.recipe import load_recipe
+from emwheels.recipe.load import load_recipe
 from emwheels.target import Target
 
 TARGET = Target(

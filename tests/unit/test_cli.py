@@ -17,7 +17,7 @@ from emwheels.errors import BuildError
 from emwheels.outputs.builds import Output
 from emwheels.package import Outcome
 from emwheels.pipeline import Pipeline
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import read_ledger
 from emwheels.upstream import SuiteResult, write_result
 

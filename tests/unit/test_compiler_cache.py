@@ -6,7 +6,7 @@ import pytest
 
 from emwheels.build.compiler_cache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
 from emwheels.build.inside import link_cache
-from emwheels.plan import linker_digest
+from emwheels.plan.key import linker_digest
 
 LOG = """\
 # a.c

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emwheels.errors import HarnessError, UsageError
-from emwheels.harness import Event, run_tests
+from emwheels.harness import run_tests
 from emwheels.harness.protocol import read_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from emwheels.harness.model import Event
 
 
 def lines(*records: dict[str, Any]) -> list[bytes]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from emwheels.errors import HarnessError
-from emwheels.harness import Suite, stage
+from emwheels.harness import stage
+from emwheels.harness.model import Suite
 
 
 def make_wheel(folder: Path, name: str, version: str = "1.0") -> Path:

@@ -13,8 +13,8 @@ from emwheels.build.cross_packages import CrossPackage, add_cross_packages, chec
 from emwheels.build.libraries import unpack_libraries
 from emwheels.errors import RecipeError
 from emwheels.fetch.fetcher import Fetched
-from emwheels.recipe import Build, Package, Recipe, Requirements, Source
 from emwheels.recipe.graph import cross_requirements, pinned_to_recipes
+from emwheels.recipe.model import Build, Package, Recipe, Requirements, Source
 
 HEADER = "numpy/_core/include/numpy/_numpyconfig.h"
 NUMPY = Recipe(

@@ -14,8 +14,8 @@ import pytest
 
 from emwheels.build.inside.add_members import add_members
 from emwheels.build.provenance import Linked, build_report, sbom
-from emwheels.plan import BuildKey
-from emwheels.recipe import load_recipe
+from emwheels.plan.key import BuildKey
+from emwheels.recipe.load import load_recipe
 from emwheels.wheel import REPORT, SBOM
 
 INFO = "demo-1.0.dist-info"

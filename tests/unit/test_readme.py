@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,12 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from emwheels.errors import RecipeError
-from emwheels.recipe import (
-    Problem,
-    RecipeProblems,
-    Requirements,
-    load_recipe,
-)
+from emwheels.recipe.document import Problem
+from emwheels.recipe.load import RecipeProblems, load_recipe
+from emwheels.recipe.model import Requirements
 
 SHA256 = "0123456789abcdef" * 4
 PATCH = "Needed because of this.\nReported as issue 1.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from emwheels.errors import RecipeError
-from emwheels.recipe import load_recipe
 from emwheels.recipe.accepted import RULES, Accepted, accepted_findings
+from emwheels.recipe.load import load_recipe
 
 META = """\
 package: {name: demo, version: '1.0'}

@@ -10,18 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emwheels.errors import RecipeError, UsageError
-from emwheels.recipe import (
-    Package,
-    Recipe,
-    RecipeProblems,
-    Requirements,
-    Source,
-    dependency_order,
-    foreign_requirements,
-    load_recipe,
-    load_recipes,
-    required_recipes,
-)
+from emwheels.recipe.graph import dependency_order, foreign_requirements, required_recipes
+from emwheels.recipe.load import RecipeProblems, load_recipe, load_recipes
+from emwheels.recipe.model import Package, Recipe, Requirements, Source
 
 PLAIN = """\
 package:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import Ledger, Wheel
 from emwheels.tables import packages_page, reproduce_page, upstream_page
 from emwheels.upstream import Group, SuiteResult
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
 
 CONTENT, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 SUITE = SuiteResult(

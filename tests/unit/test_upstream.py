@@ -7,8 +7,8 @@ import pytest
 
 from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError, RecipeError
-from emwheels.harness import Case, EngineResult
-from emwheels.recipe import load_recipes
+from emwheels.harness.model import Case, EngineResult
+from emwheels.recipe.load import load_recipes
 from emwheels.upstream import (
     Reason,
     Smoke,

@@ -23,7 +23,7 @@ from emwheels.errors import BuildError
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
-from emwheels.plan import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
     from emwheels.schedule import JobServer
     from emwheels.target import Target
 

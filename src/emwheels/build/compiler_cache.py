@@ -11,7 +11,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from emwheels.image.model import Mount
-from emwheels.plan import linker_digest
+from emwheels.plan.key import linker_digest
 
 INSIDE = "/mnt/ccache"
 """Where a build sees its folder of the cache."""

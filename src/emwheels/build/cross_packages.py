@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.fetch.fetcher import Fetched
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

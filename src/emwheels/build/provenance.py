@@ -23,8 +23,8 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.plan import BuildKey
-    from emwheels.recipe import Recipe
+    from emwheels.plan.key import BuildKey
+    from emwheels.recipe.model import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

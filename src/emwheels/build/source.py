@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
 
 
 def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:

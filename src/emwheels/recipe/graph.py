@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from emwheels.errors import RecipeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe, Requirements
+
+_T = TypeVar("_T")
+
+
+def matching(requirements: Iterable[str], known: Mapping[str, _T]) -> list[_T]:
+    """Return what ``known`` has for each of ``requirements``, in their order; names may be spelled in any way."""
+    by_name = {canonicalize_name(name): found for name, found in known.items()}
+    return [by_name[name] for name in map(canonicalize_name, requirements) if name in by_name]
+
+
+def all_requirements(requirements: Requirements) -> tuple[str, ...]:
+    """Return what is needed to build (host) and at run time."""
+    return (*requirements.host, *requirements.run)
+
+
+def host_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names of those ``recipes`` that ``recipe`` is compiled against, in its own order."""
+    return matching(recipe.requirements.host, {name: name for name in recipes})
 
 
 def cross_requirements(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[Recipe]:
     """Return the host requirements of ``recipe`` that are packages to compile against, in the recipe's order."""
-    known = {canonicalize_name(name): found for name, found in recipes.items()}
-    found = (known.get(canonicalize_name(name)) for name in recipe.requirements.host)
-    return [host for host in found if host is not None and host.build.cross_build_env]
+    return [host for host in matching(recipe.requirements.host, recipes) if host.build.cross_build_env]
 
 
 def pinned_to_recipes(requirements: Iterable[str], cross: Sequence[Recipe]) -> list[str]:
@@ -28,3 +47,45 @@ def pinned_to_recipes(requirements: Iterable[str], cross: Sequence[Recipe]) -> l
     names = {canonicalize_name(recipe.name) for recipe in cross}
     kept = [text for text in requirements if canonicalize_name(Requirement(text).name) not in names]
     return kept + [f"{recipe.name}=={recipe.version}" for recipe in cross]
+
+
+def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names of those ``recipes`` that ``recipe`` needs, at build (host) or at run time; sorted."""
+    return sorted(set(matching(all_requirements(recipe.requirements), {name: name for name in recipes})))
+
+
+def foreign_requirements(recipe: Recipe, recipes: Iterable[str]) -> list[str]:
+    """Return what ``recipe`` needs at run time that none of ``recipes`` (names) is: packages from the index."""
+    known = {canonicalize_name(name) for name in recipes}
+    return [name for name in recipe.requirements.run if canonicalize_name(name) not in known]
+
+
+def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return ``name`` and every recipe it needs at run time."""
+    known = {canonicalize_name(other): other for other in recipes}
+    found: list[str] = []
+    waiting = [name]
+    while waiting:
+        current = known.get(canonicalize_name(waiting.pop()))
+        if current is not None and current not in found:
+            found.append(current)
+            waiting += recipes[current].requirements.run
+    return found
+
+
+def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names so that each comes after all that it needs, the same for the same recipes.
+
+    Raises `RecipeError` if some recipes need each other.
+    """
+    graph = {name: required_recipes(recipes[name], recipes) for name in sorted(recipes)}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        ring: list[str] = error.args[1][:0:-1]  # graphlib repeats the first and points from the needed to the needing
+        start = ring.index(min(ring))
+        ring = [*ring[start:], *ring[:start], ring[start]]
+        raise RecipeError(
+            f"these recipes need each other: {' -> '.join(ring)}",
+            hint="take one of them out of another's requirements.host or requirements.run",
+        ) from None

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from emwheels.atomic import write_atomically
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.harness.report import CONTENT
 from emwheels.index.model import project_of
 from emwheels.package import latest_build

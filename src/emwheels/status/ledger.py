@@ -45,7 +45,7 @@ class Wheel:
     seconds: float
     """Wall time of the compile phase."""
     inputs: str
-    """Hash of what it was made of, as far as the repository tells (`emwheels.plan.input_digests`)."""
+    """Hash of what it was made of, as far as the repository tells (`emwheels.plan.planning.input_digests`)."""
     engines: Mapping[str, str] = field(default_factory=dict)
     """Engine -> what came of the recipe's tests on exactly this wheel and those that it needs."""
 

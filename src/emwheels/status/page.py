@@ -8,7 +8,7 @@ import html
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from emwheels.harness import ENGINES
+from emwheels.harness.engines import ENGINES
 from emwheels.status.picture import picture, size_text, time_text
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emwheels.harness import Case, EngineResult
+    from emwheels.harness.model import Case, EngineResult
     from emwheels.upstream.suite import UpstreamSuite
 
 _NAMES_KEPT = 40

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import unpack
-from emwheels.harness import Event, Suite
+from emwheels.harness.model import Event, Suite
 from emwheels.upstream.result import SuiteResult, judge
 from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emwheels.checkout import Project
     from emwheels.outputs.builds import Output
     from emwheels.pipeline import Pipeline
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
     from emwheels.testing import TestingSteps
 
 _SAID_EVERY = 1000

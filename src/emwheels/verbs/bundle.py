@@ -19,7 +19,7 @@ from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
-from emwheels.plan import PROFILES
+from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.verbs.index import dist_of
 

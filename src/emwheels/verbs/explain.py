@@ -24,7 +24,7 @@ from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
 from emwheels.pipeline import Pipeline
 from emwheels.progress import Board
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

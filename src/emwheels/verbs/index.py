@@ -21,7 +21,7 @@ from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
 from emwheels.pipeline import Pipeline
-from emwheels.plan import PROFILES
+from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.serve.rules import headers_of, rule_of
 from emwheels.status import publish_status, refresh_status

@@ -13,8 +13,8 @@ from emwheels.fetch.download import Downloader
 from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import Registries
-from emwheels.recipe import foreign_requirements, load_recipes
-from emwheels.recipe.graph import cross_requirements, pinned_to_recipes
+from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 from emwheels.verbs.opening import open_pipeline
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.pipeline import Pipeline
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
 
 

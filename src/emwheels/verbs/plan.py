@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.ciplan import GITHUB_LEVELS, ci_levels, github, gitlab
-from emwheels.plan import PROFILES, REMOTE, TO_BUILD
+from emwheels.plan.ci_jobs import GITHUB_LEVELS, ci_levels, github, gitlab
+from emwheels.plan.planning import REMOTE, TO_BUILD
+from emwheels.profile import PROFILES
 from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.checkout import Project
-    from emwheels.plan import Planned
+    from emwheels.plan.planning import Planned
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import EmwheelsError, UsageError
-from emwheels.plan import PROFILES
-from emwheels.recipe import load_recipes
+from emwheels.profile import PROFILES
+from emwheels.recipe.load import load_recipes
 from emwheels.reproduce import NotReproducedError, Reproduction, reproduce
 from emwheels.verbs.opening import open_pipeline
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import EmwheelsError
 from emwheels.package import Options
-from emwheels.plan import input_digests
-from emwheels.recipe import load_recipes
+from emwheels.plan.key import input_digests
+from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import recorded_results
 from emwheels.status.ledger import DUE, WHEELS, Ledger, Wheel, problems, read_due, read_ledger, write_ledger
 from emwheels.status.stamps import with_stamps
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.pipeline import Pipeline
-    from emwheels.recipe import Recipe
+    from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import HarnessError, UsageError
 from emwheels.package import Options
-from emwheels.recipe import load_recipes
+from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,

@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emwheels.ciplan import GITLAB_NEEDS_LIMIT, ci_levels, github, gitlab
-from emwheels.plan import Planned
+from emwheels.plan.ci_jobs import GITLAB_NEEDS_LIMIT, ci_levels, github, gitlab
+from emwheels.plan.planning import Planned
 from emwheels.verbs.plan import ci_plan
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from sample_target import TARGET
 
-from emwheels import plan
 from emwheels.build.inside import vague_linkage
 from emwheels.errors import RecipeError
-from emwheels.plan import PROFILES, BuildKey, build_key, input_digests, linker_digest, profile_environment
-from emwheels.recipe import load_recipe, load_recipes
+from emwheels.plan import key as plan_key
+from emwheels.plan.key import BuildKey, build_key, explain, input_digests, linker_digest
+from emwheels.profile import PROFILES, profile_environment
+from emwheels.recipe.load import load_recipe, load_recipes
 
 META = """\
 package:
@@ -211,9 +212,9 @@ def test_changed_says_what_came_and_went():
 def test_how_links_are_made_is_part_of_the_key(folder, monkeypatch):
     before = folder.key()
     assert before.inputs["linker"] == linker_digest()
-    monkeypatch.setattr(plan, "linker_digest", lambda: "9" * 64)
+    monkeypatch.setattr(plan_key, "linker_digest", lambda: "9" * 64)
     assert folder.key().changed(before.inputs) == ["linker"]
-    assert plan.explain(folder.key(), before.inputs) == ["emwheels links in another way"]
+    assert explain(folder.key(), before.inputs) == ["emwheels links in another way"]
 
 
 def test_the_linker_is_told_by_its_bytes():
@@ -269,7 +270,7 @@ def test_flags_compiler_and_target_change_every_recipe(three, change):
 
 def test_another_way_to_link_changes_every_recipe(three, monkeypatch):
     before = digests(three)
-    monkeypatch.setattr(plan, "linker_digest", lambda: "9" * 64)
+    monkeypatch.setattr(plan_key, "linker_digest", lambda: "9" * 64)
     after = digests(three)
     assert all(before[name] != after[name] for name in before)
 

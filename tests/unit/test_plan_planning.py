@@ -7,8 +7,10 @@ import hashlib
 import pytest
 from sample_target import TARGET
 
-from emwheels.plan import BLOCKED, REMOTE, TO_BUILD, UP_TO_DATE, build_key, host_recipes, make_plan
-from emwheels.recipe import load_recipes
+from emwheels.plan.key import build_key
+from emwheels.plan.planning import BLOCKED, REMOTE, TO_BUILD, UP_TO_DATE, make_plan
+from emwheels.recipe.graph import host_recipes
+from emwheels.recipe.load import load_recipes
 
 PATCH = "Why.\nReported.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n"
 

@@ -1,0 +1,1 @@
+"""Recipes + target -> build keys, and what is to be built and why."""

@@ -1,0 +1,61 @@
+"""The flags of a profile, and what a recipe adds to one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from emwheels.errors import RecipeError
+
+if TYPE_CHECKING:
+    from emwheels.recipe.model import Recipe
+
+
+PROFILES: dict[str, tuple[str, ...]] = {
+    "speed": ("-O3", "-msimd128"),
+    "size": ("-Oz",),
+}
+"""Name -> optimisation flags, at compile and link. ``size`` is what pyodide-build uses by itself."""
+
+
+LINK_OPTIONS = ("-Wl,-Bsymbolic",)
+"""What links get besides pyodide-build's options, in every profile.
+
+-Bsymbolic binds a module's symbols to its own definitions, as Python's way of loading modules does natively.
+``build/inside/vague_linkage.py`` carries it out, except for what has to be one across modules.
+"""
+
+
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def profile_environment(recipe: Recipe, profile: str) -> dict[str, str]:
+    """Return the variables that a recipe's build script gets in one profile only.
+
+    They are ``extra.emwheels.profiles.PROFILE.environment`` of meta.yaml; pyodide-build does not read ``extra``.
+    Raises `RecipeError` for anything there that is not a mapping of names to text.
+    """
+    where = "extra"
+    found: Any = recipe.extra
+    for key in ("emwheels", "profiles", profile, "environment"):
+        if not isinstance(found, Mapping):
+            break
+        if key == profile and (unknown := set(found) - PROFILES.keys()):
+            raise _profile_error(recipe, where, f"there is no profile {min(unknown)}")
+        where, found = f"{where}.{key}", found.get(key)
+        if found is None:
+            return {}
+    if not isinstance(found, Mapping):
+        raise _profile_error(recipe, where, "must be a mapping")
+    for name, value in found.items():
+        if not _ENVIRONMENT_NAME.fullmatch(str(name)) or not isinstance(value, str):
+            raise _profile_error(recipe, f"{where}.{name}", "must be a variable's name with text in quotes")
+    return dict(found)
+
+
+def _profile_error(recipe: Recipe, where: str, message: str) -> RecipeError:
+    return RecipeError(
+        f"{recipe.folder / 'meta.yaml'}: {where}: {message}",
+        hint='write extra: {emwheels: {profiles: {size: {environment: {NAME: "text"}}}}}',
+    )

@@ -1,0 +1,110 @@
+"""Recipes from their folders: one, some with what they need, or all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from emwheels.errors import RecipeError, UsageError
+from emwheels.recipe.document import Findings, Problem, did_you_mean, shown
+from emwheels.recipe.examine import examine
+from emwheels.recipe.graph import all_requirements, matching, required_recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from emwheels.recipe.model import Recipe
+
+
+class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds several
+    """All that is wrong with one or more recipes."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            "\n".join(map(str, self.problems)),
+            hint="each line names the file, the line and the key to mend; docs/ has a page on adding a recipe",
+        )
+
+
+def load_recipe(folder: Path, *, patches: Path) -> Recipe:
+    """Return the recipe in ``folder`` with its patches from ``patches/NAME``. Raises `RecipeProblems`."""
+    recipe, findings = examine(folder, patches)
+    if recipe is None or findings.problems:
+        raise RecipeProblems(findings.problems)
+    return recipe
+
+
+def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = None) -> dict[str, Recipe]:
+    """Return the recipes called ``names`` and all recipes that those need, or every recipe; sorted by name.
+
+    A recipe that says ``package._disabled`` is there only if it is named or needed.
+
+    Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
+    """
+    folders = _recipe_folders(recipes)
+    waiting = list(folders.values()) if names is None else [_asked(name, folders, recipes) for name in names]
+    seen: set[Path] = set()
+    loaded: dict[str, Recipe] = {}
+    problems: list[Problem] = []
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        recipe, findings = examine(folder, patches)
+        if recipe is not None:
+            loaded[folder.name] = recipe
+            _check_host_recipes(recipe, folders, findings)
+            waiting.extend(matching(all_requirements(recipe.requirements), folders))
+        problems += findings.problems
+    if problems:
+        raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
+    if names is None:
+        loaded = {name: loaded[name] for name in _enabled(loaded)}
+    return dict(sorted(loaded.items()))
+
+
+def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name for name, recipe in recipes.items() if not recipe.package.disabled]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += required_recipes(recipes[name], recipes)
+    return found
+
+
+def _recipe_folders(recipes: Path) -> dict[str, Path]:
+    try:
+        found = sorted(
+            entry for entry in recipes.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{recipes} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
+        ) from None
+    folders: dict[str, Path] = {}
+    for folder in found:
+        other = folders.setdefault(canonicalize_name(folder.name), folder)
+        if other is not folder:
+            raise RecipeError(f"{other} and {folder} are the same name (PEP 503)", hint="remove one of the two folders")
+    return folders
+
+
+def _asked(name: str, folders: Mapping[str, Path], recipes: Path) -> Path:
+    folder = folders.get(canonicalize_name(name))
+    if folder is None:
+        near = did_you_mean(name, [folder.name for folder in folders.values()])
+        raise UsageError(f"there is no recipe {shown(name)}{near}", hint=f"{recipes} has one folder per recipe")
+    return folder
+
+
+def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: Findings) -> None:
+    for i, name in enumerate(recipe.requirements.host):
+        if canonicalize_name(name) not in folders:
+            near = did_you_mean(name, [folder.name for folder in folders.values()])
+            findings.report(f"requirements.host[{i}]", f"there is no recipe {shown(name)}{near}")
