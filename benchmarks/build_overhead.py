@@ -28,8 +28,8 @@ from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
-from emwheels.package import Options
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import Pipeline
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.package import Options, Outcome
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets

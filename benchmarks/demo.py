@@ -26,7 +26,7 @@ from rich.table import Table
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

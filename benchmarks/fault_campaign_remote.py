@@ -31,7 +31,7 @@ from registry import LocalRegistry
 from emwheels.checkout import find_project
 from emwheels.outputs.builds import Builds, files_of
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.store import Store
 from emwheels.store.upkeep import collect

@@ -21,7 +21,7 @@ from emwheels.fetch.npm import npm_package
 from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -30,8 +30,8 @@ from two_workers import cluster, environment
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.package import Options
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.graph import required_recipes
 from emwheels.recipe.load import load_recipes

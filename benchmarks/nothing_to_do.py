@@ -29,12 +29,12 @@ from typing import TYPE_CHECKING, Any
 from caches import make_cache
 
 from emwheels import index
-from emwheels import pipeline as pipeline_module
 from emwheels.checkout import Project, find_project
-from emwheels.cli import main as emwheels
+from emwheels.cli.main import main as emwheels
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline import run as pipeline_module
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.graph import dependency_order, host_recipes
 from emwheels.recipe.load import load_recipes
@@ -78,7 +78,7 @@ def main() -> int:
             if states != {"reused"}:
                 raise SystemExit(f"there was something to do: {states}")
         started = time.monotonic()
-        subprocess.run([sys.executable, "-c", "import emwheels.cli"], check=True)
+        subprocess.run([sys.executable, "-c", "import emwheels.cli.main"], check=True)
         start_up = round(time.monotonic() - started, 3)
         profile = profiled(command[3:], env)
     result = {

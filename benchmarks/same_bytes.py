@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.checkout import find_project
-from emwheels.package import Options
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -30,7 +30,7 @@ import brotli
 import httpx
 
 from emwheels.checkout import find_project
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -40,8 +40,8 @@ from emwheels.fetch.npm import npm_package
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.image.model import Mount
-from emwheels.package import Options, Outcome
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 from emwheels.status.stamps import stamp

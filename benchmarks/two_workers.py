@@ -34,7 +34,7 @@ import distributed
 from caches import IMAGE, make_cache
 
 from emwheels.checkout import Project, find_project
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of

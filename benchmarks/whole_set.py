@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.checkout import find_project
-from emwheels.package import Options
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.checkout import Project
-    from emwheels.package import Outcome
+    from emwheels.pipeline.model import Outcome
 
 
 def main() -> int:

@@ -27,8 +27,8 @@ from emwheels.bundle import RUNTIME, make_lock
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.package import Options
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.serve import serve
 from emwheels.target import load_targets

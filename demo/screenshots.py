@@ -15,7 +15,7 @@ from pathlib import Path
 from build_site import build_site
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import settings
 
 from emwheels.checkout import Project
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import CHECKOUT, SETUPTOOLS, SHARED, TinyProject
 from emwheels.checkout import find_project
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.target import load_targets
 

@@ -23,7 +23,7 @@ from demo_programs import CLASSIFY, READ, natively
 
 from build_site import MANIFEST, RECIPES, build_site, manifest
 from emwheels.fetch.npm import npm_package
-from emwheels.package import Options
+from emwheels.pipeline.model import Options
 from inkreader import ENGINES, TASKS
 from sample_pages import encoded, page
 from train_models import digits_data

@@ -18,7 +18,7 @@ from web_servers import nginx
 from emwheels import index
 from emwheels.harness import Install, try_installs
 from emwheels.image.model import Mount
-from emwheels.package import Options
+from emwheels.pipeline.model import Options
 from emwheels.verify import verify, with_engines
 from emwheels.verify.files import record_of
 

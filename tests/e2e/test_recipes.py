@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.harness.engines import ENGINES
-from emwheels.package import Options
+from emwheels.pipeline.model import Options
 from emwheels.recipe.graph import dependency_order
 from emwheels.recipe.load import load_recipes
 

@@ -13,7 +13,7 @@ from web_servers import nginx
 from emwheels import index
 from emwheels.fetch.npm import npm_package
 from emwheels.image.model import Mount
-from emwheels.package import latest_key
+from emwheels.outputs.latest import latest_key
 from emwheels.status import write_status
 from emwheels.store import Store, sha256_of
 

@@ -14,7 +14,7 @@ import tarfile
 import pytest
 
 from emwheels.checkout import Project
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.outputs.builds import files_of
-from emwheels.package import Options
+from emwheels.pipeline.model import Options
 from emwheels.wheel import content_of
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(900)]

@@ -18,6 +18,7 @@ from ssh_server import ROOT, USER, ssh_server
 from synthetic_wheels import WASM, make_wheel
 
 from emwheels import index
+from emwheels.cli.index import object_headers
 from emwheels.errors import IndexingError
 from emwheels.image.debian import install_on_host
 from emwheels.index.places.folder import Folder
@@ -25,10 +26,9 @@ from emwheels.index.places.objects import Bucket
 from emwheels.index.places.rsync import Rsync
 from emwheels.index.publishing import place_of, publish_to
 from emwheels.index.update import read_catalogue, write, yank
-from emwheels.package import latest_key
+from emwheels.outputs.latest import latest_key
 from emwheels.status import publish_status, refresh_status, write_status
 from emwheels.store import Store, sha256_of
-from emwheels.verbs.index import object_headers
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(300)]
 

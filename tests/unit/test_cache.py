@@ -7,7 +7,7 @@ import time
 import pytest
 from fake_builds import WHEEL, flipped, make_build
 
-from emwheels.cli import main
+from emwheels.cli.main import main
 from emwheels.outputs.builds import KIND
 from emwheels.store import Store
 

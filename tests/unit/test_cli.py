@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import emwheels
-from emwheels import cli
+from emwheels.cli import main as cli
 from emwheels.errors import BuildError
 from emwheels.outputs.builds import Output
-from emwheels.package import Outcome
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.model import Outcome
+from emwheels.pipeline.run import Pipeline
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import read_ledger
 from emwheels.upstream import SuiteResult, write_result

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from emwheels.difference import first_difference
+from emwheels.pipeline.difference import first_difference
 
 
 def wheel(path, members, *, date=(2024, 1, 1, 0, 0, 0), mode=0o644, level=6):

@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emwheels.cli.plan import ci_plan
 from emwheels.plan.ci_jobs import GITLAB_NEEDS_LIMIT, ci_levels, github, gitlab
 from emwheels.plan.planning import Planned
-from emwheels.verbs.plan import ci_plan
 
 
 @st.composite

@@ -9,11 +9,12 @@ import pytest
 from packaging.version import Version
 from synthetic_wheels import make_wheel
 
-from emwheels import cli, index
+from emwheels import index
+from emwheels.cli import main as cli
 from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import publish_to
 from emwheels.index.update import read_catalogue, write, yank
-from emwheels.package import latest_key
+from emwheels.outputs.latest import latest_key
 from emwheels.status import Built, publish_status, refresh_status, status_page, write_status
 from emwheels.status.model import EngineTests, dump_rows, load_rows
 from emwheels.status.picture import picture, size_text, time_text

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emwheels.cli.tables import packages_page, reproduce_page, upstream_page
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import Ledger, Wheel
-from emwheels.tables import packages_page, reproduce_page, upstream_page
 from emwheels.upstream import Group, SuiteResult
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError, RecipeError
 from emwheels.harness.model import Case, EngineResult
+from emwheels.pipeline.upstream_suite import project_for_tests
 from emwheels.recipe.load import load_recipes
 from emwheels.upstream import (
     Reason,
@@ -21,7 +22,6 @@ from emwheels.upstream import (
     split_requirements,
     write_result,
 )
-from emwheels.upstream.run import project_for_tests
 
 if TYPE_CHECKING:
     from pathlib import Path

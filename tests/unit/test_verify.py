@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from faulty_index import FAULTS, NAMED, FaultyIndex
 
-from emwheels import cli
+from emwheels.cli import main as cli
 from emwheels.errors import UsageError
 from emwheels.verify import CHECKS, verify
 

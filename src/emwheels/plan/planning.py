@@ -41,7 +41,7 @@ class Planned:
 
 
 class Known(Protocol):
-    """What was built before; `emwheels.pipeline.Pipeline` knows it."""
+    """What was built before; `emwheels.pipeline.run.Pipeline` knows it."""
 
     def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
         """Return the key, given the hash of the output of each host requirement."""

@@ -17,7 +17,7 @@ from emwheels.atomic import write_atomically
 from emwheels.harness.engines import ENGINES
 from emwheels.harness.report import CONTENT
 from emwheels.index.model import project_of
-from emwheels.package import latest_build
+from emwheels.outputs.latest import latest_build
 from emwheels.status.model import Built, EngineTests
 from emwheels.store import StoreError
 from emwheels.wheel import SBOM, content_of

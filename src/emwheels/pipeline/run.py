@@ -14,7 +14,9 @@ from emwheels import index
 from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.image.removal import remove_tree
 from emwheels.outputs.builds import KIND
-from emwheels.package import Options, Outcome, latest_key
+from emwheels.outputs.latest import latest_key
+from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.testing import TestingSteps
 from emwheels.plan.key import explain
 from emwheels.plan.planning import Planned, make_plan
 from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
@@ -29,7 +31,6 @@ from emwheels.schedule import (
     available_memory,
     run_tasks,
 )
-from emwheels.testing import TestingSteps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

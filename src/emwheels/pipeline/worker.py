@@ -20,7 +20,7 @@ from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.archive import unpack
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline import Pipeline, remove_stale_work
+from emwheels.pipeline.run import Pipeline, remove_stale_work
 from emwheels.progress import Board
 from emwheels.schedule.cluster import DaskExecutor
 from emwheels.schedule.local import kill_children
@@ -29,7 +29,7 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.package import Options, Outcome
+    from emwheels.pipeline.model import Options, Outcome
 
 _busy: dict[str, Pipeline] = {}
 """What this process works at now: run -> its pipeline."""

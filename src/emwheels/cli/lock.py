@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emwheels.cli.opening import open_pipeline
 from emwheels.errors import UsageError
 from emwheels.fetch.archive import unpack
 from emwheels.fetch.download import Downloader
@@ -16,14 +17,13 @@ from emwheels.fetch.registries import Registries
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
 from emwheels.recipe.load import load_recipes
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
-from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from emwheels.checkout import Project
-    from emwheels.pipeline import Pipeline
+    from emwheels.pipeline.run import Pipeline
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.cli.opening import open_pipeline
 from emwheels.plan.ci_jobs import GITHUB_LEVELS, ci_levels, github, gitlab
 from emwheels.plan.planning import REMOTE, TO_BUILD
 from emwheels.profile import PROFILES
-from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from emwheels.cli.index import dist_of
 from emwheels.profile import PROFILES
 from emwheels.status import PAGE, summary, write_status
 from emwheels.store import Store
-from emwheels.verbs.index import dist_of
 
 if TYPE_CHECKING:
     import argparse

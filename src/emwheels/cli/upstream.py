@@ -10,8 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from emwheels.cli.opening import open_pipeline
 from emwheels.errors import HarnessError, UsageError
-from emwheels.package import Options
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
@@ -22,8 +24,6 @@ from emwheels.upstream import (
     split_requirements,
     write_result,
 )
-from emwheels.upstream.run import project_for_tests, run_suite
-from emwheels.verbs.opening import open_pipeline
 from emwheels.wheel import changed_members
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.outputs.builds import Output
-    from emwheels.pipeline import Pipeline
+    from emwheels.pipeline.run import Pipeline
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -22,7 +22,7 @@ from emwheels.index import read_release
 from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 

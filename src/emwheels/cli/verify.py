@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.errors import IndexingError
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
 

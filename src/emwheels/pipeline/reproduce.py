@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emwheels.build.compile import build
-from emwheels.difference import first_difference
 from emwheels.errors import EmwheelsError
 from emwheels.image.removal import remove_tree
-from emwheels.package import Options
+from emwheels.pipeline.difference import first_difference
+from emwheels.pipeline.model import Options
 from emwheels.schedule import JobServer, available_cores
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from emwheels.build.compile import BuildInputs
     from emwheels.image.model import Image
-    from emwheels.pipeline import Pipeline
+    from emwheels.pipeline.run import Pipeline
 
 DAYS_AHEAD = 400
 """How far the clock of a build on another day is ahead: another year, and another day of the week."""
@@ -59,7 +59,7 @@ class Reproduction:
     varied: tuple[str, ...]
     """What was another between the builds, in words."""
     content: str = ""
-    """Of what is in the store: see `emwheels.testing.TestingSteps.content`."""
+    """Of what is in the store: see `emwheels.pipeline.testing.TestingSteps.content`."""
     files: tuple[str, ...] = ()
     """Where the two are, if they differ."""
 

@@ -11,10 +11,10 @@ from packaging.utils import parse_wheel_filename
 from emwheels.errors import HarnessError, RecipeError
 from emwheels.harness import run_tests
 from emwheels.harness.model import EngineResult, Event, Suite
-from emwheels.package import Options, Outcome, PackageSteps
+from emwheels.pipeline.building import PackageSteps
+from emwheels.pipeline.upstream_suite import staged
 from emwheels.recipe.graph import foreign_requirements, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
-from emwheels.upstream.run import staged
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.outputs.builds import Output
+    from emwheels.pipeline.model import Options, Outcome
     from emwheels.recipe.model import Recipe
 
 

@@ -6,14 +6,13 @@ they would be loaded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -21,12 +20,12 @@ from filelock import FileLock, Timeout
 from emwheels.atomic import write_atomically
 from emwheels.build.compiler_cache import CompilerCache, Hits
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
-from emwheels.environment import Environment
-from emwheels.errors import AuditError, EmwheelsError, RecipeError, StoppedError
-from emwheels.harness.engines import ENGINES
+from emwheels.errors import AuditError, RecipeError, StoppedError
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain import toolchain_key
 from emwheels.outputs.builds import Builds, Output
+from emwheels.outputs.latest import latest_build, latest_key
+from emwheels.pipeline.environment import Environment
 from emwheels.plan.key import BuildKey, build_key
 from emwheels.recipe.accepted import accepted_findings
 from emwheels.recipe.graph import cross_requirements, host_recipes
@@ -40,53 +39,14 @@ if TYPE_CHECKING:
     from emwheels.checkout import Project
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.remote.model import Remote
+    from emwheels.pipeline.model import Options, Outcome
     from emwheels.progress import Board
     from emwheels.recipe.accepted import Accepted
     from emwheels.recipe.model import Recipe
     from emwheels.schedule import (
         JobServer,
     )
-    from emwheels.store import Store
     from emwheels.target import Target, Targets
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What a run is to do."""
-
-    profile: str = "speed"
-    engines: tuple[str, ...] = ENGINES
-    test: bool = True
-    rebuild: bool = False
-    retest: bool = False
-    test_seconds: float = 120.0
-    """Limit for one test."""
-    ccache: bool = True
-    """Whether compilers look up objects in the compiler cache. The bytes that come out are the same."""
-    jobs: int = 0
-    """Cores that all builds may use together, and the most packages at the same time; 0 for those of this machine."""
-    fail_fast: bool = False
-    """Start nothing more after the first failure."""
-    aside: tuple[str, ...] = ()
-    """Packages that are built otherwise than their recipes say: what comes out is not noted as their latest build."""
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What a run did with one package."""
-
-    name: str
-    state: str
-    """``built``, ``reused``, ``failed``, ``blocked`` or ``not started``; in a survey ``reused`` or ``missing``."""
-    why: str = ""
-    output: Output | None = None
-    phases: dict[str, float] = field(default_factory=dict)
-    """Phase -> wall seconds."""
-    engines: dict[str, str] = field(default_factory=dict)
-    """Engine -> ``16 passed``."""
-    error: EmwheelsError | None = None
-    ccache: Hits | None = None
-    """What came out of the compiler cache, if it was used."""
 
 
 class PackageSteps(Environment):
@@ -364,13 +324,3 @@ class PackageSteps(Environment):
 
 _CHANGES_EVERY_OBJECT = ("format", "recipe/", "extras/", "target/", "profile/", "image", "toolchain", "cross-build")
 """Inputs of a key after whose change ccache may rightly have no object."""
-
-
-def latest_key(name: str, target: str, profile: str) -> str:
-    """Return the key of the record of the last build of ``name``."""
-    return hashlib.sha256(f"{name}\n{target}\n{profile}".encode()).hexdigest()
-
-
-def latest_build(store: Store, name: str, target: str, profile: str) -> dict[str, Any] | None:
-    """Return the record of the last build of ``name``: ``output``, ``inputs``, ``log``, ``audit``, ``peak_kib``."""
-    return store.get_record("latest", latest_key(name, target, profile))

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.outputs.builds import Output
-    from emwheels.pipeline import Pipeline
+    from emwheels.pipeline.run import Pipeline
+    from emwheels.pipeline.testing import TestingSteps
     from emwheels.recipe.model import Recipe
-    from emwheels.testing import TestingSteps
 
 _SAID_EVERY = 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.errors import UsageError
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def open_pipeline(arguments: argparse.Namespace, project: Project, targets: Targ
         board.say("store", "offline: the remote store is not asked")
     remote = None
     if address and not arguments.offline:
-        from emwheels.outputs.remote.open import open_remote  # noqa: PLC0415  an HTTP client, for those who have a remote store
+        from emwheels.outputs.remote.open import open_remote
 
         remote = open_remote(address)
     if remote and push and not remote.writable:

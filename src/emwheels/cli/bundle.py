@@ -11,6 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder
+from emwheels.cli.index import dist_of
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.npm import npm_package
@@ -18,10 +19,9 @@ from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
-from emwheels.verbs.index import dist_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

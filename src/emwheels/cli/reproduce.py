@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.cli.opening import open_pipeline
 from emwheels.errors import EmwheelsError, UsageError
+from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
 from emwheels.profile import PROFILES
 from emwheels.recipe.load import load_recipes
-from emwheels.reproduce import NotReproducedError, Reproduction, reproduce
-from emwheels.verbs.opening import open_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from emwheels.checkout import Project
-    from emwheels.pipeline import Pipeline
+    from emwheels.pipeline.run import Pipeline
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels import index
+from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
 from emwheels.fetch.npm import npm_package
 from emwheels.index.compressed import COPIES
@@ -20,12 +21,11 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
-from emwheels.pipeline import Pipeline
+from emwheels.pipeline.run import Pipeline
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.serve.rules import headers_of, rule_of
 from emwheels.status import publish_status, refresh_status
-from emwheels.verbs.verify import add_verify, run_verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,45 @@
+"""``emwheels audit``: the audit of wheel files from anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels.cli.opening import open_pipeline
+from emwheels.fetch.npm import npm_package
+
+if TYPE_CHECKING:
+    import argparse
+
+    from emwheels.checkout import Project
+    from emwheels.target import Targets
+
+
+def add_audit(verbs: Any, common: argparse.ArgumentParser) -> None:
+    """Add the verb's parser."""
+    audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
+    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
+    audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
+
+
+def run_audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+    """Audit the files, print what was found, and return the exit status."""
+    from emwheels.audit import Runtime, audit_wheel
+    from emwheels.image.places import BUILD_PATHS
+
+    pipeline = open_pipeline(arguments, project, targets)
+    target = pipeline.target
+    runtime = Runtime.read(npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
+    status = 0
+    for wheel in arguments.wheels:
+        report = audit_wheel(
+            wheel, target=target, runtime=runtime, dependencies=arguments.dependency, build_paths=BUILD_PATHS
+        )
+        status = 7 if report.errors else status
+        if arguments.json:
+            print(report.to_json(), end="")
+            continue
+        print(f"{report.wheel}: {len(report.errors)} errors, {len(report.findings) - len(report.errors)} warnings")
+        for finding in report.findings:
+            print(f"  {finding.severity}: {finding.rule}: {finding.member}: {finding.message}")
+    return status

@@ -1,0 +1,158 @@
+"""The ``emwheels`` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from emwheels import __version__
+from emwheels.checkout import Project, find_project
+from emwheels.errors import EmwheelsError, of_os_error
+from emwheels.image.toolchain import TOOLCHAINS
+from emwheels.target import Targets, load_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+_EXAMPLES = """examples:
+  emwheels list                          the recipes, a line each
+  emwheels build numpy                   image, sources, build, audit, tests and index: everything needed
+  emwheels build --all --profile size    every recipe with upstream's size optimisation
+  emwheels plan                          what a build would do, and why
+  emwheels test numpy --engine node      the tests only, in one engine
+  emwheels image                         what is in the build image
+  emwheels serve                         dist/ over HTTP, with the headers that micropip needs
+  emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
+  emwheels index verify URL              does every project install from that index, in every client
+  emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
+  emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
+  emwheels lock numpy                    pin numpy's build requirements by hash
+  emwheels cache info                    what the cache holds; gc, verify and export: see emwheels cache --help
+
+exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests,
+  9 store damaged, 10 index, 130 stopped
+"""
+
+
+def _parser(asked: str = "") -> argparse.ArgumentParser:
+    """Return the parser of all verbs, or of those in the module of the one ``asked``, which alone is loaded."""
+    parser = argparse.ArgumentParser(
+        prog="emwheels",
+        description="Turns source packages into tested WebAssembly wheels for Pyodide.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--project", type=Path, help="a folder of the checkout (default: the working folder)")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--target", help="Pyodide version, a table of targets.toml (default: the one named there)")
+    common.add_argument(
+        "--toolchain",
+        choices=TOOLCHAINS,
+        default=TOOLCHAINS[0],
+        help="Debian's Emscripten (default), or the target's exact one from upstream, which needs more than registries",
+    )
+    common.add_argument("--offline", action="store_true", help="open no socket; what is missing is an error")
+    common.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--remote",
+        metavar="URL",
+        default=os.environ.get("EMWHEELS_REMOTE", ""),
+        help="a store of builds to share: oci://HOST/NAME, or https://… of a folder (default: EMWHEELS_REMOTE)",
+    )
+    shared.add_argument(
+        "--push",
+        action="store_true",
+        default=os.environ.get("EMWHEELS_PUSH", "") not in ("", "0"),
+        help="also upload builds to it (default: EMWHEELS_PUSH)",
+    )
+
+    for module, (adder, several, runners) in _MODULES.items():
+        if asked in runners or not asked:
+            add = getattr(import_module(f"emwheels.cli.{module}"), adder)
+            add(verbs, [common, shared] if several else common)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    for each in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
+        if signal.getsignal(each) != signal.SIG_IGN:  # nohup
+            signal.signal(each, _stop)
+    try:
+        given = sys.argv[1:] if argv is None else argv
+        arguments = _parser(_asked(given)).parse_args(argv)
+        project = find_project(arguments.project)
+        return _runner(arguments.verb)(arguments, project, load_targets(project.targets_file))
+    except EmwheelsError as error:
+        _complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("emwheels: stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno is None:
+            raise
+        _complain(of_os_error(error))
+        return 1
+
+
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _complain(error: EmwheelsError) -> None:
+    print(f"emwheels: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+
+
+_MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
+    "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
+    "image": ("add_image", False, {"image": "run_image"}),
+    "audit": ("add_audit", False, {"audit": "run_audit"}),
+    "lock": ("add_lock", False, {"lock": "run_lock"}),
+    "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
+    "tables": ("add_tables", False, {"tables": "run_tables"}),
+    "plan": ("add_plan", True, {"plan": "run_plan"}),
+    "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),
+    "serve": ("add_serve", False, {"serve": "run_serve"}),
+    "status": ("add_status", False, {"status": "run_status"}),
+    "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
+    "explain": ("add_explain", False, {"explain": "run_explain"}),
+    "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),
+    "cache": ("add_cache", False, {"cache": "run_cache"}),
+}
+"""Module of `emwheels.cli` -> what adds its parsers, whether with both groups of options, and what runs each verb."""
+
+
+def _asked(given: Sequence[str]) -> str:
+    """Return the verb of a command line, empty if it has none that there is."""
+    words = iter(given)
+    for word in words:
+        if word == "--project":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word if any(word in runners for *_, runners in _MODULES.values()) else ""
+    return ""
+
+
+def _runner(verb: str) -> Callable[[argparse.Namespace, Project, Targets], int]:
+    module, runner = next((module, runners[verb]) for module, (*_, runners) in _MODULES.items() if verb in runners)
+    found: Callable[[argparse.Namespace, Project, Targets], int] = getattr(
+        import_module(f"emwheels.cli.{module}"), runner
+    )
+    return found
