@@ -28,8 +28,9 @@ from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
+from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
@@ -65,11 +66,11 @@ def main() -> int:
         parser.error("--rounds must be at least 1")
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     try:
-        measured = measure(pipeline, arguments.package, arguments.profile, arguments.rounds)
+        measured = measure(environment, arguments.package, arguments.profile, arguments.rounds)
         if not arguments.no_phases:
-            measured.phases.update(phases(pipeline, arguments.package, arguments.profile))
+            measured.phases.update(phases(environment, arguments.package, arguments.profile))
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -80,40 +81,40 @@ def main() -> int:
     return 0
 
 
-def measure(pipeline: Pipeline, name: str, profile: str, rounds: int) -> Measured:
+def measure(environment: Environment, name: str, profile: str, rounds: int) -> Measured:
     """Build ``rounds`` times each way, alternating which way is first, and return the times.
 
     Neither way has a compiler cache.
     """
-    recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
     if recipe.requirements.host or recipe.source.url is None or recipe.build_lock is None:
         raise UsageError(f"{name} cannot be measured: it needs a library, or has no source or build lock of its own")
     inputs = BuildInputs(
         recipe=recipe,
-        target=pipeline.target,
+        target=environment.target,
         profile=profile,
-        source=pipeline.fetcher.fetch(recipe.source.url, recipe.source.sha256),
-        requirements=pipeline.fetcher.fetch_requirements(recipe.build_lock, python=pipeline.target.python_minor),
+        source=environment.fetcher.fetch(recipe.source.url, recipe.source.sha256),
+        requirements=environment.fetcher.fetch_requirements(recipe.build_lock, python=environment.target.python_minor),
         libraries=(),
     )
-    flags = flags_of(pipeline, inputs)
+    flags = flags_of(environment, inputs)
     times: dict[str, list[float]] = {"ours": [], "bare": []}
     wheels: set[bytes] = set()
     for turn in range(rounds):
         for way in ("ours", "bare") if turn % 2 == 0 else ("bare", "ours"):
-            pipeline.board.say(name, f"round {turn + 1} of {rounds}: {way}")
-            with tempfile.TemporaryDirectory(dir=pipeline.project.cache) as folder:
+            environment.board.say(name, f"round {turn + 1} of {rounds}: {way}")
+            with tempfile.TemporaryDirectory(dir=environment.project.cache) as folder:
                 work = Path(folder) / "work"
                 work.mkdir()
-                log = pipeline.logs / "benchmarks" / name / f"{way}.log"
+                log = environment.logs / "benchmarks" / name / f"{way}.log"
                 log.parent.mkdir(parents=True, exist_ok=True)
                 if way == "ours":
                     started = time.monotonic()
-                    built = build(inputs, image=pipeline.image, toolchain=pipeline.toolchain, work=work, log=log)
+                    built = build(inputs, image=environment.image, toolchain=environment.toolchain, work=work, log=log)
                     times[way].append(round(time.monotonic() - started, 3))
                     wheels.add(built.file.read_bytes())
                 else:
-                    seconds, wheel = bare(pipeline, inputs, flags, work, log)
+                    seconds, wheel = bare(environment, inputs, flags, work, log)
                     times[way].append(round(seconds, 3))
                     wheels.add(wheel.read_bytes())
                 remove_tree(work)
@@ -128,7 +129,7 @@ def measure(pipeline: Pipeline, name: str, profile: str, rounds: int) -> Measure
     )
 
 
-def environment(image: Image, inputs: BuildInputs) -> dict[str, str]:
+def variables(image: Image, inputs: BuildInputs) -> dict[str, str]:
     """Return what pyodide-build needs to see in the image, written out here so that nothing of ours is in it."""
     return {
         "PATH": f"/opt/emwheels/python{inputs.target.python_minor}/bin:{image_path(image)}",
@@ -146,18 +147,18 @@ def environment(image: Image, inputs: BuildInputs) -> dict[str, str]:
     }
 
 
-def flags_of(pipeline: Pipeline, inputs: BuildInputs) -> dict[str, str]:
+def flags_of(environment: Environment, inputs: BuildInputs) -> dict[str, str]:
     """Return the SIDE_MODULE_* variables of the profile: pyodide-build's own, with the profile's optimisation."""
     found = {}
     for name in ("cflags", "ldflags"):
         with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile() as output:
-            done = pipeline.image.run(
+            done = environment.image.run(
                 ["pyodide", "config", "get", name],
                 mounts=[
                     Mount(host=Path(home), inside=WORK, writable=True),
-                    Mount(host=pipeline.toolchain.crossenv, inside=CROSSENV),
+                    Mount(host=environment.toolchain.crossenv, inside=CROSSENV),
                 ],
-                env=environment(pipeline.image, inputs),
+                env=variables(environment.image, inputs),
                 cwd=WORK,
                 output=output,
             )
@@ -175,26 +176,28 @@ def flags_of(pipeline: Pipeline, inputs: BuildInputs) -> dict[str, str]:
     }
 
 
-def bare(pipeline: Pipeline, inputs: BuildInputs, flags: dict[str, str], work: Path, log: Path) -> tuple[float, Path]:
+def bare(
+    environment: Environment, inputs: BuildInputs, flags: dict[str, str], work: Path, log: Path
+) -> tuple[float, Path]:
     """Build with pyodide-build alone and return its wall time and the wheel; what it needs is laid out beforehand."""
     recipe = inputs.recipe
     folder = work / "packages" / recipe.name
     for path in (folder, work / "build", work / "wheels", work / "home"):
         path.mkdir(parents=True)
-    prepare_source(recipe, inputs.source, work / "source", pipeline.image)
+    prepare_source(recipe, inputs.source, work / "source", environment.image)
     (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source"), indent=1))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
     command = ["pyodide", "build-recipes-no-deps", recipe.name, "--recipe-dir", f"{WORK}/packages"]
     command += ["--build-dir", f"{WORK}/build", "--force-rebuild"]
     with log.open("wb") as output:
-        done = pipeline.image.run(
+        done = environment.image.run(
             command,
             mounts=[
                 Mount(host=work, inside=WORK, writable=True),
-                Mount(host=pipeline.toolchain.crossenv, inside=CROSSENV),
+                Mount(host=environment.toolchain.crossenv, inside=CROSSENV),
             ],
-            env=environment(pipeline.image, inputs) | flags,
+            env=variables(environment.image, inputs) | flags,
             cwd=f"{WORK}/packages",
             output=output,
         )
@@ -203,11 +206,15 @@ def bare(pipeline: Pipeline, inputs: BuildInputs, flags: dict[str, str], work: P
     return done.seconds, next((folder / "dist").glob("*.whl"))
 
 
-def phases(pipeline: Pipeline, name: str, profile: str) -> dict[str, float]:
+def phases(environment: Environment, name: str, profile: str) -> dict[str, float]:
     """Build and test ``name`` again by the whole path and return the wall seconds of its phases."""
-    pipeline.run([name], Options(profile=profile, test=False))  # what it needs is there before the clock starts
+    run_packages(
+        make_run(environment, [name], Options(profile=profile, test=False))
+    )  # what it needs is there before the clock starts
     started = time.monotonic()
-    outcomes = pipeline.run([name], Options(profile=profile, rebuild=True, retest=True, ccache=False))
+    outcomes = run_packages(
+        make_run(environment, [name], Options(profile=profile, rebuild=True, retest=True, ccache=False))
+    )
     total = time.monotonic() - started
     if len(outcomes) != 1:
         raise UsageError(f"{name} needs other packages, whose phases would be counted too", hint="use --no-phases")

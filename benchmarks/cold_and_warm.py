@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,8 +19,11 @@ from rich.table import Table
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
+from emwheels.pipeline.building import build_package
+from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
@@ -49,12 +52,12 @@ def main() -> int:
     arguments = parser.parse_args()
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
     found = []
     for name in names:
         try:
-            found.append(measure(pipeline, name, arguments.profile))
+            found.append(measure(environment, name, arguments.profile))
         except EmwheelsError as error:
             print(f"{name}: {error.message}\n  {error.hint}", file=sys.stderr)
     if arguments.json:
@@ -76,23 +79,24 @@ def main() -> int:
     return 0 if len(found) == len(names) else 1
 
 
-def measure(pipeline: Pipeline, name: str, profile: str) -> Times:
+def measure(environment: Environment, name: str, profile: str) -> Times:
     """Build ``name`` cold, filling and warm, and look it up in a process of its own."""
-    outcomes = pipeline.run([name], Options(profile=profile, test=False))
+    run = make_run(environment, [name], Options(profile=profile, test=False))
+    outcomes = run_packages(run)
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
     outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-    recipe = pipeline.recipe(name)
-    key = pipeline.key(recipe, profile, outputs)
+    recipe = run.recipe(name)
+    key = key_of(run, recipe, outputs)
     seconds = {}
     last = Outcome(name=recipe.name, state="failed")
     for what, ccache in (("cold", False), ("filling", True), ("warm", True)):
         last = Outcome(name=recipe.name, state="failed")
         started = time.monotonic()
-        pipeline.build(recipe, key, Options(profile=profile, test=False, ccache=ccache), outputs, last)
+        build_package(replace(run, options=replace(run.options, ccache=ccache)), recipe, key, outputs, last)
         seconds[what] = time.monotonic() - started
-    command = [sys.executable, "-m", "emwheels", "--project", str(pipeline.project.root), "build", name, "--no-test"]
+    command = [sys.executable, "-m", "emwheels", "--project", str(environment.project.root), "build", name, "--no-test"]
     started = time.monotonic()
     subprocess.run([*command, "--profile", profile], check=True, stdout=subprocess.DEVNULL)
     return Times(

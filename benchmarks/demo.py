@@ -26,7 +26,7 @@ from rich.table import Table
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -49,19 +49,19 @@ OPENCV_JS = (
 )
 
 
-def visits(pipeline: Pipeline, site: Path, count: int) -> list[dict[str, dict[str, float]]]:
+def visits(environment: Environment, site: Path, count: int) -> list[dict[str, dict[str, float]]]:
     """Return the milliseconds of each stage in ``count`` first and second visits."""
     found = []
     for _ in range(count):
         with tempfile.TemporaryDirectory() as name, served(site, Path(name) / "requests.log") as address:
-            said = drive(pipeline, "visits", address, Path(name), {"only": ["first", "second"]})
+            said = drive(environment, "visits", address, Path(name), {"only": ["first", "second"]})
         found.append({visit: {**said[visit]["stages"], **said[visit]["milliseconds"]} for visit in ("first", "second")})
     return found
 
 
-def prepare_steps(pipeline: Pipeline, site: Path) -> bytes:
+def prepare_steps(environment: Environment, site: Path) -> bytes:
     """Put beside the site what the comparison needs, and return the pixels that it works on."""
-    peer = npm_package(*OPENCV_JS, pipeline.fetcher, pipeline.project.cache)
+    peer = npm_package(*OPENCV_JS, environment.fetcher, environment.project.cache)
     shutil.copyfile(peer / "dist" / "opencv.js", site / "opencv.js")
     shutil.copyfile(STEPS, site / "steps.py")
     (site / "blank.html").write_text("<!doctype html><title>blank</title>")
@@ -94,19 +94,19 @@ def main() -> int:
     arguments = parser.parse_args()
     project = find_project(CHECKOUT)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     with tempfile.TemporaryDirectory() as name:
         site, folder = Path(name) / "site", Path(name) / "folder"
         folder.mkdir()
         try:
-            build_site(site, pipeline)
+            build_site(site, environment)
         except EmwheelsError as error:
             print(f"{error.message}\n  {error.hint}", file=sys.stderr)
             return error.exit_code
-        rows = visits(pipeline, site, arguments.visits)
-        pixels = prepare_steps(pipeline, site)
+        rows = visits(environment, site, arguments.visits)
+        pixels = prepare_steps(environment, site)
         with served(site, folder / "requests.log") as address:
-            browser = drive(pipeline, "steps", address, folder, {"rounds": arguments.rounds})
+            browser = drive(environment, "steps", address, folder, {"rounds": arguments.rounds})
     stages = {
         stage: {visit: statistics.median(row[visit][stage] for row in rows) for visit in ("first", "second")}
         for stage in rows[0]["first"]

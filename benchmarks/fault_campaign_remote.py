@@ -31,7 +31,7 @@ from registry import LocalRegistry
 from emwheels.checkout import find_project
 from emwheels.outputs.builds import Builds, files_of
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.store import Store
 from emwheels.store.upkeep import collect
@@ -120,7 +120,7 @@ def campaign(rounds: int, seed: int, folder: Path, minutes: float) -> Counter[st
     randomness, counts = random.Random(seed), Counter[str]()
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
-    image = Pipeline(project, targets, targets.get(None), board=Board()).image
+    image = Environment(project, targets, targets.get(None), board=Board()).image
     scratch = Store(folder / "scratch")
     known = [key_of(number, scratch) for number in range(BUILDS)]
     registry = LocalRegistry(image, folder / "registry").start()

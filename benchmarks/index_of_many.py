@@ -21,7 +21,7 @@ from emwheels.fetch.npm import npm_package
 from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -107,8 +107,8 @@ def pyodide() -> index.Release:
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
     target = targets.get(None)
-    pipeline = Pipeline(project, targets, target, board=Board())
-    runtime = npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache)
+    environment = Environment(project, targets, target, board=Board())
+    runtime = npm_package(target.runtime, target.runtime_sha256, environment.fetcher, project.cache)
     return index.read_release(target, runtime)
 
 

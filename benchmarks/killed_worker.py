@@ -30,8 +30,8 @@ from two_workers import cluster, environment
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
+from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.recipe.graph import required_recipes
 from emwheels.recipe.load import load_recipes
@@ -41,6 +41,9 @@ from emwheels.target import load_targets
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from registry import LocalRegistry
+
+from emwheels.pipeline.run import make_run
+from emwheels.pipeline.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,14 +86,14 @@ def main() -> int:
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
     targets = load_targets(real.targets_file)
-    pipeline = Pipeline(real, targets, targets.get(None), board=Board())
+    environment = Environment(real, targets, targets.get(None), board=Board())
     try:
-        expected = outputs_here(pipeline, arguments.packages)
+        expected = outputs_here(environment, arguments.packages)
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
     with tempfile.TemporaryDirectory(prefix="killed-worker-") as name:
-        registry = LocalRegistry(pipeline.image, Path(name) / "registry").start()
+        registry = LocalRegistry(environment.image, Path(name) / "registry").start()
         try:
             result = run(Path(name), real, expected, arguments, registry.url)
         finally:
@@ -99,10 +102,10 @@ def main() -> int:
     return 0 if not result["other bytes"] else 1
 
 
-def outputs_here(pipeline: Pipeline, names: list[str]) -> dict[str, str]:
+def outputs_here(environment: Environment, names: list[str]) -> dict[str, str]:
     """Return the sha256 of each package as this machine built it. Raises `EmwheelsError` if one is missing."""
     found = {}
-    for outcome in pipeline.survey(names, Options(test=False)):
+    for outcome in survey(make_run(environment, names, Options(test=False))):
         if outcome.output is None:
             raise EmwheelsError(f"{outcome.name} is not built here", hint="nox -s build-package -- --all --no-test")
         found[outcome.name] = outcome.output.sha256
@@ -132,7 +135,7 @@ def run(
     took = {name: sum(row["phases"].values()) for name, row in rows.items()}
     recipes = load_recipes(real.recipes, patches=real.patches, names=list(rows))
     tasks = [
-        Task(name=name, needs=tuple(required_recipes(recipes[name], recipes)), seconds=took[name]) for name in rows
+        Task(identity=name, needs=tuple(required_recipes(recipes[name], recipes)), seconds=took[name]) for name in rows
     ]
     longest = max(critical_path(tasks).values())
     return {

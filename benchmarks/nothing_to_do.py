@@ -33,21 +33,22 @@ from emwheels.checkout import Project, find_project
 from emwheels.cli.main import main as emwheels
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
-from emwheels.pipeline import run as pipeline_module
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline import run as run_module
+from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.known import key_of
+from emwheels.pipeline.testing import key_of_tests
 from emwheels.progress import Board
 from emwheels.recipe.graph import dependency_order, host_recipes
-from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = (
-    ("recipes read", pipeline_module, "load_recipes"),
-    ("build keys", Pipeline, "key"),
-    ("outputs found and hashed", Pipeline, "existing"),
-    ("test results found", Pipeline, "test"),
+    ("recipes read", run_module, "load_recipes"),
+    ("build keys", run_module, "key_of"),
+    ("outputs found and hashed", run_module, "existing"),
+    ("test results found", run_module, "test_package"),
     ("index", index, "publish"),
 )
 """What is clocked: its name, and where the function is."""
@@ -150,31 +151,31 @@ def make_project(folder: Path, real: Project, count: int, size: int) -> Project:
 def fill_store(project: Project, size: int) -> None:
     """Put a wheel of every recipe into the store as if it had been built and had passed its tests."""
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
-    recipes = load_recipes(project.recipes, patches=project.patches)
-    pipeline.plan([], "speed")
+    environment = Environment(project, targets, targets.get(None), board=Board())
+    run = run_module.make_run(environment, ())
+    recipes = run.recipes
     outputs: dict[str, Output] = {}
-    log = pipeline.store.put_file("logs", io.BytesIO(b"a log\n"))
+    log = environment.store.put_file("logs", io.BytesIO(b"a log\n"))
     for name in dependency_order(recipes):
         recipe = recipes[name]
         needed = {need: outputs[need] for need in host_recipes(recipe, recipes)}
-        key = pipeline.key(recipe, "speed", needed)
+        key = key_of(run, recipe, needed)
         wheel = project.cache / f"{name.replace('-', '_')}-1.0.0-py3-none-any.whl"
         write_wheel(wheel, name, size)
         outputs[name] = output = Output(
             name=name,
             kind="wheels",
             filename=wheel.name,
-            sha256=pipeline.store.put_file("wheels", wheel),
+            sha256=environment.store.put_file("wheels", wheel),
             size=wheel.stat().st_size,
             seconds=1.0,
             key=key.digest,
         )
         wheel.unlink()
         record = {"output": asdict(output), "inputs": dict(key.inputs), "log": log, "audit": {}, "peak_kib": 1000}
-        pipeline.builds.add(key.digest, record)
+        run.builds.add(key.digest, record)
         for engine in ENGINES:
-            pipeline.store.add_record("tests", pipeline._test_key(recipe, [output], engine), {"summary": "1 passed"})
+            environment.store.add_record("tests", key_of_tests(run, recipe, [output], engine), {"summary": "1 passed"})
 
 
 def write_wheel(path: Path, name: str, size: int) -> None:

@@ -22,8 +22,11 @@ from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
+from emwheels.pipeline.building import build_package
+from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
@@ -77,9 +80,9 @@ def main() -> int:
         parser.error(f"no published wheel is pinned for {', '.join(sorted(unknown))}")
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(TARGET), board=Board())
+    environment = Environment(project, targets, targets.get(TARGET), board=Board())
     try:
-        rows = [row for name in arguments.packages or PUBLISHED for row in compare(pipeline, name)]
+        rows = [row for name in arguments.packages or PUBLISHED for row in compare(environment, name)]
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -90,35 +93,35 @@ def main() -> int:
     return 0 if all(row.same for row in rows) else 1
 
 
-def compare(pipeline: Pipeline, name: str) -> list[Row]:
+def compare(environment: Environment, name: str) -> list[Row]:
     """Return a row for the published wheel and one for each of ours. Raises `EmwheelsError` for a failed build."""
     published = PUBLISHED[name]
-    recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
     if recipe.version != published.version:
         raise EmwheelsError(f"{name}: the recipe builds {recipe.version}, the pinned wheel is {published.version}")
-    ours, needed = wheels_of(pipeline, recipe)
+    ours, needed = wheels_of(environment, recipe)
     file_name = ours["size"].filename
-    fetched = pipeline.fetcher.fetch(f"pkg:pypi/{name}@{published.version}?file_name={file_name}", published.sha256)
+    fetched = environment.fetcher.fetch(f"pkg:pypi/{name}@{published.version}?file_name={file_name}", published.sha256)
     rows: list[Row] = []
     reference: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        dependencies = [named(pipeline, output, Path(folder)) for output in needed]
+        dependencies = [named(environment, output, Path(folder)) for output in needed]
         for kind in ("published", *PROFILES):
             wheel = Path(folder) / kind / file_name
             wheel.parent.mkdir()
-            source = fetched.path if kind == "published" else pipeline.store.get(ours[kind].kind, ours[kind].sha256)
+            source = fetched.path if kind == "published" else environment.store.get(ours[kind].kind, ours[kind].sha256)
             shutil.copyfile(source, wheel)
-            pipeline.board.say(name, f"tests of the wheel: {kind}")
+            environment.board.say(name, f"tests of the wheel: {kind}")
             results = run_tests(
-                image=pipeline.image,
-                runtime=pipeline.toolchain.runtime,
-                playwright_core=pipeline.playwright_core,
-                harness_wheels=pipeline.harness_wheels,
+                image=environment.image,
+                runtime=environment.runtime,
+                playwright_core=environment.playwright_core,
+                harness_wheels=environment.harness_wheels,
                 wheels=[wheel, *dependencies],
                 requirements=[f"{name}=={published.version}"],
                 tests=recipe.folder,
                 engines=ENGINES,
-                output=pipeline.logs / "benchmarks" / name / kind,
+                output=environment.logs / "benchmarks" / name / kind,
             )
             ends = {(engine, c.nodeid): c.outcome for engine, result in results.items() for c in result.cases}
             if kind == "published":
@@ -137,33 +140,31 @@ def compare(pipeline: Pipeline, name: str) -> list[Row]:
     return rows
 
 
-def wheels_of(pipeline: Pipeline, recipe: Recipe) -> tuple[dict[str, Output], list[Output]]:
+def wheels_of(environment: Environment, recipe: Recipe) -> tuple[dict[str, Output], list[Output]]:
     """Return the wheel of ``recipe`` in each profile, and the wheels of what it needs; what is missing is built.
 
     Only the package itself is built in more than one profile. Raises `EmwheelsError` when something does not build.
     """
-    outcomes = pipeline.run([recipe.name], Options(profile="speed", test=False))
+    outcomes = run_packages(make_run(environment, [recipe.name], Options(profile="speed", test=False)))
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
     outputs = {o.name: o.output for o in outcomes if o.output is not None}
     ours = {"speed": outputs.pop(recipe.name)}
     for profile in set(PROFILES) - ours.keys():
-        key = pipeline.key(recipe, profile, outputs)
-        found = pipeline.existing(key)
-        options = Options(profile=profile, test=False)
+        run = make_run(environment, [recipe.name], Options(profile=profile, test=False))
+        key = key_of(run, recipe, outputs)
+        found = existing(run, key)
         ours[profile] = (
-            found[0]
-            if found
-            else pipeline.build(recipe, key, options, outputs, Outcome(name=recipe.name, state="failed"))
+            found[0] if found else build_package(run, recipe, key, outputs, Outcome(name=recipe.name, state="failed"))
         )
     return ours, [output for output in outputs.values() if output.kind == "wheels"]
 
 
-def named(pipeline: Pipeline, output: Output, folder: Path) -> Path:
+def named(environment: Environment, output: Output, folder: Path) -> Path:
     """Return a copy of the wheel under its own name, which tells what it is."""
     path = folder / output.filename
-    shutil.copyfile(pipeline.store.get(output.kind, output.sha256), path)
+    shutil.copyfile(environment.store.get(output.kind, output.sha256), path)
     return path
 
 

@@ -20,8 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.checkout import find_project
+from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run
+from emwheels.pipeline.survey import survey
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -62,8 +64,8 @@ def main() -> int:
 def outputs(project: Project, profile: str) -> dict[str, Output]:
     """Return what the store of ``project`` has for its recipes as they are."""
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
-    found = pipeline.survey([], Options(profile=profile, test=False))
+    environment = Environment(project, targets, targets.get(None), board=Board())
+    found = survey(make_run(environment, [], Options(profile=profile, test=False)))
     return {outcome.name: outcome.output for outcome in found if outcome.output is not None}
 
 

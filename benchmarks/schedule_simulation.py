@@ -67,7 +67,7 @@ class VirtualTime:
         self._running: list[tuple[float, int, Future[None]]] = []
         self._count = 0
 
-    def submit(self, task: Task, given: Mapping[str, None]) -> Future[None]:  # noqa: ARG002
+    def submit(self, task: Task[str], given: Mapping[str, None]) -> Future[None]:  # noqa: ARG002
         """Let ``task`` end after its seconds."""
         future: Future[None] = Future()
         self._count += 1
@@ -85,7 +85,7 @@ class VirtualTime:
         self._running.clear()
 
 
-def simulate(tasks: list[Task], jobs: int) -> tuple[VirtualTime, float]:
+def simulate(tasks: list[Task[str]], jobs: int) -> tuple[VirtualTime, float]:
     """Run ``tasks`` on ``jobs`` workers and return the clock at the end, and the CPU seconds of the scheduler."""
     executor = VirtualTime(jobs)
 
@@ -109,7 +109,7 @@ def simulate(tasks: list[Task], jobs: int) -> tuple[VirtualTime, float]:
     return executor, time.process_time() - started
 
 
-def graph(count: int, measured: Mapping[str, float], seed: int = 1) -> list[Task]:
+def graph(count: int, measured: Mapping[str, float], seed: int = 1) -> list[Task[str]]:
     """Return ``count`` packages in the shape of upstream's graph; the same for the same arguments."""
     randomness = random.Random(seed)
     drawn = sorted(seconds for name, seconds in measured.items() if name not in FAT)
@@ -133,7 +133,7 @@ def graph(count: int, measured: Mapping[str, float], seed: int = 1) -> list[Task
             if index in range(level_starts[1], level_starts[1] + copies):
                 needs |= {index - level_starts[1]}  # OpenCV needs numpy
             tasks.append(
-                Task(name=f"p{index}", needs=tuple(f"p{need}" for need in sorted(needs)), seconds=seconds[index])
+                Task(identity=f"p{index}", needs=tuple(f"p{need}" for need in sorted(needs)), seconds=seconds[index])
             )
     return tasks
 
@@ -157,12 +157,12 @@ def main() -> None:
     tasks = graph(arguments.packages, measured)
     ahead = critical_path(tasks)
     total, longest = sum(task.seconds for task in tasks), max(ahead.values())
-    by_name = {task.name: task for task in tasks}
+    by_name = {task.identity: task for task in tasks}
     chain = [max(ahead, key=ahead.__getitem__)]
     dependents: dict[str, list[str]] = {}
     for task in tasks:
         for need in task.needs:
-            dependents.setdefault(need, []).append(task.name)
+            dependents.setdefault(need, []).append(task.identity)
     while chain[-1] in dependents:
         chain.append(max(dependents[chain[-1]], key=ahead.__getitem__))
     shown = " -> ".join(f"{by_name[name].seconds:,.0f} s" for name in chain)

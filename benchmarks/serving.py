@@ -30,7 +30,7 @@ import brotli
 import httpx
 
 from emwheels.checkout import find_project
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -138,7 +138,7 @@ def main() -> int:
     arguments = parser.parse_args()
     project = find_project(Path(__file__).resolve().parent)
     targets = load_targets(project.targets_file)
-    image = Pipeline(project, targets, targets.get(None), board=Board()).image
+    image = Environment(project, targets, targets.get(None), board=Board()).image
     rows: list[dict[str, str | float]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "site"

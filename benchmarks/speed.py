@@ -40,8 +40,11 @@ from emwheels.fetch.npm import npm_package
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.image.model import Mount
+from emwheels.pipeline.building import build_package
+from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 from emwheels.status.stamps import stamp
@@ -121,9 +124,9 @@ def main() -> int:
     arguments = parser.parse_args()
     project = find_project(HERE)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     try:
-        results = measure(pipeline, arguments)
+        results = measure(environment, arguments)
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -134,14 +137,14 @@ def main() -> int:
     return 0
 
 
-def measure(pipeline: Pipeline, arguments: argparse.Namespace) -> Results:
+def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
     """Run every variant ``arguments.rounds`` times, in turn. Raises `EmwheelsError`."""
     name = arguments.package
-    recipe = load_recipes(pipeline.project.recipes, patches=pipeline.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
     results = Results(package=name, version=recipe.version)
     workload = f"workload_{name.replace('-', '_')}"
     with tempfile.TemporaryDirectory() as folder:
-        variants, needed = wheels_of(pipeline, recipe, arguments, Path(folder))
+        variants, needed = wheels_of(environment, recipe, arguments, Path(folder))
         results.bytes = {variant: wheel.stat().st_size for variant, wheel in variants.items()}
         results.wheels = {
             parse_wheel_filename(wheel.name)[0]: content_of(wheel) for wheel in (variants["a speed"], *needed)
@@ -152,68 +155,74 @@ def measure(pipeline: Pipeline, arguments: argparse.Namespace) -> Results:
         python = None if arguments.no_native else native_python(recipe, Path(folder))
         peers = {} if arguments.no_javascript else JAVASCRIPT.get(name, {})
         packages = {
-            peer: npm_package(purl, sha256, pipeline.fetcher, pipeline.project.cache)
+            peer: npm_package(purl, sha256, environment.fetcher, environment.project.cache)
             for peer, (purl, sha256) in peers.items()
         }
         for number in range(arguments.rounds):
             for engine in arguments.engine or ENGINES[:2]:
                 for variant, wheel in variants.items():
-                    pipeline.board.say(name, f"round {number + 1}: {variant} in {engine}")
+                    environment.board.say(name, f"round {number + 1}: {variant} in {engine}")
                     found = in_pyodide(
-                        pipeline, recipe, engine, wheels=[wheel, *needed], tests=tests, output=Path(folder) / "output"
+                        environment,
+                        recipe,
+                        engine,
+                        wheels=[wheel, *needed],
+                        tests=tests,
+                        output=Path(folder) / "output",
                     )
                     results.add(f"{variant} {engine}", found)
             if python is not None:
-                pipeline.board.say(name, f"round {number + 1}: native")
+                environment.board.say(name, f"round {number + 1}: native")
                 results.add("c native", in_native(python, workload))
             for peer, package in packages.items():
-                pipeline.board.say(name, f"round {number + 1}: {peer}")
-                results.add(f"d {peer}", in_javascript(pipeline, package, f"{workload}.mjs"))
+                environment.board.say(name, f"round {number + 1}: {peer}")
+                results.add(f"d {peer}", in_javascript(environment, package, f"{workload}.mjs"))
     return results
 
 
 def wheels_of(
-    pipeline: Pipeline, recipe: Recipe, arguments: argparse.Namespace, folder: Path
+    environment: Environment, recipe: Recipe, arguments: argparse.Namespace, folder: Path
 ) -> tuple[dict[str, Path], list[Path]]:
     """Return the wheels of (a) and (b), and those of what they need. What is missing is built."""
     outputs: dict[str, Output] = {}
     names = [*recipe.requirements.host, *recipe.requirements.run] if arguments.wheel else [recipe.name]
-    for outcome in pipeline.run(names, Options(profile="speed", test=False)) if names else []:
+    for outcome in run_packages(make_run(environment, names, Options(profile="speed", test=False))) if names else []:
         if outcome.error is not None:
             raise outcome.error
         if outcome.output is not None:
             outputs[outcome.name] = outcome.output
     mine = outputs.pop(recipe.name, None)
-    variants = {"a speed": named(pipeline, mine, folder / "a") if mine else arguments.wheel}
+    variants = {"a speed": named(environment, mine, folder / "a") if mine else arguments.wheel}
     if arguments.against:
         variants["b size"] = arguments.against
     else:
-        key = pipeline.key(recipe, "size", outputs)
-        if found := pipeline.existing(key):
+        run = make_run(environment, [recipe.name], Options(profile="size", test=False))
+        key = key_of(run, recipe, outputs)
+        if found := existing(run, key):
             size = found[0]
         else:
             built = Outcome(name=recipe.name, state="failed")
-            size = pipeline.build(recipe, key, Options(profile="size", test=False), outputs, built)
-        variants["b size"] = named(pipeline, size, folder / "b")
+            size = build_package(run, recipe, key, outputs, built)
+        variants["b size"] = named(environment, size, folder / "b")
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
-    return variants, [named(pipeline, output, folder / "needed") for output in needed]
+    return variants, [named(environment, output, folder / "needed") for output in needed]
 
 
-def named(pipeline: Pipeline, output: Output, folder: Path) -> Path:
+def named(environment: Environment, output: Output, folder: Path) -> Path:
     """Return a copy of the wheel under its own name, which tells what it is."""
     folder.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(pipeline.store.get(output.kind, output.sha256), folder / output.filename))
+    return Path(shutil.copyfile(environment.store.get(output.kind, output.sha256), folder / output.filename))
 
 
 def in_pyodide(
-    pipeline: Pipeline, recipe: Recipe, engine: str, *, wheels: list[Path], tests: Path, output: Path
+    environment: Environment, recipe: Recipe, engine: str, *, wheels: list[Path], tests: Path, output: Path
 ) -> dict[str, float]:
     """Run the workload as a test in ``engine`` and return its times in milliseconds."""
     results = run_tests(
-        image=pipeline.image,
-        runtime=pipeline.toolchain.runtime,
-        playwright_core=pipeline.playwright_core,
-        harness_wheels=pipeline.harness_wheels,
+        image=environment.image,
+        runtime=environment.runtime,
+        playwright_core=environment.playwright_core,
+        harness_wheels=environment.harness_wheels,
         wheels=wheels,
         requirements=[f"{recipe.name}=={recipe.version}"],
         tests=tests,
@@ -259,10 +268,10 @@ def in_native(python: Path, workload: str) -> dict[str, float]:
     return read_result(done.stdout)
 
 
-def in_javascript(pipeline: Pipeline, package: Path, script: str) -> dict[str, float]:
+def in_javascript(environment: Environment, package: Path, script: str) -> dict[str, float]:
     """Run the JavaScript twin of the workload in Node and return its times in milliseconds."""
     with tempfile.TemporaryFile() as output:
-        done = pipeline.image.run(
+        done = environment.image.run(
             ["node", f"/mnt/workloads/{script}"],
             mounts=[
                 Mount(host=HERE / "workloads", inside="/mnt/workloads"),

@@ -34,7 +34,7 @@ import distributed
 from caches import IMAGE, make_cache
 
 from emwheels.checkout import Project, find_project
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of
@@ -76,7 +76,7 @@ def main() -> int:
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
     targets = load_targets(real.targets_file)
-    image = Pipeline(real, targets, targets.get(None), board=Board()).image
+    image = Environment(real, targets, targets.get(None), board=Board()).image
     needs = graph([int(width) for width in arguments.widths.split(",")])
     rows = []
     for workers in (1, 2):
@@ -126,7 +126,7 @@ def run(
         wall = time.monotonic() - began
     outcomes = {row["name"]: row for row in json.loads(done.stdout)}
     took = {name: sum(row["phases"].values()) for name, row in outcomes.items()}
-    tasks = [Task(name=name, needs=needs[name], seconds=took[name]) for name in needs]
+    tasks = [Task(identity=name, needs=needs[name], seconds=took[name]) for name in needs]
     longest = max(critical_path(tasks).values())
     bound = max(longest, sum(took.values()) / workers)
     return {

@@ -28,8 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.checkout import find_project
+from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -82,9 +83,9 @@ def main() -> int:
 def run(project: Project, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
     """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     began = time.monotonic()
-    outcomes = pipeline.run(names, options)
+    outcomes = run_packages(make_run(environment, names, options))
     seconds = time.monotonic() - began
     for outcome in outcomes:
         if outcome.error is not None:

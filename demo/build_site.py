@@ -27,8 +27,9 @@ from emwheels.bundle import RUNTIME, make_lock
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
+from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.serve import serve
 from emwheels.target import load_targets
@@ -55,7 +56,7 @@ _GROUPS = {"pyodide": "runtime", "wheels": "packages", "simple": "packages"}
 _COMPRESSED_FROM = 100_000
 
 
-def build_site(site: Path, pipeline: Pipeline, recipes: Sequence[str] = RECIPES) -> None:
+def build_site(site: Path, environment: Environment, recipes: Sequence[str] = RECIPES) -> None:
     """Fill the folder ``site``, which appears whole and takes the place of one that was there.
 
     Raises `EmwheelsError` for a wheel that cannot be built, `FetchError` for what cannot be had.
@@ -63,9 +64,9 @@ def build_site(site: Path, pipeline: Pipeline, recipes: Sequence[str] = RECIPES)
     site.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{site.name}-", dir=site.parent) as temporary:
         making = Path(temporary) / "site"
-        _publish(making, pipeline, recipes, Path(temporary))
-        _copy_runtime(making, pipeline)
-        package = npm_package(*ONNXRUNTIME_WEB, pipeline.fetcher, pipeline.project.cache)
+        _publish(making, environment, recipes, Path(temporary))
+        _copy_runtime(making, environment)
+        package = npm_package(*ONNXRUNTIME_WEB, environment.fetcher, environment.project.cache)
         _copy(package / "dist", making / "onnxruntime-web", [name for group in ENGINE_FILES.values() for name in group])
         _copy(HERE / "site", making, [path.name for path in (HERE / "site").iterdir() if path.is_file()])
         _copy(HERE / "samples", making / "samples", ["page.jpg"])
@@ -117,24 +118,22 @@ def project_wheel(name: str, folder: Path) -> Path:
     return wheel
 
 
-def _publish(site: Path, pipeline: Pipeline, recipes: Sequence[str], temporary: Path) -> None:
+def _publish(site: Path, environment: Environment, recipes: Sequence[str], temporary: Path) -> None:
     wheels = [(project_wheel(name, temporary), "") for name in PROJECTS]
-    for outcome in pipeline.run(recipes, Options(test=False)):
+    for outcome in run_packages(make_run(environment, recipes, Options(test=False))):
         if outcome.error is not None:
             raise outcome.error
         if outcome.output is not None and outcome.output.kind == "wheels":
-            wheels.append((pipeline.store.get("wheels", outcome.output.sha256), outcome.output.filename))
-    wheels += [(path, "") for path in pipeline.harness_wheels if path.name.startswith("micropip-")]
+            wheels.append((environment.store.get("wheels", outcome.output.sha256), outcome.output.filename))
+    wheels += [(path, "") for path in environment.harness_wheels if path.name.startswith("micropip-")]
     for path, filename in wheels:
-        index.publish(site, path, filename or path.name, release=pipeline.release)
+        index.publish(site, path, filename or path.name, release=environment.release)
 
 
-def _copy_runtime(site: Path, pipeline: Pipeline) -> None:
-    runtime = npm_package(
-        pipeline.target.runtime, pipeline.target.runtime_sha256, pipeline.fetcher, pipeline.project.cache
-    )
+def _copy_runtime(site: Path, environment: Environment) -> None:
+    runtime = environment.runtime
     _copy(runtime, site / "pyodide", RUNTIME)
-    (site / LOCK).write_bytes(make_lock(site / "wheels", pipeline.release).dump())
+    (site / LOCK).write_bytes(make_lock(site / "wheels", environment.release).dump())
 
 
 def _copy(source: Path, destination: Path, names: Iterable[str]) -> None:
@@ -166,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.difference:
             with tempfile.TemporaryDirectory() as folder:
                 return difference.show(project_wheel("inkreader", Path(folder)))
-        build_site(site, Pipeline(project, targets, targets.get(None), board=Board()))
+        build_site(site, Environment(project, targets, targets.get(None), board=Board()))
         size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
         print(f"{site}: {size:,} bytes", flush=True)
         if not arguments.no_serve:

@@ -15,7 +15,7 @@ from pathlib import Path
 from build_site import build_site
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -29,17 +29,17 @@ def main() -> int:
     """Build, take the pictures, and return the exit status."""
     project = find_project(HERE)
     targets = load_targets(project.targets_file)
-    pipeline = Pipeline(project, targets, targets.get(None), board=Board())
+    environment = Environment(project, targets, targets.get(None), board=Board())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "pictures"
         folder.mkdir()
         try:
-            build_site(Path(name) / "site", pipeline)
+            build_site(Path(name) / "site", environment)
         except EmwheelsError as error:
             print(f"{error.message}\n  {error.hint}", file=sys.stderr)
             return error.exit_code
         with served(Path(name) / "site", folder / "requests.log") as address:
-            drive(pipeline, "ways", address, folder, {"only_shots": True})
+            drive(environment, "ways", address, folder, {"only_shots": True})
         for size in ("phone", "desktop"):
             picture = project.root / "docs" / f"demo-{size}.jpg"
             shutil.copyfile(folder / f"{size}.jpg", picture)

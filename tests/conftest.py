@@ -23,7 +23,7 @@ import pytest
 from hypothesis import settings
 
 from emwheels.checkout import Project
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -54,18 +54,18 @@ def targets():
 
 
 @pytest.fixture(scope="session")
-def pipeline(project_cache, targets):
-    return Pipeline(Project(root=CHECKOUT, cache=project_cache), targets, targets.get(None), board=Board())
+def environment(project_cache, targets):
+    return Environment(Project(root=CHECKOUT, cache=project_cache), targets, targets.get(None), board=Board())
 
 
 @pytest.fixture(scope="session")
-def image(pipeline):
-    return pipeline.image
+def image(environment):
+    return environment.image
 
 
 @pytest.fixture(scope="session")
-def toolchain(pipeline):
-    return pipeline.toolchain
+def toolchain(environment):
+    return environment.toolchain
 
 
 @pytest.fixture(scope="session")
@@ -74,13 +74,13 @@ def runtime(toolchain):
 
 
 @pytest.fixture(scope="session")
-def playwright_core(pipeline):
-    return pipeline.playwright_core
+def playwright_core(environment):
+    return environment.playwright_core
 
 
 @pytest.fixture(scope="session")
-def harness_wheels(pipeline):
-    return pipeline.harness_wheels
+def harness_wheels(environment):
+    return environment.harness_wheels
 
 
 @dataclass(frozen=True)
@@ -230,16 +230,16 @@ def make_project(http_folder):
 
 
 @pytest.fixture(scope="session")
-def make_tiny_project(make_project, pipeline, project_cache):
+def make_tiny_project(make_project, environment, project_cache):
     """A factory of projects that can build: they see the image, and what a build needs is in their store."""
-    _ = pipeline.toolchain, pipeline.playwright_core, pipeline.harness_wheels
+    _ = environment.toolchain, environment.playwright_core, environment.harness_wheels
     lock_files = [SETUPTOOLS]
     needed = {
         fetched.sha256
         for lock in lock_files
-        for fetched in pipeline.fetcher.fetch_requirements(lock, python=pipeline.target.python_minor)
+        for fetched in environment.fetcher.fetch_requirements(lock, python=environment.target.python_minor)
     }
-    for wheel in pipeline.harness_wheels:
+    for wheel in environment.harness_wheels:
         needed.add(hashlib.sha256(wheel.read_bytes()).hexdigest())
     store = project_cache / "store"
     records = [
@@ -252,7 +252,7 @@ def make_tiny_project(make_project, pipeline, project_cache):
         project = make_project(root)
         for name in SHARED:
             (project.cache / name).symlink_to(project_cache / name)
-        for path in [*records, *(pipeline.store.path_of("sources", sha256) for sha256 in needed)]:
+        for path in [*records, *(environment.store.path_of("sources", sha256) for sha256 in needed)]:
             copy = project.cache / "store" / path.relative_to(store)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)

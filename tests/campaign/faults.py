@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import CHECKOUT, SETUPTOOLS, SHARED, TinyProject
 from emwheels.checkout import find_project
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
 
@@ -312,18 +312,18 @@ def make_project(folder: Path, address: str) -> TinyProject:
     """Return a project of two libraries and a wheel that links one, with an empty store but for setuptools."""
     real = find_project(CHECKOUT)
     targets = load_targets(real.targets_file)
-    pipeline = Pipeline(real, targets, targets.get(None), board=Board())
-    _ = pipeline.toolchain
+    environment = Environment(real, targets, targets.get(None), board=Board())
+    _ = environment.toolchain
     root, cache = folder / "project", folder / "cache"
     for path in (cache, root / "recipes", root / "patches"):
         path.mkdir(parents=True)
     shutil.copyfile(real.targets_file, root / "targets.toml")
     for name in SHARED:
         (cache / name).symlink_to(real.cache / name)
-    fetched = pipeline.fetcher.fetch_requirements(SETUPTOOLS, python=pipeline.target.python_minor)
+    fetched = environment.fetcher.fetch_requirements(SETUPTOOLS, python=environment.target.python_minor)
     needed = {wheel.sha256 for wheel in fetched}
     store = real.cache / "store"
-    copied = [pipeline.store.path_of("sources", sha256) for sha256 in needed]
+    copied = [environment.store.path_of("sources", sha256) for sha256 in needed]
     copied += [
         path
         for path in (store / "records" / "fetched").glob("*.json")

@@ -88,10 +88,10 @@ json.dumps([ort.get_available_providers(), session.get_providers(), cpu.get_prov
 
 
 @pytest.fixture(scope="module")
-def site(pipeline, tmp_path_factory):
+def site(environment, tmp_path_factory):
     """A site without OpenCV, whose `cases` are models."""
     folder = tmp_path_factory.mktemp("demo") / "site"
-    build_site(folder, pipeline, ("numpy",))
+    build_site(folder, environment, ("numpy",))
     (folder / "blank.html").write_text("<!doctype html><title>blank</title>")
     cases = folder / "cases"
     cases.mkdir()
@@ -126,7 +126,7 @@ def external():
 
 
 @pytest.fixture(scope="module")
-def run(site, pipeline, tmp_path_factory):
+def run(site, environment, tmp_path_factory):
     """A function that runs a Python program in a page, with the cases on Pyodide's file system."""
     folder = tmp_path_factory.mktemp("python")
 
@@ -134,7 +134,7 @@ def run(site, pipeline, tmp_path_factory):
         files = [f"cases/{path.name}" for path in (site / "cases").iterdir()]
         given = {"code": code, "files": files, "packages": ["onnxruntime"], **more}
         with served(site, folder / "requests.log") as address:
-            return drive(pipeline, "python", address, folder, given)["result"]
+            return drive(environment, "python", address, folder, given)["result"]
 
     return run
 

@@ -24,6 +24,8 @@ from demo_programs import CLASSIFY, READ, natively
 from build_site import MANIFEST, RECIPES, build_site, manifest
 from emwheels.fetch.npm import npm_package
 from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run
+from emwheels.pipeline.survey import survey
 from inkreader import ENGINES, TASKS
 from sample_pages import encoded, page
 from train_models import digits_data
@@ -40,12 +42,12 @@ BYTES = 1080 * 1920 * 3
 
 
 @pytest.fixture(scope="module")
-def site(pipeline, tmp_path_factory):
-    missing = [each.name for each in pipeline.survey(RECIPES, Options()) if each.state == "missing"]
+def site(environment, tmp_path_factory):
+    missing = [each.name for each in survey(make_run(environment, RECIPES, Options())) if each.state == "missing"]
     if missing:
         pytest.skip(f"not in the cache: {', '.join(missing)}; nox -s build-package -- {' '.join(missing)}")
     folder = tmp_path_factory.mktemp("demo") / "site"
-    build_site(folder, pipeline)
+    build_site(folder, environment)
     return folder
 
 
@@ -72,7 +74,7 @@ def bench(site, inputs, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(bench, pipeline, tmp_path_factory):
+def run(bench, environment, tmp_path_factory):
     """A function that runs a Python program in a page, with the inputs on Pyodide's file system."""
     folder = tmp_path_factory.mktemp("python")
 
@@ -80,7 +82,7 @@ def run(bench, pipeline, tmp_path_factory):
         files = [f"inputs/{path.name}" for path in (bench / "inputs").iterdir()]
         given = {"code": code, "files": files, "packages": ["inkreader", "onnxruntime"]}
         with served(bench, folder / "requests.log") as address:
-            return drive(pipeline, "python", address, folder, given)["result"]
+            return drive(environment, "python", address, folder, given)["result"]
 
     return run
 
@@ -121,7 +123,7 @@ def test_both_engines_give_the_same_classes(run, inputs, capsys):
 
 
 @pytest.fixture(scope="module")
-def visits(site, pipeline, tmp_path_factory):
+def visits(site, environment, tmp_path_factory):
     """What the visits found, and what each asked of the server: name -> list of path and status."""
     folder = tmp_path_factory.mktemp("visits")
     here = folder / "site"
@@ -129,7 +131,7 @@ def visits(site, pipeline, tmp_path_factory):
     Thread(target=change, args=(here, folder / "update"), daemon=True).start()
     log = folder / "requests.log"
     with served(here, log) as address:
-        found = drive(pipeline, "visits", address, folder, {"update": True})
+        found = drive(environment, "visits", address, folder, {"update": True})
     asked, at = {}, None
     for path, status in requests(log):
         if path.startswith("/marker-"):
@@ -194,14 +196,14 @@ def test_earlier_answers_are_there_at_the_next_visit_and_everything_can_be_remov
     assert found["removed"]["left"] == {"caches": [], "workers": 0, "databases": 0}
 
 
-def test_the_same_steps_in_opencv_js(bench, pipeline, tmp_path):
-    peer = npm_package(*OPENCV_JS, pipeline.fetcher, pipeline.project.cache)
+def test_the_same_steps_in_opencv_js(bench, environment, tmp_path):
+    peer = npm_package(*OPENCV_JS, environment.fetcher, environment.project.cache)
     shutil.copyfile(peer / "dist" / "opencv.js", bench / "opencv.js")
     shutil.copyfile(SUPPORT / "steps.py", bench / "steps.py")
     pixels = page(3)[0]
     (bench / "pixels.bin").write_bytes(pixels.tobytes())
     with served(bench, tmp_path / "requests.log") as address:
-        found = drive(pipeline, "steps", address, tmp_path, {"rounds": 3})
+        found = drive(environment, "steps", address, tmp_path, {"rounds": 3})
     ramp = bytes(number * 7 % 256 for number in range(108 * 192))
     native = hashlib.sha256(steps.after(ramp).tobytes()).hexdigest()
     for engine in ("cv2 in Python", "opencv.js"):
@@ -218,14 +220,14 @@ def test_offline(visits):
 
 
 @pytest.fixture(scope="module")
-def trouble(site, pipeline, tmp_path_factory):
+def trouble(site, environment, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trouble")
     (folder / "letter.txt").write_text("Dear Sir or Madam")
     (folder / "huge.png").write_bytes(huge_png(12_000))
     (folder / "broken.onnx").write_bytes(b"this is no model")
     (folder / "operator.onnx").write_bytes(unknown_operator())
     with served(site, folder / "requests.log") as address:
-        return drive(pipeline, "trouble", address, folder)
+        return drive(environment, "trouble", address, folder)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -258,11 +260,11 @@ def test_storage_denied(trouble):
 
 
 @pytest.fixture(scope="module")
-def ways(site, pipeline, tmp_path_factory):
+def ways(site, environment, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ways")
     (folder / "page.png").write_bytes(encoded(5)[0])
     with served(site, folder / "requests.log") as address:
-        return drive(pipeline, "ways", address, folder), folder
+        return drive(environment, "ways", address, folder), folder
 
 
 @pytest.mark.parametrize("size", ["phone", "desktop"])

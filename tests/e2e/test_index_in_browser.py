@@ -19,6 +19,8 @@ from emwheels import index
 from emwheels.harness import Install, try_installs
 from emwheels.image.model import Mount
 from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run, run_packages
+from emwheels.pipeline.survey import survey
 from emwheels.verify import verify, with_engines
 from emwheels.verify.files import record_of
 
@@ -45,14 +47,16 @@ result = [cv2.__version__, len(contours), cv2.boundingRect(contours[0])]
 
 
 @pytest.fixture(scope="module")
-def wheels(pipeline):
+def wheels(environment):
     """Project -> its wheel, built if it is not in the store; but OpenCV only if it is there."""
-    there = {outcome.name: outcome.state for outcome in pipeline.survey([*NAMES, HEAVY], Options(test=False))}
+    there = {
+        outcome.name: outcome.state for outcome in survey(make_run(environment, [*NAMES, HEAVY], Options(test=False)))
+    }
     names = [*NAMES, *([HEAVY] if there[HEAVY] == "reused" else [])]
-    outcomes = pipeline.run(names, Options(test=False))
+    outcomes = run_packages(make_run(environment, names, Options(test=False)))
     assert all(outcome.error is None for outcome in outcomes), outcomes
     found = {outcome.name: outcome.output for outcome in outcomes}
-    return {name: (pipeline.store.get("wheels", found[name].sha256), found[name]) for name in names}
+    return {name: (environment.store.get("wheels", found[name].sha256), found[name]) for name in names}
 
 
 @pytest.fixture
@@ -63,10 +67,10 @@ def heavy(wheels):
 
 
 @pytest.fixture(scope="module")
-def site(pipeline, wheels, tmp_path_factory):
+def site(environment, wheels, tmp_path_factory):
     """An index of the two with a lock, and one wheel precompressed as a stored one would be."""
     dist = tmp_path_factory.mktemp("published")
-    release = index.read_release(pipeline.target, pipeline.toolchain.runtime)
+    release = index.read_release(environment.target, environment.runtime)
     for path, output in wheels.values():
         index.publish(dist, path, output.filename, release=release)
     path, output = wheels["contourpy"]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from emwheels.harness.engines import ENGINES
-from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run, run_packages
+from emwheels.pipeline.survey import survey
 from emwheels.recipe.graph import dependency_order
 from emwheels.recipe.load import load_recipes
 
@@ -25,8 +26,8 @@ def with_needs(names):
     return dependency_order(loaded)
 
 
-def check(pipeline, name):
-    outcome = next(outcome for outcome in pipeline.run([name], Options()) if outcome.name == name)
+def check(environment, name):
+    outcome = next(outcome for outcome in run_packages(make_run(environment, [name])) if outcome.name == name)
     assert outcome.error is None, outcome.error.message
     assert outcome.state in ("built", "reused")
     output = outcome.output
@@ -37,20 +38,20 @@ def check(pipeline, name):
     page = (CHECKOUT / "dist" / "simple" / name / "index.html").read_text()
     assert f'href="../../wheels/{output.filename}#sha256={output.sha256}"' in page
     assert (CHECKOUT / "dist" / "wheels" / output.filename).stat().st_size == output.size
-    assert pipeline.run([name], Options())[-1].state == "reused"
+    assert run_packages(make_run(environment, [name]))[-1].state == "reused"
 
 
 @pytest.mark.parametrize("name", with_needs(BUILT_HERE))
-def test_recipe(pipeline, name):
-    check(pipeline, name)
+def test_recipe(environment, name):
+    check(environment, name)
 
 
 @pytest.mark.parametrize("name", [name for name in dependency_order(RECIPES) if name not in with_needs(BUILT_HERE)])
-def test_recipe_that_is_in_the_cache(pipeline, name):
-    missing = [outcome.name for outcome in pipeline.survey([name], Options()) if outcome.state == "missing"]
+def test_recipe_that_is_in_the_cache(environment, name):
+    missing = [outcome.name for outcome in survey(make_run(environment, [name])) if outcome.state == "missing"]
     if missing:
         pytest.skip(f"not in the cache: {', '.join(missing)}; nox -s build-package -- {name}")
-    check(pipeline, name)
+    check(environment, name)
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

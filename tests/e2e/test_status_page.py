@@ -51,9 +51,9 @@ def dist(targets, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seen(image, dist, pipeline, playwright_core, tmp_path_factory):
+def seen(image, dist, environment, playwright_core, tmp_path_factory):
     """What page_check.mjs found, by view; the screenshots are beside it."""
-    axe = npm_package(AXE, AXE_SHA256, pipeline.fetcher, pipeline.project.cache)
+    axe = npm_package(AXE, AXE_SHA256, environment.fetcher, environment.project.cache)
     shots = tmp_path_factory.mktemp("shots")
     with nginx(image, dist, tmp_path_factory.mktemp("nginx")) as address:
         found = run_script(

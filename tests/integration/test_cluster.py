@@ -153,7 +153,7 @@ def test_a_worker_without_emwheels_or_that_comes_later_is_no_hang(cluster, tmp_p
         DaskExecutor(address, work, receive=str, end=print)
     empty, _ = cluster()
     executor = DaskExecutor(empty, work, receive=str, end=print)
-    waiting = executor.submit(Task(name="one"), {})
+    waiting = executor.submit(Task(identity="one"), {})
     cluster("beta", env={"beta": {"PYTHONPATH": other_code}}, address=empty)
     try:
         with pytest.raises(ClusterError, match="a worker that came later is another"):

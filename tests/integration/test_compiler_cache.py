@@ -43,10 +43,10 @@ def test_objects_come_from_the_cache(tiny_project, extension, module):
     build("--force", "--no-ccache")
     lost, said = build("--force")
     assert lost["ccache"] == {"hits": 0, "misses": 1, "linked": 0, "links": 1}
-    assert "warning: ccache had none of 1 objects" not in said, "the last build used no cache"
+    assert "warning: no hit in the compiler cache for 1 objects" not in said, "the last build used no cache"
     shutil.rmtree(tiny_project.cache / "ccache")
     _, said = build("--force")
-    assert "warning: ccache had none of 1 objects" in said
+    assert "warning: no hit in the compiler cache for 1 objects" in said
     printed = tiny_project.run("build", "tiny", "--no-test", "--force").out
     assert "ccache: 1 of 1 (100.0 %), 1 of 1 links" in printed
 

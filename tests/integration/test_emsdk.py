@@ -14,7 +14,7 @@ import tarfile
 import pytest
 
 from emwheels.checkout import Project
-from emwheels.pipeline.run import Pipeline
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(600)]
@@ -65,7 +65,9 @@ def write(path, members):
 def emsdk_project(tiny_project, targets, project_cache, tmp_path):
     """A project whose archives are here, whose targets.toml does not pin them yet."""
     target = targets.get(TARGET)
-    crossenv = Pipeline(Project(root=tmp_path, cache=project_cache), targets, target, board=Board()).toolchain.crossenv
+    crossenv = Environment(
+        Project(root=tmp_path, cache=project_cache), targets, target, board=Board()
+    ).toolchain.crossenv
     archives = tmp_path / "archives"
     archives.mkdir()
     with tarfile.open(archives / f"xbuildenv-{TARGET}.tar.bz2", "w:gz", compresslevel=1) as tar:

@@ -41,12 +41,12 @@ def requests(log):
     return [(path.partition("?")[0], int(status)) for path, status in found]
 
 
-def drive(pipeline, scenario, address, folder, given=None, *, seconds=900):
+def drive(environment, scenario, address, folder, given=None, *, seconds=900):
     """Run the scenario of that name, with ``folder`` for its profiles and files, and return what it returns."""
     (folder / "given.json").write_text(json.dumps(given or {}))
     return run_script(
-        pipeline.image,
-        pipeline.playwright_core,
+        environment.image,
+        environment.playwright_core,
         "demo_drive.mjs",
         *(f"/mnt/support/demo/{scenario}.mjs", address, "/mnt/folder", "/mnt/folder/given.json"),
         mounts=[Mount(host=folder, inside="/mnt/folder", writable=True)],

@@ -16,8 +16,6 @@ from emwheels.cli import main as cli
 from emwheels.errors import BuildError
 from emwheels.outputs.builds import Output
 from emwheels.pipeline.model import Outcome
-from emwheels.pipeline.run import Pipeline
-from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import read_ledger
 from emwheels.upstream import SuiteResult, write_result
 
@@ -56,14 +54,14 @@ def project(tmp_path, monkeypatch):
 
 @pytest.fixture
 def outcomes(monkeypatch):
-    """What the pipeline is to answer; the names and options that it was given are appended to ``asked``."""
+    """What a run is to answer; the recipes and options that it was given are appended to ``asked``."""
     given, asked = [], []
 
-    def run(self, names, options):
-        asked.append((names, options))
+    def run_packages(run):
+        asked.append((list(run.recipes), run.options))
         return given
 
-    monkeypatch.setattr(Pipeline, "run", run)
+    monkeypatch.setattr("emwheels.cli.build.run_packages", run_packages)
     return given, asked
 
 
@@ -203,9 +201,8 @@ def documents(project, monkeypatch):
     outcomes = [
         Outcome(name=name, state="reused", output=replace(OUTPUT, name=name), engines=engines) for name in contents
     ]
-    monkeypatch.setattr(Pipeline, "survey", lambda *_: outcomes)
-    monkeypatch.setattr(Pipeline, "content", lambda _, output: contents[output.name])
-    monkeypatch.setattr(Pipeline, "recipe", lambda _, name: load_recipes(project / "recipes", patches=project)[name])
+    monkeypatch.setattr("emwheels.cli.tables.survey", lambda _run: outcomes)
+    monkeypatch.setattr("emwheels.cli.tables.content", lambda output, _store: contents[output.name])
     docs = project / "docs"
     (docs / "upstream-tests").mkdir(parents=True)
     (docs / "reproduce").mkdir()
@@ -339,7 +336,7 @@ def test_failures_are_messages(project, monkeypatch, capsys, error, status, word
     def fail(*_arguments):
         raise error
 
-    monkeypatch.setattr(Pipeline, "run", fail)
+    monkeypatch.setattr("emwheels.cli.build.run_packages", fail)
     assert cli.main(["build", "alpha"]) == status
     assert words in capsys.readouterr().err
 

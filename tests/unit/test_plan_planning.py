@@ -47,11 +47,11 @@ class World:
 
     # What make_plan asks for.
 
-    def key_for(self, recipe, profile, outputs):
+    def key_for(self, recipe, outputs):
         return build_key(
             recipe,
             TARGET,
-            profile=profile,
+            profile="speed",
             image_digest=self.image,
             toolchain="debian",
             toolchain_key=f"of {self.image}",
@@ -62,14 +62,14 @@ class World:
         sha256 = self.builds.get(key.digest)
         return (sha256, "remote" if key.digest in self.remote else "store") if sha256 else None
 
-    def latest(self, name, profile):
+    def latest(self, name):
         return self.records.get(name)
 
     def fault(self, recipe):
         return self.faults.get(recipe.name, "")
 
     def plan(self):
-        return {package.name: package for package in make_plan(self.load(), "speed", self)}
+        return {package.name: package for package in make_plan(self.load(), self)}
 
     def states(self):
         return {name: package.state for name, package in self.plan().items()}
@@ -77,9 +77,9 @@ class World:
     def build_all(self, content=lambda recipe: recipe.name):
         """Build what is to be built, in order; return the names."""
         recipes, outputs, built = self.load(), {}, []
-        for package in make_plan(recipes, "speed", self):
+        for package in make_plan(recipes, self):
             recipe = recipes[package.name]
-            key = self.key_for(recipe, "speed", {name: outputs[name] for name in host_recipes(recipe, recipes)})
+            key = self.key_for(recipe, {name: outputs[name] for name in host_recipes(recipe, recipes)})
             if key.digest not in self.builds:
                 built.append(recipe.name)
                 sha256 = hashlib.sha256(content(recipe).encode()).hexdigest()
@@ -200,7 +200,7 @@ def test_after_the_dependency_changed_the_dependent_says_so(world):
     recipes = world.load()
     del recipes["opencv"], recipes["pandas"]
     # numpy is built alone, to other bytes.
-    key = world.key_for(recipes["numpy"], "speed", {"zlib": hashlib.sha256(b"zlib").hexdigest()})
+    key = world.key_for(recipes["numpy"], {"zlib": hashlib.sha256(b"zlib").hexdigest()})
     sha256 = hashlib.sha256(b"other").hexdigest()
     world.builds[key.digest] = sha256
     world.records["numpy"] = {"inputs": key.inputs, "output": {"sha256": sha256, "seconds": 1.0}}

@@ -28,11 +28,11 @@ class Stepwise:
 
     def submit(self, task, given):
         future = Future()
-        future.add_done_callback = lambda call: self.calls.__setitem__(task.name, call)
-        self.started.append(task.name)
-        self.given[task.name] = dict(given)
-        self.sizes[task.name] = task.memory
-        self.running[task.name] = future
+        future.add_done_callback = lambda call: self.calls.__setitem__(task.identity, call)
+        self.started.append(task.identity)
+        self.given[task.identity] = dict(given)
+        self.sizes[task.identity] = task.memory
+        self.running[task.identity] = future
         self.most = max(self.most, len(self.running))
         sizes = [size for size in (self.sizes[name] for name in self.running) if size]
         self.peak = max(self.peak, sum(sizes) if len(sizes) > 1 else 0)
@@ -85,7 +85,7 @@ def graphs(draw):
         needs = draw(st.lists(st.sampled_from(names[:i]), max_size=4)) if i else []
         tasks.append(
             Task(
-                name=name,
+                identity=name,
                 needs=tuple(needs),
                 seconds=draw(st.integers(0, 9)),
                 memory=draw(st.integers(0, 5)),
@@ -98,7 +98,7 @@ def graphs(draw):
 
 def above(tasks):
     """Return for each task all that it needs, directly or not."""
-    by_name = {task.name: task for task in tasks}
+    by_name = {task.identity: task for task in tasks}
 
     def find(name):
         return {need for direct in by_name[name].needs for need in {direct, *find(direct)}}
@@ -116,17 +116,17 @@ def test_every_task_runs_after_what_it_needs_or_is_blocked_by_what_failed(graph,
     results = run(tasks, executor, on_end=lambda name, result: ends.append(name))
 
     needed = above(tasks)
-    assert sorted(results) == sorted(ends) == sorted(task.name for task in tasks)
+    assert sorted(results) == sorted(ends) == sorted(task.identity for task in tasks)
     for task in tasks:
-        result, at_fault = results[task.name], needed[task.name] & failing
+        result, at_fault = results[task.identity], needed[task.identity] & failing
         reached = {name for name in at_fault if not needed[name] & failing}
         if not at_fault:
-            assert result.state == (State.FAILED if task.name in failing else State.DONE)
-            assert executor.given[task.name] == {need: f"made {need}" for need in task.needs}
-            assert all(executor.ended.index(need) < executor.ended.index(task.name) for need in needed[task.name])
+            assert result.state == (State.FAILED if task.identity in failing else State.DONE)
+            assert executor.given[task.identity] == {need: f"made {need}" for need in task.needs}
+            assert all(executor.ended.index(need) < executor.ended.index(task.identity) for need in needed[task.identity])
         else:
             assert (result.state, set(result.blocked_by)) == (State.BLOCKED, reached)
-            assert task.name not in executor.started
+            assert task.identity not in executor.started
     assert len(executor.started) == len(set(executor.started))
     assert executor.most <= jobs
     assert not memory or executor.peak <= memory
@@ -145,7 +145,7 @@ def test_fail_fast_starts_nothing_after_a_failure_and_waits_for_what_runs(graph,
             started_at_failure.append(list(executor.started))
 
     results = run(tasks, executor, fail_fast=True, on_end=on_end)
-    assert sorted(results) == sorted(task.name for task in tasks)
+    assert sorted(results) == sorted(task.identity for task in tasks)
     if started_at_failure:
         assert executor.started == started_at_failure[0]
     assert sorted(executor.ended) == sorted(executor.started)
@@ -179,10 +179,10 @@ def test_whatever_is_raised_while_it_runs_stops_the_executor(graph, when):
 
 def test_the_longest_way_to_the_end_goes_first():
     tasks = [
-        Task(name="short", seconds=5),
-        Task(name="first-of-chain", seconds=1),
-        Task(name="chain", seconds=1, needs=("first-of-chain",)),
-        Task(name="end-of-chain", seconds=8, needs=("chain",)),
+        Task(identity="short", seconds=5),
+        Task(identity="first-of-chain", seconds=1),
+        Task(identity="chain", seconds=1, needs=("first-of-chain",)),
+        Task(identity="end-of-chain", seconds=8, needs=("chain",)),
     ]
     assert critical_path(tasks) == {"short": 5, "first-of-chain": 10, "chain": 9, "end-of-chain": 8}
     executor = Stepwise(jobs=1)
@@ -191,7 +191,7 @@ def test_the_longest_way_to_the_end_goes_first():
 
 
 def test_what_fits_into_no_memory_runs_alone():
-    tasks = [Task(name="fat", memory=100, seconds=1), Task(name="thin", memory=1, seconds=9)]
+    tasks = [Task(identity="fat", memory=100, seconds=1), Task(identity="thin", memory=1, seconds=9)]
     executor = Stepwise(jobs=2, memory=10)
     results = run(tasks, executor)
     assert {result.state for result in results.values()} == {State.DONE}
@@ -199,7 +199,7 @@ def test_what_fits_into_no_memory_runs_alone():
 
 
 def test_a_returned_value_can_mean_failure():
-    tasks = [Task(name="a"), Task(name="b", needs=("a",))]
+    tasks = [Task(identity="a"), Task(identity="b", needs=("a",))]
     results = run(tasks, Stepwise(), ok=lambda value: value != "made a")
     assert results == {
         "a": Result(state=State.FAILED, value="made a"),
@@ -209,9 +209,9 @@ def test_a_returned_value_can_mean_failure():
 
 def test_graphs_that_are_none():
     with pytest.raises(CycleError):
-        run_tasks([Task(name="a", needs=("b",)), Task(name="b", needs=("a",))], Stepwise())
+        run_tasks([Task(identity="a", needs=("b",)), Task(identity="b", needs=("a",))], Stepwise())
     with pytest.raises(ValueError, match="a needs gone"):
-        run_tasks([Task(name="a", needs=("gone",))], Stepwise())
+        run_tasks([Task(identity="a", needs=("gone",))], Stepwise())
     assert run_tasks([], Stepwise()) == {}
 
 
@@ -222,11 +222,11 @@ def test_threads_do_the_work_and_pass_results_on():
         return sum(given.values()) + 1
 
     tasks = [
-        Task(name="a"),
-        Task(name="b", needs=("a",)),
-        Task(name="c", needs=("a", "b")),
-        Task(name="bad"),
-        Task(name="d", needs=("bad", "c")),
+        Task(identity="a"),
+        Task(identity="b", needs=("a",)),
+        Task(identity="c", needs=("a", "b")),
+        Task(identity="bad"),
+        Task(identity="d", needs=("bad", "c")),
     ]
     results = run_tasks(tasks, LocalExecutor(work, jobs=4))
     assert {name: result.value for name, result in results.items()} == {"a": 1, "b": 2, "c": 4, "bad": None, "d": None}
@@ -247,14 +247,14 @@ def test_stopping_leaves_no_process_behind():
     class Interrupting(LocalExecutor):
         def submit(self, task, given):
             future = super().submit(task, given)
-            if task.name == "b":
+            if task.identity == "b":
                 both.wait(timeout=30)
                 raise KeyboardInterrupt
             return future
 
     executor = Interrupting(work, jobs=2)
     with pytest.raises(KeyboardInterrupt):
-        run_tasks([Task(name="a"), Task(name="b")], executor)
+        run_tasks([Task(identity="a"), Task(identity="b")], executor)
     assert executor.stopping.is_set()
     assert [process.wait(timeout=10) for process in processes] == [-9, -9]
     groups = {process.pid for process in processes}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_pipeline
-from emwheels.fetch.npm import npm_package
+from emwheels.cli.opening import open_environment
 
 if TYPE_CHECKING:
     import argparse
@@ -27,9 +26,9 @@ def run_audit(arguments: argparse.Namespace, project: Project, targets: Targets)
     from emwheels.audit import Runtime, audit_wheel
     from emwheels.image.places import BUILD_PATHS
 
-    pipeline = open_pipeline(arguments, project, targets)
-    target = pipeline.target
-    runtime = Runtime.read(npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
+    environment = open_environment(arguments, project, targets)
+    target = environment.target
+    runtime = Runtime.read(environment.runtime)
     status = 0
     for wheel in arguments.wheels:
         report = audit_wheel(

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.build.compiler_cache import Hits
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_builds, open_environment
 from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
+from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.checkout import Project
-    from emwheels.pipeline.run import Pipeline
+    from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
 
@@ -97,14 +99,15 @@ def run_build(arguments: argparse.Namespace, project: Project, targets: Targets)
             "--scheduler needs --remote: the workers hand builds to each other through it",
             hint="--remote oci://HOST/NAME, a registry that this machine and all workers can reach",
         )
-    pipeline = open_pipeline(arguments, project, targets)
+    environment = open_environment(arguments, project, targets)
+    run = make_run(environment, arguments.names, options, builds=open_builds(arguments, environment))
     if arguments.scheduler:
         from emwheels.pipeline.worker import run_on_cluster
 
-        outcomes = run_on_cluster(arguments.scheduler, pipeline, arguments.names, options, arguments.remote)
+        outcomes = run_on_cluster(arguments.scheduler, run, arguments.names, arguments.remote)
     else:
-        outcomes = pipeline.run(arguments.names, options)
-    due = _due(project, pipeline, outcomes)
+        outcomes = run_packages(run)
+    due = _due(environment, outcomes)
     if arguments.json:
         print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))
     else:
@@ -117,12 +120,13 @@ def run_build(arguments: argparse.Namespace, project: Project, targets: Targets)
     return failed[0].exit_code if failed else 0
 
 
-def _due(project: Project, pipeline: Pipeline, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+def _due(environment: Environment, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     """Return for each package that was built the results in docs/ that are of another content of it."""
-    if not (project.root / "docs" / WHEELS).is_file():
+    docs = environment.project.root / "docs"
+    if not (docs / WHEELS).is_file():
         return {}
     built = [each.output for each in outcomes if each.state in ("built", "failed") and each.output is not None]
-    return due_after(project.root / "docs", {output.name: pipeline.content(output) for output in built})
+    return due_after(docs, {output.name: content(output, environment.store) for output in built})
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:

@@ -12,22 +12,21 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder
 from emwheels.cli.index import dist_of
+from emwheels.cli.opening import open_environment
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import Downloader
-from emwheels.fetch.npm import npm_package
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline.run import Pipeline
 from emwheels.profile import PROFILES
-from emwheels.progress import Board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emwheels.checkout import Project
     from emwheels.fetch.registries import Offer
+    from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -56,8 +55,8 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
 def run_bundle(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Make the bundle, say what is in it, and return the exit status."""
     target = targets.get(arguments.target)
-    pipeline = Pipeline(project, targets, target, board=Board(), offline=arguments.offline)
-    runtime = npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache)
+    environment = open_environment(arguments, project, targets)
+    runtime = environment.runtime
     release = read_release(target, runtime)
     dist = dist_of(project, arguments.profile)
     finder = Finder(
@@ -65,7 +64,7 @@ def run_bundle(arguments: argparse.Namespace, project: Project, targets: Targets
         catalogue=read_catalogue(Folder(dist)),
         dist=dist,
         offers=_nothing if arguments.offline else Registries(Downloader()).offers,
-        fetch=_fetch(pipeline),
+        fetch=_fetch(environment),
     )
     bundle = make_bundle(
         arguments.output,
@@ -73,7 +72,7 @@ def run_bundle(arguments: argparse.Namespace, project: Project, targets: Targets
         runtime=runtime,
         release=release,
         finder=finder,
-        extra=[path for path in pipeline.harness_wheels if path.name.startswith(("micropip-", "packaging-"))],
+        extra=[path for path in environment.harness_wheels if path.name.startswith(("micropip-", "packaging-"))],
     )
     if arguments.json:
         rows = [{"name": w.name, "version": str(w.version), "source": w.source} for w in bundle.wheels]
@@ -89,12 +88,12 @@ def _nothing(_name: str) -> Sequence[Offer]:
     return ()
 
 
-def _fetch(pipeline: Pipeline) -> Callable[[Offer], Path]:
+def _fetch(environment: Environment) -> Callable[[Offer], Path]:
     def fetch(offer: Offer) -> Path:
         if offer.resource.sha256 is None:
             raise FetchError(f"{offer.resource.filename}: the package index gives no sha256 for it")
         purl = f"pkg:pypi/{offer.resource.filename.split('-')[0]}@{offer.version}?file_name={offer.resource.filename}"
-        return pipeline.fetcher.fetch(purl, offer.resource.sha256).path
+        return environment.fetcher.fetch(purl, offer.resource.sha256).path
 
     return fetch
 

@@ -14,16 +14,14 @@ from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.cli.opening import open_environment
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import Downloader
-from emwheels.fetch.npm import npm_package
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline.run import Pipeline
-from emwheels.progress import Board
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.fetch.registries import Offer
+    from emwheels.progress import Board
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -70,15 +69,15 @@ def run_explain(arguments: argparse.Namespace, project: Project, targets: Target
             f"{arguments.requirement!r} is not a requirement: {error}", hint='such as "numpy>=2"'
         ) from error
     target = targets.get(arguments.target)
-    pipeline = Pipeline(project, targets, target, board=Board(), offline=arguments.offline)
-    runtime = npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache)
+    environment = open_environment(arguments, project, targets)
+    runtime = environment.runtime
     catalogue = read_catalogue(place_of(arguments.at or str(project.dist)))
     recipes = load_recipes(project.recipes, patches=project.patches)
     explanation = explain(
         requirement,
         read_release(target, runtime),
         project=catalogue.projects.get(canonicalize_name(requirement.name)),
-        pypi=None if arguments.offline else _offers(requirement.name, pipeline.board),
+        pypi=None if arguments.offline else _offers(requirement.name, environment.board),
         recipes={recipe.name: recipe.version for recipe in recipes.values()},
     )
     if arguments.json:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_environment
 from emwheels.errors import ImageError, UsageError
 from emwheels.image import debian
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from emwheels.checkout import Project
-    from emwheels.pipeline.run import Pipeline
+    from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
 
@@ -28,7 +28,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def run_image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Do what was asked with the image and return the exit status."""
-    pipeline = open_pipeline(arguments, project, targets)
+    environment = open_environment(arguments, project, targets)
     if arguments.action != "show" and arguments.file is None:
         raise UsageError(
             f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} image.tar.gz"
@@ -37,14 +37,14 @@ def run_image(arguments: argparse.Namespace, project: Project, targets: Targets)
         record = debian.load_archive(project.cache, targets.image, arguments.file)
         print(f"loaded {record.digest}")
         return 0
-    digest = pipeline.image_digest
+    digest = environment.image_digest
     if arguments.action == "save":
         debian.save_image(project.cache, targets.image, arguments.file)
         print(f"saved {digest} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
         return 0
-    if arguments.toolchain == "emsdk" and not pipeline.target.emsdk.complete:
-        return _propose_emsdk(arguments, pipeline)
-    toolchain = pipeline.toolchain
+    if arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
+        return _propose_emsdk(arguments, environment)
+    toolchain = environment.toolchain
     shown = debian.read_record(debian.image_folder(project.cache, targets.image))
     content = {"digest": digest, "toolchain": toolchain.name, "toolchain_key": toolchain.key} | (
         asdict(shown) if shown and shown.digest == digest else {}
@@ -52,7 +52,7 @@ def run_image(arguments: argparse.Namespace, project: Project, targets: Targets)
     if arguments.json:
         print(json.dumps(content, indent=1))
         return 0
-    print(f"digest     {digest}\ntoolchain  {toolchain.name} for {pipeline.target.name}, {toolchain.crossenv}")
+    print(f"digest     {digest}\ntoolchain  {toolchain.name} for {environment.target.name}, {toolchain.crossenv}")
     if shown and shown.digest == digest:
         print(f"suite      Debian {shown.suite}")
         print(f"kept in    {debian.image_folder(project.cache, targets.image)}\n")
@@ -61,12 +61,12 @@ def run_image(arguments: argparse.Namespace, project: Project, targets: Targets)
     return 0
 
 
-def _propose_emsdk(arguments: argparse.Namespace, pipeline: Pipeline) -> int:
+def _propose_emsdk(arguments: argparse.Namespace, environment: Environment) -> int:
     """Print the lines of targets.toml that pin the emsdk toolchain; nothing is used before they are there."""
     from emwheels.image.toolchain.emsdk import propose_pins
 
-    target = pipeline.target
-    pins = propose_pins(target, pipeline.fetcher)
+    target = environment.target
+    pins = propose_pins(target, environment.fetcher)
     if arguments.json:
         print(json.dumps(asdict(pins), indent=1))
         return ImageError.exit_code

@@ -12,16 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels import index
+from emwheels.cli.opening import open_environment
 from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
-from emwheels.fetch.npm import npm_package
 from emwheels.index.compressed import COPIES
 from emwheels.index.model import STATUSES, project_of
 from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
-from emwheels.pipeline.run import Pipeline
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.serve.rules import headers_of, rule_of
@@ -199,10 +198,10 @@ def _build(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     board = Board()
     place = Folder(_working(arguments, project))
     base_url = check_base_url(arguments.base_url) if arguments.base_url else arguments.base_url
-    pipeline = Pipeline(project, targets, targets.get(arguments.target), board=board, offline=arguments.offline)
+    environment = open_environment(arguments, project, targets)
     wanted = [targets.get(arguments.target)] if arguments.target else list(targets.targets.values())
     releases = [
-        index.read_release(target, npm_package(target.runtime, target.runtime_sha256, pipeline.fetcher, project.cache))
+        index.read_release(target, environment.runtime_of(target))
         for target in sorted(wanted, key=lambda target: target.name != targets.default)
     ]
     with place.changing():

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_environment
 from emwheels.errors import UsageError
 from emwheels.fetch.archive import unpack
 from emwheels.fetch.download import Downloader
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emwheels.checkout import Project
-    from emwheels.pipeline.run import Pipeline
+    from emwheels.pipeline.environment import Environment
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
 
@@ -36,7 +36,7 @@ def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Lock, print the names of the files that were written, and return the exit status."""
-    pipeline = open_pipeline(arguments, project, targets)
+    environment = open_environment(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
     everything = load_recipes(project.recipes, patches=project.patches)
     versions = {recipe.name: recipe.version for recipe in everything.values() if recipe.build.type == "package"}
@@ -47,8 +47,8 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
         recipe = recipes[name]
         if recipe.source.url is None or recipe.build.type != "package":
             raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
-        with pipeline.board.phase(name, "lock"):
-            wanted = _build_requirements(pipeline, recipe, recipe.source.url)
+        with environment.board.phase(name, "lock"):
+            wanted = _build_requirements(environment, recipe, recipe.source.url)
         wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
         destination = recipe.folder / "requirements.build.txt"
         lock_build_requirements(wanted, destination, pythons=pythons, index=index, wheels=wheels)
@@ -58,13 +58,13 @@ def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) 
             ("requirements.run.txt", foreign_requirements(recipe, versions)),
             (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
         ):
-            _lock_pure(pipeline, recipe.folder / file, requirements, lock_pure)
+            _lock_pure(environment, recipe.folder / file, requirements, lock_pure)
     return 0
 
 
-def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[str]:
+def _build_requirements(environment: Environment, recipe: Recipe, url: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
-        fetched = pipeline.fetcher.fetch(url, recipe.source.sha256)
+        fetched = environment.fetcher.fetch(url, recipe.source.sha256)
         named = Path(folder) / fetched.filename
         named.symlink_to(fetched.path)
         tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
@@ -72,11 +72,11 @@ def _build_requirements(pipeline: Pipeline, recipe: Recipe, url: str) -> list[st
 
 
 def _lock_pure(
-    pipeline: Pipeline, file: Path, requirements: list[str], lock_pure: Callable[[list[str], Path], None]
+    environment: Environment, file: Path, requirements: list[str], lock_pure: Callable[[list[str], Path], None]
 ) -> None:
     if not requirements:
         file.unlink(missing_ok=True)
         return
     lock_pure(requirements, file)
-    pipeline.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
-    print(file.relative_to(pipeline.project.root))
+    environment.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
+    print(file.relative_to(environment.project.root))

@@ -1,11 +1,12 @@
-"""The pipeline that the options of a verb ask for."""
+"""What the options of a verb ask for: the environment, and what was built before."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from emwheels.errors import UsageError
-from emwheels.pipeline.run import Pipeline
+from emwheels.outputs.builds import Builds
+from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 
 if TYPE_CHECKING:
@@ -15,12 +16,24 @@ if TYPE_CHECKING:
     from emwheels.target import Targets
 
 
-def open_pipeline(arguments: argparse.Namespace, project: Project, targets: Targets) -> Pipeline:
-    """Return it. Raises `UsageError` for options that do not go together."""
-    board, address = Board(), getattr(arguments, "remote", "")
+def open_environment(arguments: argparse.Namespace, project: Project, targets: Targets) -> Environment:
+    """Return the environment for ``--target``, ``--toolchain`` and ``--offline``. Raises `UsageError`."""
+    return Environment(
+        project,
+        targets,
+        targets.get(arguments.target),
+        board=Board(),
+        offline=arguments.offline,
+        toolchain_name=arguments.toolchain,
+    )
+
+
+def open_builds(arguments: argparse.Namespace, environment: Environment) -> Builds:
+    """Return the builds of the local store, backed by ``--remote``. Raises `UsageError` for one that cannot be used."""
+    address = getattr(arguments, "remote", "")
     push = bool(address) and arguments.push
     if arguments.offline and address:
-        board.say("store", "offline: the remote store is not asked")
+        environment.board.say("store", "offline: the remote store is not asked")
     remote = None
     if address and not arguments.offline:
         from emwheels.outputs.remote.open import open_remote
@@ -28,14 +41,4 @@ def open_pipeline(arguments: argparse.Namespace, project: Project, targets: Targ
         remote = open_remote(address)
     if remote and push and not remote.writable:
         raise UsageError(f"{remote.url} is read-only", hint="leave --push away, or give a registry: oci://HOST/NAME")
-    target = targets.get(arguments.target)
-    return Pipeline(
-        project,
-        targets,
-        target,
-        board=board,
-        offline=arguments.offline,
-        toolchain_name=arguments.toolchain,
-        remote=remote,
-        push=push,
-    )
+    return Builds(environment.store, remote, push=push, say=lambda text: environment.board.say("store", text))

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_builds, open_environment
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run
+from emwheels.pipeline.survey import plan
 from emwheels.plan.ci_jobs import GITHUB_LEVELS, ci_levels, github, gitlab
 from emwheels.plan.planning import REMOTE, TO_BUILD
 from emwheels.profile import PROFILES
@@ -56,7 +59,9 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
 
 def run_plan(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Print the plan and return the exit status: 0 also if there is something to do."""
-    planned = open_pipeline(arguments, project, targets).plan(arguments.names, arguments.profile)
+    environment = open_environment(arguments, project, targets)
+    builds = open_builds(arguments, environment)
+    planned = plan(make_run(environment, arguments.names, Options(profile=arguments.profile), builds=builds))
     if arguments.format != "table":
         print(ci_plan(planned, arguments.format))
     elif arguments.json:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_builds, open_environment
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
 from emwheels.profile import PROFILES
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.checkout import Project
-    from emwheels.pipeline.run import Pipeline
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -58,20 +57,21 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
     if bool(arguments.names) == arguments.all:
         raise UsageError("give names, or --all")
     names = arguments.names or list(load_recipes(project.recipes, patches=project.patches))
-    pipeline = open_pipeline(arguments, project, targets)
+    environment = open_environment(arguments, project, targets)
+    builds = open_builds(arguments, environment)
     found: list[Reproduction] = []
     failed: dict[str, EmwheelsError] = {}
     for name in names:
         try:
-            found.append(reproduce(pipeline, name, arguments.profile, once=arguments.once))
+            found.append(reproduce(environment, builds, name, arguments.profile, once=arguments.once))
         except EmwheelsError as error:
             failed[name] = error
             print(f"emwheels: {name}: {error.message}", file=sys.stderr)
             continue
         if (docs := project.root / "docs").is_dir():
-            _note(pipeline, found[-1], docs / "reproduce" / f"{found[-1].name}.json", once=arguments.once)
+            _note(found[-1], docs / "reproduce" / f"{found[-1].name}.json", once=arguments.once)
         said = "the same bytes" if found[-1].same else f"differs: {found[-1].difference}"
-        pipeline.board.say(found[-1].name, said)
+        environment.board.say(found[-1].name, said)
     if arguments.json:
         rows = [asdict(one) | {"same": one.same} for one in found]
         print(json.dumps(rows + [{"name": name, "error": str(error)} for name, error in failed.items()], indent=1))
@@ -82,11 +82,11 @@ def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targ
     return 0 if all(one.same for one in found) else NotReproducedError.exit_code
 
 
-def _note(pipeline: Pipeline, found: Reproduction, path: Path, *, once: bool) -> None:
+def _note(found: Reproduction, path: Path, *, once: bool) -> None:
     """Write down what came of it, and of which wheel, for docs/reproduce.md."""
     document = {
         "name": found.name,
-        "version": pipeline.recipe(found.name).version,
+        "version": found.version,
         "date": datetime.now(UTC).date().isoformat(),
         "how": "`reproduce --once`" if once else "`reproduce`",
         "same": found.same,

@@ -8,10 +8,13 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_environment
 from emwheels.errors import EmwheelsError
 from emwheels.harness.engines import ENGINES
-from emwheels.pipeline.model import Options
+from emwheels.outputs.named import content
+from emwheels.pipeline.model import Options, Run
+from emwheels.pipeline.run import make_run
+from emwheels.pipeline.survey import survey
 from emwheels.plan.key import input_digests
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import recorded_results
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.checkout import Project
-    from emwheels.pipeline.run import Pipeline
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
     from emwheels.upstream.result import SuiteResult
@@ -58,7 +60,7 @@ def run_tables(arguments: argparse.Namespace, project: Project, targets: Targets
     inputs = input_digests(recipes, target, profile=options.profile, compiler=compiler)
     ledger = read_ledger(docs / WHEELS)
     if not arguments.check:
-        ledger = surveyed(open_pipeline(arguments, project, targets), ledger, options, inputs)
+        ledger = surveyed(make_run(open_environment(arguments, project, targets), (), options), ledger, inputs)
         write_ledger(ledger, docs / WHEELS)
     pages = written_pages(docs, ledger, recipes)
     if not arguments.check:
@@ -82,25 +84,25 @@ def run_tables(arguments: argparse.Namespace, project: Project, targets: Targets
     )
 
 
-def surveyed(pipeline: Pipeline, before: Ledger, options: Options, inputs: dict[str, str]) -> Ledger:
+def surveyed(run: Run, before: Ledger, inputs: dict[str, str]) -> Ledger:
     """Return the wheels that are in the store for the present recipes; of others, what was known ``before``."""
     wheels = {name: wheel for name, wheel in before.wheels.items() if name in inputs}
-    for outcome in pipeline.survey((), options):
+    for outcome in survey(run):
         if (output := outcome.output) is not None:
             wheels[output.name] = Wheel(
                 name=output.name,
-                version=pipeline.recipe(output.name).version,
+                version=run.recipe(output.name).version,
                 kind=output.kind,
                 filename=output.filename,
                 sha256=output.sha256,
-                content=pipeline.content(output),
+                content=content(output, run.environment.store),
                 bytes=output.size,
                 seconds=output.seconds,
                 inputs=inputs[output.name],
                 engines=outcome.engines,
             )
     date = datetime.now(UTC).date().isoformat()
-    return Ledger(target=pipeline.target.name, profile=options.profile, date=date, wheels=wheels)
+    return Ledger(target=run.environment.target.name, profile=run.options.profile, date=date, wheels=wheels)
 
 
 def written_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_pipeline
+from emwheels.cli.opening import open_builds, open_environment
 from emwheels.errors import HarnessError, UsageError
+from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run, run_packages
+from emwheels.pipeline.testing import contents
 from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Project
     from emwheels.outputs.builds import Output
-    from emwheels.pipeline.run import Pipeline
+    from emwheels.pipeline.environment import Environment
+    from emwheels.pipeline.model import Run
     from emwheels.target import Targets
+    from emwheels.upstream.suite import UpstreamSuite
 
 _EXAMPLES = """examples:
   emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
@@ -63,7 +68,8 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
     """Run the suites, write and print what came of them, and return the exit status."""
     if arguments.list:
         return _list(arguments, project.root / "docs")
-    pipeline = open_pipeline(arguments, project, targets)
+    environment = open_environment(arguments, project, targets)
+    builds = open_builds(arguments, environment)
     recipes = load_recipes(project.recipes, patches=project.patches)
     for name in arguments.names:
         if name not in recipes:
@@ -74,40 +80,51 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets:
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )
     results = []
-    reports = pipeline.dist("speed") / "reports"
     for name, suite in suites.items():
         if suite is None:
             continue
         also, _ = split_requirements(suite, recipes)
-        outputs = _built(pipeline, [name, *also], Options(test=False))
-        wheels = pipeline.contents([name, *also], outputs)
+        run = make_run(
+            environment, [name, *also], Options(test=False, test_seconds=arguments.test_seconds), builds=builds
+        )
+        outputs = _built(run)
+        wheels = contents(run, [name, *also], outputs)
         noted = project.root / "docs" / "upstream-tests" / f"{name}.json"
         if arguments.due and noted.is_file() and read_result(noted).wheels == wheels:
-            pipeline.board.say(name, "upstream tests: the noted result is of the present wheels")
+            environment.board.say(name, "upstream tests: the noted result is of the present wheels")
             continue
-        with TemporaryDirectory(prefix="emwheels-upstream-") as folder:
-            builder = pipeline
-            if suite.backend_flags:
-                for_tests = project_for_tests(project, recipes[name], suite.backend_flags, Path(folder))
-                builder = open_pipeline(arguments, for_tests, targets)
-                shipped, outputs = outputs[name], _built(builder, [name, *also], Options(test=False, aside=(name,)))
-                wheels[name] = _content_of_shipped(pipeline, shipped, outputs[name])
-            result = run_suite(
-                builder,
-                recipes[name],
-                suite,
-                outputs,
-                reports=reports,
-                also=also,
-                test_seconds=arguments.test_seconds,
-                wheels=wheels,
-            )
+        result = _run(run, name, suite, outputs, also=also, wheels=wheels)
         write_result(result, noted)
         results.append(result)
         _print_suite(result)
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
     return HarnessError.exit_code if any(result.unexplained for result in results) else 0
+
+
+def _run(
+    run: Run,
+    name: str,
+    suite: UpstreamSuite,
+    outputs: dict[str, Output],
+    *,
+    also: Sequence[str],
+    wheels: dict[str, str],
+) -> SuiteResult:
+    """Run one suite, on a wheel that is built for it where the suite needs more in it than users get."""
+    environment = run.environment
+    reports = environment.dist(run.options.profile) / "reports"
+    recipe = run.recipes[name]
+    if not suite.backend_flags:
+        return run_suite(run, recipe, suite, outputs, reports=reports, also=also, wheels=wheels)
+    with TemporaryDirectory(prefix="emwheels-upstream-") as folder:
+        own = environment.with_project(
+            project_for_tests(environment.project, recipe, suite.backend_flags, Path(folder))
+        )
+        for_tests = make_run(own, [name, *also], replace(run.options, aside=(name,)), builds=run.builds)
+        built = _built(for_tests)
+        content_of = {name: _content_of_shipped(environment, outputs[name], built[name])}
+        return run_suite(for_tests, recipe, suite, built, reports=reports, also=also, wheels=wheels | content_of)
 
 
 def _list(arguments: argparse.Namespace, docs: Path) -> int:
@@ -126,28 +143,28 @@ def _list(arguments: argparse.Namespace, docs: Path) -> int:
     return 0
 
 
-def _built(pipeline: Pipeline, names: Sequence[str], options: Options) -> dict[str, Output]:
-    outcomes = pipeline.run(names, options)
+def _built(run: Run) -> dict[str, Output]:
+    outcomes = run_packages(run)
     if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
         raise errors[0]
     return {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
 
 
-def _content_of_shipped(pipeline: Pipeline, shipped: Output, tested: Output) -> str:
+def _content_of_shipped(environment: Environment, shipped: Output, tested: Output) -> str:
     """Return the content of the wheel that users get, if all that is in it is in the wheel that is ``tested`` as well.
 
     That has compiled parts of tests besides. If it has anything with other bytes, the result is of itself alone.
     """
-    changed = changed_members(*(pipeline.store.get(output.kind, output.sha256) for output in (shipped, tested)))
+    changed = changed_members(*(environment.store.get(output.kind, output.sha256) for output in (shipped, tested)))
     if not changed:
-        return pipeline.content(shipped)
+        return content(shipped, environment.store)
     shown = ", ".join(changed[:3])
-    pipeline.board.say(
+    environment.board.say(
         shipped.name,
         f"warning: the wheel that is built for the tests differs from the one that users get in {len(changed)} files "
         f"({shown}): the result does not count for that",
     )
-    return pipeline.content(tested)
+    return content(tested, environment.store)
 
 
 def _print_suite(result: SuiteResult) -> None:

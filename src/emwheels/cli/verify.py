@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.cli.opening import open_environment
 from emwheels.errors import IndexingError
-from emwheels.pipeline.run import Pipeline
 from emwheels.progress import Board
 from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
 
@@ -53,20 +53,20 @@ def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
 def run_verify(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
     """Verify, print, and return the exit status."""
     board = Board()
-    pipeline = Pipeline(project, targets, targets.get(arguments.target), board=board, offline=arguments.offline)
+    environment = open_environment(arguments, project, targets)
     clients = [client for client in CLIENTS if client in (arguments.client or CLIENTS)]
     engines = None
     if any(client.startswith("micropip") for client in clients):
         engines = with_engines(
-            image=pipeline.image,
-            runtime=pipeline.toolchain.runtime,
-            playwright_core=pipeline.playwright_core,
-            harness_wheels=pipeline.harness_wheels,
+            image=environment.image,
+            runtime=environment.runtime,
+            playwright_core=environment.playwright_core,
+            harness_wheels=environment.harness_wheels,
         )
     reports = verify(
         arguments.urls,
-        target=pipeline.target,
-        others=[target for target in targets.targets.values() if target is not pipeline.target],
+        target=environment.target,
+        others=[target for target in targets.targets.values() if target is not environment.target],
         clients=clients,
         engines=engines,
         only=arguments.only,

@@ -14,6 +14,7 @@ from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain
+from emwheels.outputs.named import named_wheel
 from emwheels.store import Store
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from emwheels.checkout import Project
     from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
+    from emwheels.outputs.builds import Output
     from emwheels.progress import Board
     from emwheels.target import Target, Targets
 
@@ -46,6 +48,17 @@ class Environment:
         self.offline = offline
         self.toolchain_name = toolchain_name
         self.store = Store(project.cache / "store")
+
+    def with_project(self, project: Project) -> Environment:
+        """Return the same for another project with the same cache."""
+        return Environment(
+            project,
+            self.targets,
+            self.target,
+            board=self.board,
+            offline=self.offline,
+            toolchain_name=self.toolchain_name,
+        )
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -135,10 +148,22 @@ class Environment:
         return tuple(folder / wheel.filename for wheel in fetched)
 
     @cached_property
+    def runtime(self) -> Path:
+        """The unpacked npm package ``pyodide`` of the target."""
+        return self.runtime_of(self.target)
+
+    def runtime_of(self, target: Target) -> Path:
+        """Return the unpacked npm package ``pyodide`` of any target."""
+        return npm_package(target.runtime, target.runtime_sha256, self.fetcher, self.project.cache)
+
+    @cached_property
     def release(self) -> index.Release:
         """What the target's own lock says, for the one that the index has."""
-        runtime = npm_package(self.target.runtime, self.target.runtime_sha256, self.fetcher, self.project.cache)
-        return index.read_release(self.target, runtime)
+        return index.read_release(self.target, self.runtime)
+
+    def named(self, output: Output) -> Path:
+        """Return a wheel of the store under its own name."""
+        return named_wheel(output, self.store, self.project.cache / "named")
 
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""

@@ -1,16 +1,25 @@
-"""What a run is to do, and what came of a package."""
+"""What flows through a run: its options, what its stages share, its tasks, and what came of a package."""
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.utils import canonicalize_name
 
 from emwheels.harness.engines import ENGINES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emwheels.build.compiler_cache import Hits
     from emwheels.errors import EmwheelsError
-    from emwheels.outputs.builds import Output
+    from emwheels.outputs.builds import Builds, Output
+    from emwheels.pipeline.environment import Environment
+    from emwheels.recipe.model import Recipe
+    from emwheels.schedule import JobServer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,43 @@ class Options:
     """Start nothing more after the first failure."""
     aside: tuple[str, ...] = ()
     """Packages that are built otherwise than their recipes say: what comes out is not noted as their latest build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What the stages of one run share. `emwheels.pipeline.run.make_run` makes it, complete."""
+
+    environment: Environment
+    recipes: Mapping[str, Recipe]
+    """Those that the run is about, with all that they need."""
+    options: Options
+    builds: Builds
+    stopping: threading.Event = field(default_factory=threading.Event)
+    """Set when everything is to end."""
+    jobserver: JobServer | None = None
+    """Shares the cores between builds; without it, a build takes what it wants."""
+
+    def recipe(self, name: str) -> Recipe:
+        """Return the recipe called ``name``, in any spelling of PEP 503."""
+        return next(recipe for own, recipe in self.recipes.items() if canonicalize_name(own) == canonicalize_name(name))
+
+
+class Stage(StrEnum):
+    """What a task does with a package."""
+
+    BUILD = "build"
+    TEST = "test"
+
+
+class Step(NamedTuple):
+    """The identity of a task of a run."""
+
+    stage: Stage
+    name: str
+
+    def __str__(self) -> str:
+        """E.g. ``build numpy``."""
+        return f"{self.stage} {self.name}"
 
 
 @dataclass(kw_only=True)

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from emwheels.build.compile import build
 from emwheels.errors import EmwheelsError
 from emwheels.image.removal import remove_tree
+from emwheels.outputs.named import content
 from emwheels.pipeline.difference import first_difference
+from emwheels.pipeline.gathering import gather
+from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.schedule import JobServer, available_cores
 
 if TYPE_CHECKING:
@@ -22,7 +26,8 @@ if TYPE_CHECKING:
 
     from emwheels.build.compile import BuildInputs
     from emwheels.image.model import Image
-    from emwheels.pipeline.run import Pipeline
+    from emwheels.outputs.builds import Builds
+    from emwheels.pipeline.environment import Environment
 
 DAYS_AHEAD = 400
 """How far the clock of a build on another day is ahead: another year, and another day of the week."""
@@ -48,6 +53,7 @@ class Reproduction:
     """Two builds of one package."""
 
     name: str
+    version: str
     difference: str
     """The first difference between the two, in words; empty if their bytes are equal."""
     as_stored: bool
@@ -59,7 +65,7 @@ class Reproduction:
     varied: tuple[str, ...]
     """What was another between the builds, in words."""
     content: str = ""
-    """Of what is in the store: see `emwheels.pipeline.testing.TestingSteps.content`."""
+    """Of what is in the store: see `emwheels.outputs.named.content`."""
     files: tuple[str, ...] = ()
     """Where the two are, if they differ."""
 
@@ -79,7 +85,7 @@ class _Surroundings:
     starter: tuple[str, ...] = ()
 
 
-def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False) -> Reproduction:
+def reproduce(environment: Environment, builds: Builds, name: str, profile: str, *, once: bool = False) -> Reproduction:
     """Build ``name`` twice without a compiler cache, and compare both with what is in the store.
 
     The builds have other folders of the host, numbers of jobs, times of the day, time zones, user names in the
@@ -88,16 +94,17 @@ def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False
     whatever does not build.
     """
     options = Options(profile=profile, test=False, ccache=False)
-    outcomes = pipeline.run([name], options)
+    run = make_run(environment, [name], options, builds=builds)
+    outcomes = run_packages(run)
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
     outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-    recipe = pipeline.recipe(name)
-    inputs = pipeline.inputs(recipe, pipeline.key(recipe, profile, outputs), options, outputs)
-    work, logs = pipeline.project.cache / "work", pipeline.logs / recipe.name
+    recipe = run.recipe(name)
+    inputs = gather(run, recipe, key_of(run, recipe, outputs), outputs)
+    work, logs = environment.project.cache / "work", environment.logs / recipe.name
     second, varied = _elsewhere(
-        work / f"a-second-time-somewhere-else-{os.getpid()}" / "deeper" / "down", pipeline.image
+        work / f"a-second-time-somewhere-else-{os.getpid()}" / "deeper" / "down", environment.image
     )
     first = _Surroundings(
         place=work / f"reproduce-{os.getpid()}",
@@ -110,12 +117,12 @@ def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False
         for number, surroundings in enumerate(around, start=1):
             jobs = surroundings.jobs
             said = f"build {number} of {len(around)}, {jobs} job{'s' if jobs > 1 else ''}"
-            with pipeline.board.phase(recipe.name, said):
-                file, took = _build(pipeline, inputs, surroundings, logs / f"reproduce-{number}.log")
+            with environment.board.phase(recipe.name, said):
+                file, took = _build(environment, inputs, surroundings, logs / f"reproduce-{number}.log")
             made.append(file)
             seconds.append(round(took, 3))
         stored = outputs[recipe.name]
-        in_store = pipeline.store.get(stored.kind, stored.sha256)
+        in_store = environment.store.get(stored.kind, stored.sha256)
         sha256 = hashlib.sha256(made[-1].read_bytes()).hexdigest()
         difference = "" if once else first_difference(*made)
         as_stored = made[0].read_bytes() == in_store.read_bytes()
@@ -128,12 +135,13 @@ def reproduce(pipeline: Pipeline, name: str, profile: str, *, once: bool = False
         remove_tree(second.place.parent.parent)
     return Reproduction(
         name=recipe.name,
+        version=recipe.version,
         difference=difference,
         as_stored=as_stored,
         seconds=tuple(seconds),
         sha256=sha256,
         varied=varied,
-        content=pipeline.content(stored),
+        content=content(stored, environment.store),
         files=kept,
     )
 
@@ -168,15 +176,15 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
     return surroundings, tuple(varied)
 
 
-def _build(pipeline: Pipeline, inputs: BuildInputs, around: _Surroundings, log: Path) -> tuple[Path, float]:
+def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings, log: Path) -> tuple[Path, float]:
     work = around.place / "work"
     work.mkdir(parents=True)
     server = JobServer(around.place / "jobserver", cores=around.jobs, inside="/mnt/jobserver")
     try:
         built = build(
             replace(inputs, jobserver=server, environment=around.environment, starter=around.starter),
-            image=pipeline.image,
-            toolchain=pipeline.toolchain,
+            image=environment.image,
+            toolchain=environment.toolchain,
             work=work,
             log=log,
         )

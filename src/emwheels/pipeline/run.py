@@ -1,24 +1,22 @@
-"""The whole path for some packages: reads the recipes, runs every package's steps over the graph, publishes."""
+"""The whole path for some packages: reads the recipes, runs every package's stages over the graph, publishes."""
 
 from __future__ import annotations
 
 import os
-import re
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from emwheels import index
 from emwheels.errors import EmwheelsError, of_os_error
-from emwheels.image.removal import remove_tree
-from emwheels.outputs.builds import KIND
-from emwheels.outputs.latest import latest_key
-from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.testing import TestingSteps
+from emwheels.outputs.builds import Builds
+from emwheels.pipeline.known import existing, key_of, latest
+from emwheels.pipeline.model import Options, Outcome, Run, Stage, Step
+from emwheels.pipeline.phases import alone, remove_stale_work
+from emwheels.pipeline.publishing import publish_package, show_status
+from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
-from emwheels.plan.planning import Planned, make_plan
 from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
 from emwheels.recipe.load import load_recipes
 from emwheels.schedule import (
@@ -33,200 +31,172 @@ from emwheels.schedule import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.outputs.builds import Output
+    from emwheels.pipeline.environment import Environment
     from emwheels.recipe.model import Recipe
     from emwheels.schedule import Executor
 
 
-class Pipeline(TestingSteps):
-    """Runs packages of one project for one target."""
+def make_run(
+    environment: Environment, names: Sequence[str], options: Options | None = None, *, builds: Builds | None = None
+) -> Run:
+    """Return a run of the recipes ``names`` (all if empty) and what they need. Raises `RecipeError`, `UsageError`.
 
-    def recipe(self, name: str) -> Recipe:
-        """Return the recipe called ``name`` of those that the last run was about, in any spelling of PEP 503."""
-        return next(
-            recipe for own, recipe in self._recipes.items() if canonicalize_name(own) == canonicalize_name(name)
+    ``builds`` is what was built before; without it, what is in the local store.
+    """
+    project = environment.project
+    return Run(
+        environment=environment,
+        recipes=load_recipes(project.recipes, patches=project.patches, names=names or None),
+        options=options or Options(),
+        builds=builds or Builds(environment.store, say=lambda text: environment.board.say("store", text)),
+    )
+
+
+def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -> list[Outcome]:
+    """Build and test the packages of ``run`` and return what came of each, in the order of their needs.
+
+    ``executor`` does the tasks somewhere else, by `do_step`; what it built has to be in the remote store when a task
+    ends. Without it, this machine does them.
+
+    Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
+    nothing else. A signal ends everything that runs before its exception goes on.
+    """
+    remove_stale_work(run.environment.project.cache / "work")
+    _ = run.environment.image_digest  # making the image is nothing to be done beside builds
+    cores = run.options.jobs or available_cores()
+    with _shared_cores(run, cores) as shared:
+        here: LocalExecutor[Step, Outcome] = LocalExecutor(
+            lambda step, given: do_step(shared, step, given),
+            jobs=cores,
+            memory=available_memory(),
+            stopping=shared.stopping,
         )
-
-    def plan(self, names: Sequence[str], profile: str) -> list[Planned]:
-        """Return what `run` would do with ``names`` (all if empty) and what they need, and why. Builds nothing."""
-        self.load(names)
-        return make_plan(self._recipes, profile, self)
-
-    def load(self, names: Sequence[str]) -> None:
-        """Read the recipes of ``names`` (all if empty) and of what they need: `step` works on them."""
-        self._recipes = load_recipes(self.project.recipes, patches=self.project.patches, names=names or None)
-
-    def bring(self, output: Output) -> None:
-        """See to it that what another machine built is in the local store."""
-        if self.builds.get(output.key) is None:
-            raise EmwheelsError(
-                f"{output.name} was built elsewhere and cannot be had from the remote store",
-                hint="run the command again: what cannot be had is built again",
-            )
-
-    def stop(self) -> None:
-        """Let tasks that are at work here end at the next occasion."""
-        self._stopping.set()
-
-    def run(
-        self, names: Sequence[str], options: Options, *, executor: Executor[Outcome] | None = None
-    ) -> list[Outcome]:
-        """Build ``names`` and what they need and return what came of each, in the order of their needs.
-
-        ``executor`` does the tasks somewhere else, with `step` of a pipeline that has loaded the same names; what it
-        built has to be in the remote store when a task ends. Without it, this machine does them.
-
-        Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
-        nothing else. A signal ends everything that runs before its exception goes on.
-        """
-        self.load(names)
-        remove_stale_work(self.project.cache / "work")
-        outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(self._recipes)}
-        _ = self.image_digest  # making the image is nothing to be done beside builds
-        cores = options.jobs or available_cores()
-        here = LocalExecutor(lambda task, given: self.step(task, given, options), jobs=cores, memory=available_memory())
-        self._stopping = here.stopping
-        self._jobserver = server = JobServer(
-            self.project.cache / "work" / f"jobserver-{os.getpid()}", cores=cores, inside="/mnt/jobserver"
-        )
+        ends = _Ends(shared)
         try:
             run_tasks(
-                self._tasks(options, cores),
+                _tasks(shared, cores),
                 executor or here,
                 ok=lambda outcome: outcome.error is None,
-                fail_fast=options.fail_fast,
-                on_end=lambda task, result: self._ended(task, result, options, outcomes),
+                fail_fast=shared.options.fail_fast,
+                on_end=ends,
             )
         finally:
-            self._jobserver = None
-            server.close()
-            self._write_status(options)
-        return list(outcomes.values())
+            ends.show()
+    return list(ends.outcomes.values())
 
-    def _write_status(self, options: Options) -> None:
-        """Write the status page anew, if the run has built, tested or published something that it tells of."""
-        if self._to_show:
-            from emwheels.status import write_status
 
-            targets = list(self.targets.targets.values())
-            write_status(self.dist(options.profile), self.store, targets, profile=options.profile, tested=self._to_show)
-            self._to_show = {}
+@contextmanager
+def _shared_cores(run: Run, cores: int) -> Iterator[Run]:
+    folder = run.environment.project.cache / "work" / f"jobserver-{os.getpid()}"
+    server = JobServer(folder, cores=cores, inside="/mnt/jobserver")
+    try:
+        yield replace(run, jobserver=server)
+    finally:
+        server.close()
 
-    def survey(self, names: Sequence[str], options: Options) -> list[Outcome]:
-        """Return what is there of ``names`` (or of every recipe) and what they need; builds and tests nothing.
 
-        The state is ``reused`` with the output and the engines that passed, or ``missing``.
-        """
-        self.load(names)
-        outputs: dict[str, Output] = {}
-        outcomes = []
-        for name in dependency_order(self._recipes):
-            recipe = self._recipes[name]
-            outcomes.append(outcome := Outcome(name=name, state="missing"))
-            if any(need not in outputs for need in recipe.requirements.host):
-                continue
-            if found := self.existing(self.key(recipe, options.profile, outputs)):
-                outcome.state, outputs[name] = "reused", found[0]
-                outcome.output = found[0]
-                outcome.engines = self.tested(recipe, outputs, options.engines)
-        return outcomes
+def _tasks(run: Run, cores: int) -> list[Task[Step]]:
+    """Return two tasks for each package, to build and to test it, the second if there are tests to run.
 
-    def _tasks(self, options: Options, cores: int) -> list[Task]:
-        """Return two tasks for each package, ``build NAME`` and ``test NAME``, the second if there are tests to run.
+    What is compiled against a package does not wait for that package's tests.
+    """
+    tasks = []
+    for name, recipe in run.recipes.items():
+        needs = tuple(Step(Stage.BUILD, need) for need in required_recipes(recipe, run.recipes))
+        before = latest(run, name) or {}
+        seconds = before.get("output", {}).get("seconds", _UNKNOWN_SECONDS)
+        memory = before.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
+        tasks.append(Task(identity=Step(Stage.BUILD, name), needs=needs, seconds=seconds, memory=memory))
+        if _has_tests(run, recipe):
+            closure = tuple(Step(Stage.BUILD, need) for need in run_closure(name, run.recipes))
+            tasks.append(
+                Task(identity=Step(Stage.TEST, name), needs=closure, seconds=_TEST_SECONDS, memory=_TEST_MEMORY)
+            )
+    return tasks
 
-        What is compiled against a package does not wait for that package's tests.
-        """
-        tasks = []
-        for name, recipe in self._recipes.items():
-            needs = tuple(f"build {need}" for need in required_recipes(recipe, self._recipes))
-            latest = self.latest(name, options.profile) or {}
-            seconds = latest.get("output", {}).get("seconds", _UNKNOWN_SECONDS)
-            memory = latest.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
-            tasks.append(Task(name=f"build {name}", needs=needs, seconds=seconds, memory=memory))
-            if options.test and recipe.tests and recipe.build.type != "static_library":
-                closure = tuple(f"build {need}" for need in run_closure(name, self._recipes))
-                tasks.append(Task(name=f"test {name}", needs=closure, seconds=_TEST_SECONDS, memory=_TEST_MEMORY))
-        return tasks
 
-    def step(self, task: str, given: Mapping[str, Outcome], options: Options) -> Outcome:
-        """Do one task of a run: ``build NAME`` or ``test NAME``, given what the tasks before it came out as.
+def _has_tests(run: Run, recipe: Recipe) -> bool:
+    return run.options.test and bool(recipe.tests) and recipe.build.type != "static_library"
 
-        What goes in and comes out can be sent to another process. A failure is in the outcome; of what is not a
-        user's to mend, the exception is raised.
-        """
-        what, _, name = task.partition(" ")
-        recipe = self._recipes[name]
-        outputs = {outcome.name: outcome.output for outcome in given.values() if outcome.output is not None}
-        if what == "test":
-            before = given[f"build {name}"]
-            outcome = replace(before, phases=dict(before.phases), engines=dict(before.engines))
+
+def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
+    """Do one task of a run, given what the tasks before it came out as.
+
+    What goes in and comes out can be sent to another process. A failure is in the outcome; of what is not a user's to
+    mend, the exception is raised.
+    """
+    recipe = run.recipes[step.name]
+    outputs = {outcome.name: outcome.output for outcome in given.values() if outcome.output is not None}
+    if step.stage is Stage.TEST:
+        before = given[Step(Stage.BUILD, step.name)]
+        outcome = replace(before, phases=dict(before.phases), engines=dict(before.engines))
+    else:
+        outcome = Outcome(name=step.name, state="failed")
+    try:
+        if step.stage is Stage.TEST:
+            test_package(run, recipe, outputs, outcome)
         else:
-            outcome = Outcome(name=name, state="failed")
-        try:
-            if what == "test":
-                self.test(recipe, outputs, options, outcome)
-            else:
-                self._build_or_reuse(recipe, options, outputs, outcome)
-        except (EmwheelsError, OSError) as error:
-            outcome.state, outcome.error = "failed", of_os_error(error) if isinstance(error, OSError) else error
-            if not self._stopping.is_set():
-                hint = f"\n  {outcome.error.hint}" if outcome.error.hint else ""
-                self.board.say(name, f"failed: {outcome.error.message}{hint}")
-        return outcome
+            _build_or_reuse(run, recipe, outputs, outcome)
+    except (EmwheelsError, OSError) as error:
+        outcome.state, outcome.error = "failed", of_os_error(error) if isinstance(error, OSError) else error
+        if not run.stopping.is_set():
+            hint = f"\n  {outcome.error.hint}" if outcome.error.hint else ""
+            run.environment.board.say(step.name, f"failed: {outcome.error.message}{hint}")
+    return outcome
 
-    def _build_or_reuse(
-        self, recipe: Recipe, options: Options, outputs: Mapping[str, Output], outcome: Outcome
-    ) -> None:
-        key = self.key(recipe, options.profile, outputs)
-        found = None if options.rebuild else self.existing(key)
-        if found is None:
-            with self._alone(recipe.name, key):
-                # Another run may have built it while this one waited.
-                found = None if options.rebuild else self.existing(key)
-                if found is None:
-                    latest = self.latest(recipe.name, options.profile)
-                    why = explain(key, latest["inputs"] if latest else None)
-                    why = ["asked to build it again"] if options.rebuild else why
-                    self.board.say(recipe.name, f"to build: {'; '.join(why)}")
-                    outcome.output = self.build(recipe, key, options, outputs, outcome)
-                    outcome.state = "built"
-                    return
-        outcome.output, where = found
-        outcome.state, outcome.why = "reused", _REUSED[where]
 
-    def _ended(self, task: str, result: Result[Outcome], options: Options, outcomes: dict[str, Outcome]) -> None:
-        """Note what came of a task; publish a package whose last task it was."""
-        what, _, name = task.partition(" ")
+def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], outcome: Outcome) -> None:
+    key = key_of(run, recipe, outputs)
+    found = None if run.options.rebuild else existing(run, key)
+    if found is None:
+        with alone(run, recipe.name, key):
+            # Another run may have built it while this one waited.
+            found = None if run.options.rebuild else existing(run, key)
+            if found is None:
+                from emwheels.pipeline.building import build_package  # noqa: PLC0415  half a second, for who builds
+
+                before = latest(run, recipe.name)
+                why = explain(key, before["inputs"] if before else None)
+                why = ["asked to build it again"] if run.options.rebuild else why
+                run.environment.board.say(recipe.name, f"to build: {'; '.join(why)}")
+                outcome.output = build_package(run, recipe, key, outputs, outcome)
+                outcome.state = "built"
+                return
+    outcome.output, where = found
+    outcome.state, outcome.why = "reused", _REUSED[where]
+
+
+class _Ends:
+    """Notes what came of each task, and publishes a package whose last task it was."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(run.recipes)}
+        self._to_show: dict[str, Mapping[str, str]] = {}
+        """Projects of which the status page has to tell something new, with what came of their tests."""
+
+    def __call__(self, step: Step, result: Result[Step, Outcome]) -> None:
         if result.error is not None:
             raise result.error
+        name, run = step.name, self._run
         if result.value is not None:
-            outcomes[name] = result.value
-        elif result.state is State.BLOCKED and what == "build":
-            at_fault = sorted({cause.partition(" ")[2] for cause in result.blocked_by})
-            outcomes[name] = Outcome(name=name, state="blocked", why=f"needs {', '.join(at_fault)}")
-        recipe, output = self._recipes[name], outcomes[name].output
-        tested = what == "test" or not (options.test and recipe.tests)
-        if result.state is State.DONE and tested and output is not None and output.kind == "wheels":
-            self.store.add_root(self.dist(options.profile).resolve() / "wheels")
-            if not self.store.has(output.kind, output.sha256):  # built on another machine
-                self.builds.get(output.key)
-            # Its bytes were verified, or written, a moment ago.
-            wheel = self.store.get(output.kind, output.sha256, verify=False)
-            self._remember(output, options.profile)
-            dist = self.dist(options.profile)
-            published = index.publish(dist, wheel, output.filename, release=self.release, sha256=output.sha256)
-            if published or outcomes[name].phases:
-                self._to_show[canonicalize_name(name)] = outcomes[name].engines
+            self.outcomes[name] = result.value
+        elif result.state is State.BLOCKED and step.stage is Stage.BUILD:
+            at_fault = sorted({cause.name for cause in result.blocked_by})
+            self.outcomes[name] = Outcome(name=name, state="blocked", why=f"needs {', '.join(at_fault)}")
+        outcome = self.outcomes[name]
+        last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
+        wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
+        if result.state is State.DONE and last and wheel and (publish_package(run, wheel) or outcome.phases):
+            self._to_show[canonicalize_name(name)] = outcome.engines
 
-    def _remember(self, output: Output, profile: str) -> None:
-        """See to it that what is published is what `latest` tells of, wherever and whenever it was built."""
-        latest = self.latest(output.name, profile)
-        if latest is None or latest["output"]["key"] != output.key:
-            record = self.store.get_record(KIND, output.key)
-            if record is not None:
-                self.store.add_record("latest", latest_key(output.name, self.target.name, profile), record)
+    def show(self) -> None:
+        """Write the status page anew, if there is something new that it tells of."""
+        if self._to_show:
+            show_status(self._run, self._to_show)
 
 
 _REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}
@@ -235,11 +205,3 @@ _UNKNOWN_PEAK_KIB = 1 << 20
 """What is assumed of a package that was never built: the memory of one compiler that works hard."""
 _TEST_SECONDS = 30.0
 _TEST_MEMORY = 1 << 30
-
-
-def remove_stale_work(folder: Path) -> None:
-    """Remove the folders of builds whose process is gone."""
-    for path in folder.glob("*-*"):
-        match = re.fullmatch(r".*-(\d+)", path.name)
-        if match and not Path(f"/proc/{match[1]}").exists():
-            remove_tree(path)

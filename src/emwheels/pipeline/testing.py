@@ -1,4 +1,4 @@
-"""One package: its tests, on what was built, in each engine."""
+"""Stage: the tests of one package, on what was built, in each engine."""
 
 from __future__ import annotations
 
@@ -10,191 +10,204 @@ from packaging.utils import parse_wheel_filename
 
 from emwheels.errors import HarnessError, RecipeError
 from emwheels.harness import run_tests
-from emwheels.harness.model import EngineResult, Event, Suite
-from emwheels.pipeline.building import PackageSteps
-from emwheels.pipeline.upstream_suite import staged
+from emwheels.harness.model import Case, EngineResult, Event, Suite
+from emwheels.outputs.named import content
+from emwheels.pipeline.phases import timed
+from emwheels.pipeline.suite_files import staged
 from emwheels.recipe.graph import foreign_requirements, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
-from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from emwheels.outputs.builds import Output
-    from emwheels.pipeline.model import Options, Outcome
+    from emwheels.pipeline.model import Outcome, Run
+    from emwheels.progress import Board
     from emwheels.recipe.model import Recipe
 
 
-class TestingSteps(PackageSteps):
-    """The steps of a package from its build to its test results."""
+def tested(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[str, str]:
+    """Return a summary for each engine of the run in which the recipe's tests have passed on exactly these outputs."""
+    wheels, store = _run_wheels(run_closure(recipe.name, run.recipes), outputs), run.environment.store
+    records = {
+        engine: store.get_record("tests", key_of_tests(run, recipe, wheels, engine)) for engine in run.options.engines
+    }
+    return {engine: record["summary"] for engine, record in records.items() if record}
 
-    def tested(self, recipe: Recipe, outputs: Mapping[str, Output], engines: Iterable[str]) -> dict[str, str]:
-        """Return a summary for each engine in which the recipe's tests have passed on exactly these outputs."""
-        wheels = self._run_wheels(run_closure(recipe.name, self._recipes), outputs)
-        records = {engine: self.store.get_record("tests", self._test_key(recipe, wheels, engine)) for engine in engines}
-        return {engine: record["summary"] for engine, record in records.items() if record}
 
-    def _run_wheels(self, closure: Iterable[str], outputs: Mapping[str, Output]) -> list[Output]:
-        found = [outputs[name] for name in closure if name in outputs]
-        return [output for output in found if output.kind == "wheels"]
+def contents(run: Run, names: Sequence[str], outputs: Mapping[str, Output]) -> dict[str, str]:
+    """Return the content of the wheels of ``names``, and of those that they need to run, by name."""
+    closure = dict.fromkeys(name for each in names for name in run_closure(each, run.recipes))
+    return {output.name: content(output, run.environment.store) for output in _run_wheels(closure, outputs)}
 
-    def contents(self, names: Sequence[str], outputs: Mapping[str, Output]) -> dict[str, str]:
-        """Return the content of the wheels of ``names``, and of those that they need to run, by name."""
-        closure = dict.fromkeys(name for each in names for name in run_closure(each, self._recipes))
-        return {output.name: self.content(output) for output in self._run_wheels(closure, outputs)}
 
-    def content(self, output: Output) -> str:
-        """Return the hash of what a wheel holds, whatever was known of its making; of a library, that of its bytes."""
-        if output.kind != "wheels":
-            return output.sha256
-        record = self.store.get_record("contents", output.sha256)
-        if record is None:
-            record = {"content": content_of(self.store.get(output.kind, output.sha256))}
-            self.store.add_record("contents", output.sha256, record)
-        return str(record["content"])
-
-    def test(self, recipe: Recipe, outputs: Mapping[str, Output], options: Options, to: Outcome) -> None:
-        """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
-        if not options.retest:
-            to.engines |= self.tested(recipe, outputs, options.engines)
-        waiting = [engine for engine in options.engines if engine not in to.engines]
-        if not waiting:
-            return
-        reports = self.dist(options.profile) / "reports" / recipe.name / self.target.name
-        suite = read_suite(recipe.folder)
-        with self._timed(to, "test"):
-            results = self.run_in_engines(
-                recipe,
-                outputs,
-                tests=recipe.folder,
-                engines=waiting,
-                output=reports,
-                test_seconds=options.test_seconds,
-                on_event=lambda event: self._show(recipe.name, event),
-            )
-            smoke = self._smoke(recipe, suite, outputs, waiting, options) if suite and suite.smoke else {}
-        wheels = self._run_wheels(run_closure(recipe.name, self._recipes), outputs)
-        failed = []
-        for engine, result in results.items():
-            summary = f"{result.passed} passed"
-            summary += f", {result.skipped} skipped" if result.skipped else ""
-            cases = [case for case in result.cases if case.outcome in ("failed", "error")]
-            if engine in smoke:
-                summary += f", {smoke[engine].passed} of {smoke[engine].ran} upstream"
-                cases += smoke[engine].unexplained
-            if not cases:
-                record = {"summary": summary, "wheels": self.contents([recipe.name], outputs)}
-                self.store.add_record("tests", self._test_key(recipe, wheels, engine), record)
-            else:
-                summary += f", {len(cases)} failed"
-                failed += [f"  {engine}: {case.nodeid}: {_first_line(case.message)}" for case in cases]
-            to.engines[engine] = summary
-            self.board.say(recipe.name, f"{engine}: {summary} in {result.seconds:.1f} s")
-        if failed:
-            shown = "\n".join(failed[:20])
-            more = f"\n  and {len(failed) - 20} more" if len(failed) > 20 else ""
-            raise HarnessError(f"tests of {recipe.name} failed:\n{shown}{more}", hint=f"logs and JUnit XML: {reports}")
-
-    def _smoke(
-        self,
-        recipe: Recipe,
-        suite: UpstreamSuite,
-        outputs: Mapping[str, Output],
-        engines: Sequence[str],
-        options: Options,
-    ) -> dict[str, Smoke]:
-        """Run the files of the package's own suite that upstream.yaml names for that."""
-        also = tuple(run_closure(recipe.name, self._recipes))
-        with staged(self, recipe, suite, also=also, smoke=True) as ready:
-            results = self.run_in_engines(
-                recipe,
-                outputs,
-                tests=ready.tests,
-                engines=engines,
-                output=self.dist(options.profile) / "reports" / recipe.name / self.target.name / "smoke",
-                suite=ready.suite,
-                beside=ready.beside,
-                test_seconds=options.test_seconds,
-                on_event=lambda event: self._show(recipe.name, event),
-            )
-        return {engine: smoke_of(result, suite) for engine, result in results.items()}
-
-    def run_in_engines(
-        self,
-        recipe: Recipe,
-        outputs: Mapping[str, Output],
-        *,
-        tests: Path,
-        engines: Sequence[str],
-        output: Path,
-        suite: Suite = Suite(),  # noqa: B008  (it is immutable)
-        also: Sequence[str] = (),
-        beside: Sequence[Path] = (),
-        test_seconds: float,
-        on_event: Callable[[Event], None],
-    ) -> dict[str, EngineResult]:
-        """Run tests with the wheels of ``recipe``, of the recipes ``also``, and of all that these need.
-
-        The wheels ``beside`` are served as well.
-        """
-        wanted = (recipe.name, *also)
-        closure = list(dict.fromkeys(name for each in wanted for name in run_closure(each, self._recipes)))
-        served = {_project_name(wheel): wheel for wheel in (*beside, *self.served_wheels(closure))}
-        return run_tests(
-            image=self.image,
-            runtime=self.toolchain.runtime,
-            playwright_core=self.playwright_core,
-            harness_wheels=list(served.values()),
-            wheels=[self._wheel_path(output) for output in self._run_wheels(closure, outputs)],
-            requirements=[f"{recipe.name}=={recipe.version}"],
-            tests=tests,
-            engines=engines,
-            output=output,
-            suite=suite,
-            test_seconds=test_seconds,
-            on_event=on_event,
-            content=self.content(outputs[recipe.name]),
+def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Outcome) -> None:
+    """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
+    options, environment = run.options, run.environment
+    if not options.retest:
+        to.engines |= tested(run, recipe, outputs)
+    waiting = [engine for engine in options.engines if engine not in to.engines]
+    if not waiting:
+        return
+    reports = environment.dist(options.profile) / "reports" / recipe.name / environment.target.name
+    suite = read_suite(recipe.folder)
+    with timed(run, to, "test"):
+        results = run_in_engines(
+            run,
+            recipe,
+            outputs,
+            tests=recipe.folder,
+            engines=waiting,
+            output=reports,
+            on_event=lambda event: _show(environment.board, recipe.name, event),
         )
+        smoke = (
+            _smoke(run, recipe, suite, outputs, engines=waiting, reports=reports / "smoke")
+            if suite and suite.smoke
+            else {}
+        )
+    failed = []
+    for engine, result in results.items():
+        summary, cases = _summary(result, smoke.get(engine))
+        failed += [f"  {engine}: {case.nodeid}: {_first_line(case.message)}" for case in cases]
+        if not cases:
+            _remember(run, recipe, outputs, engine, summary)
+        to.engines[engine] = summary
+        environment.board.say(recipe.name, f"{engine}: {summary} in {result.seconds:.1f} s")
+    if failed:
+        shown = "\n".join(failed[:20])
+        more = f"\n  and {len(failed) - 20} more" if len(failed) > 20 else ""
+        raise HarnessError(f"tests of {recipe.name} failed:\n{shown}{more}", hint=f"logs and JUnit XML: {reports}")
 
-    def _show(self, name: str, event: Event) -> None:
-        if event.kind == "boot":
-            self.board.say(name, f"tests in {event.engine}")
 
-    def _test_key(self, recipe: Recipe, wheels: Sequence[Output], engine: str) -> str:
-        """Return the hash of everything that can change the tests' results."""
-        digest = hashlib.sha256()
-        lock = (files("emwheels.harness") / "requirements.txt").read_text()
-        for part in (engine, self.target.name, self.image_digest, lock, *(output.sha256 for output in wheels)):
-            digest.update(f"{part}\n".encode())
-        for name in run_closure(recipe.name, self._recipes):
-            if (run_lock := self._recipes[name].run_lock) is not None:
-                digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
-        suite = read_suite(recipe.folder)
-        aside = _NOT_TESTS - _SUITE_FILES if suite and suite.smoke else _NOT_TESTS
-        for path in sorted(recipe.folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.name not in aside:
-                digest.update(f"{path.relative_to(recipe.folder)}\n".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-        return digest.hexdigest()
+def _summary(result: EngineResult, smoke: Smoke | None) -> tuple[str, list[Case]]:
+    """Return what came of the tests in words, and those that failed."""
+    summary = f"{result.passed} passed"
+    summary += f", {result.skipped} skipped" if result.skipped else ""
+    cases = [case for case in result.cases if case.outcome in ("failed", "error")]
+    if smoke:
+        summary += f", {smoke.passed} of {smoke.ran} upstream"
+        cases += smoke.unexplained
+    return summary + (f", {len(cases)} failed" if cases else ""), cases
 
-    def served_wheels(self, names: Iterable[str]) -> tuple[Path, ...]:
-        """Return what is served beside the wheels of recipes ``names``: the harness's, and what the recipes need.
 
-        The harness's come first, then those of the first recipe that has a version.
-        """
-        served = {_project_name(wheel): wheel for wheel in self.harness_wheels}
-        for name in names:
-            recipe = self._recipes[name]
-            if recipe.run_lock is not None:
-                for wheel in self.pure_wheels(recipe.run_lock):
-                    served.setdefault(_project_name(wheel), wheel)
-            elif missing := foreign_requirements(recipe, self._recipes):
-                raise RecipeError(
-                    f"{recipe.folder}: requirements.run has {', '.join(missing)}, but there is no requirements.run.txt",
-                    hint=f"make it: nox -s lock -- {name}",
-                )
-        return tuple(served.values())
+def _remember(run: Run, recipe: Recipe, outputs: Mapping[str, Output], engine: str, summary: str) -> None:
+    wheels = _run_wheels(run_closure(recipe.name, run.recipes), outputs)
+    record = {"summary": summary, "wheels": contents(run, [recipe.name], outputs)}
+    run.environment.store.add_record("tests", key_of_tests(run, recipe, wheels, engine), record)
+
+
+def _smoke(
+    run: Run,
+    recipe: Recipe,
+    suite: UpstreamSuite,
+    outputs: Mapping[str, Output],
+    *,
+    engines: Sequence[str],
+    reports: Path,
+) -> dict[str, Smoke]:
+    """Run the files of the package's own suite that upstream.yaml names for that."""
+    also = tuple(run_closure(recipe.name, run.recipes))
+    with staged(run.environment, recipe, suite, also=also, smoke=True) as ready:
+        results = run_in_engines(
+            run,
+            recipe,
+            outputs,
+            tests=ready.tests,
+            engines=engines,
+            output=reports,
+            suite=ready.suite,
+            beside=ready.beside,
+            on_event=lambda event: _show(run.environment.board, recipe.name, event),
+        )
+    return {engine: smoke_of(result, suite) for engine, result in results.items()}
+
+
+def run_in_engines(
+    run: Run,
+    recipe: Recipe,
+    outputs: Mapping[str, Output],
+    *,
+    tests: Path,
+    engines: Sequence[str],
+    output: Path,
+    suite: Suite = Suite(),  # noqa: B008  (it is immutable)
+    also: Sequence[str] = (),
+    beside: Sequence[Path] = (),
+    on_event: Callable[[Event], None],
+) -> dict[str, EngineResult]:
+    """Run tests with the wheels of ``recipe``, of the recipes ``also``, and of all that these need.
+
+    The wheels ``beside`` are served as well.
+    """
+    environment = run.environment
+    wanted = (recipe.name, *also)
+    closure = list(dict.fromkeys(name for each in wanted for name in run_closure(each, run.recipes)))
+    served = {_project_name(wheel): wheel for wheel in (*beside, *_served_wheels(run, closure))}
+    return run_tests(
+        image=environment.image,
+        runtime=environment.runtime,
+        playwright_core=environment.playwright_core,
+        harness_wheels=list(served.values()),
+        wheels=[environment.named(wheel) for wheel in _run_wheels(closure, outputs)],
+        requirements=[f"{recipe.name}=={recipe.version}"],
+        tests=tests,
+        engines=engines,
+        output=output,
+        suite=suite,
+        test_seconds=run.options.test_seconds,
+        on_event=on_event,
+        content=content(outputs[recipe.name], environment.store),
+    )
+
+
+def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str) -> str:
+    """Return the hash of everything that can change the tests' results."""
+    digest, environment = hashlib.sha256(), run.environment
+    lock = (files("emwheels.harness") / "requirements.txt").read_text()
+    target, image = environment.target.name, environment.image_digest
+    for part in (engine, target, image, lock, *(output.sha256 for output in wheels)):
+        digest.update(f"{part}\n".encode())
+    for name in run_closure(recipe.name, run.recipes):
+        if (run_lock := run.recipes[name].run_lock) is not None:
+            digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
+    suite = read_suite(recipe.folder)
+    aside = _NOT_TESTS - _SUITE_FILES if suite and suite.smoke else _NOT_TESTS
+    for path in sorted(recipe.folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and path.name not in aside:
+            digest.update(f"{path.relative_to(recipe.folder)}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _run_wheels(closure: Iterable[str], outputs: Mapping[str, Output]) -> list[Output]:
+    found = [outputs[name] for name in closure if name in outputs]
+    return [output for output in found if output.kind == "wheels"]
+
+
+def _served_wheels(run: Run, names: Iterable[str]) -> tuple[Path, ...]:
+    """Return what is served beside the wheels of recipes ``names``: the harness's, and what the recipes need.
+
+    The harness's come first, then those of the first recipe that has a version.
+    """
+    served = {_project_name(wheel): wheel for wheel in run.environment.harness_wheels}
+    for name in names:
+        recipe = run.recipes[name]
+        if recipe.run_lock is not None:
+            for wheel in run.environment.pure_wheels(recipe.run_lock):
+                served.setdefault(_project_name(wheel), wheel)
+        elif missing := foreign_requirements(recipe, run.recipes):
+            raise RecipeError(
+                f"{recipe.folder}: requirements.run has {', '.join(missing)}, but there is no requirements.run.txt",
+                hint=f"make it: nox -s lock -- {name}",
+            )
+    return tuple(served.values())
+
+
+def _show(board: Board, name: str, event: Event) -> None:
+    if event.kind == "boot":
+        board.say(name, f"tests in {event.engine}")
 
 
 _SUITE_FILES = frozenset({LOCK_FILE, SUITE_FILE})

@@ -19,8 +19,11 @@ from emwheels.atomic import write_atomically
 from emwheels.checkout import Project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.archive import unpack
+from emwheels.outputs.builds import Builds
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline.run import Pipeline, remove_stale_work
+from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.phases import remove_stale_work
+from emwheels.pipeline.run import do_step, make_run, run_packages
 from emwheels.progress import Board
 from emwheels.schedule.cluster import DaskExecutor
 from emwheels.schedule.local import kill_children
@@ -29,10 +32,11 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emwheels.pipeline.model import Options, Outcome
+    from emwheels.outputs.builds import Output
+    from emwheels.pipeline.model import Options, Outcome, Run, Step
 
-_busy: dict[str, Pipeline] = {}
-"""What this process works at now: run -> its pipeline."""
+_busy: dict[str, Run] = {}
+"""What this process works at now, by the number of the run."""
 _lock = threading.Lock()
 
 
@@ -49,8 +53,8 @@ class Assignment:
     options: Options
     names: tuple[str, ...]
 
-    def __call__(self, task: str, given: Mapping[str, Outcome]) -> Reply:
-        """Do ``task`` here, with a pipeline on this machine's cache.
+    def __call__(self, step: Step, given: Mapping[Step, Outcome]) -> Reply:
+        """Do ``step`` here, with this machine's cache.
 
         What it needs comes from the remote store, and what it builds goes there before it counts as done, so that
         nothing is lost with this machine. Raises `EmwheelsError` when the remote store has no part in that.
@@ -65,16 +69,15 @@ class Assignment:
             unpack(archive, root)
             for name in ("recipes", "patches"):
                 (root / name).mkdir(exist_ok=True)
-            pipeline = self._pipeline(root)
+            run = self._run_here(root)
             with _lock:
-                _busy[self.run] = pipeline
+                _busy[self.run] = run
             try:
-                pipeline.load(self.names)
                 for outcome in given.values():
                     if outcome.output:
-                        pipeline.bring(outcome.output)
-                outcome = pipeline.step(task, given, self.options)
-                if outcome.output and not pipeline.builds.shared(outcome.output.key):
+                        _bring(run, outcome.output)
+                outcome = do_step(run, step, given)
+                if outcome.output and not run.builds.shared(outcome.output.key):
                     raise EmwheelsError(
                         f"{outcome.name} was built on {os.uname().nodename} but could not be pushed to {self.remote}",
                         hint="see why in that worker's output, then run the command again: the build is kept there",
@@ -82,20 +85,22 @@ class Assignment:
             finally:
                 with _lock:
                     _busy.pop(self.run, None)
-            reports = _files_below(pipeline.dist(self.options.profile) / "reports")
+            reports = _files_below(run.environment.dist(self.options.profile) / "reports")
             return Reply(outcome=outcome, reports=reports, host=f"{os.uname().nodename}, process {os.getpid()}")
 
-    def _pipeline(self, root: Path) -> Pipeline:
-        targets = load_targets(root / "targets.toml")
-        return Pipeline(
+    def _run_here(self, root: Path) -> Run:
+        targets, board = load_targets(root / "targets.toml"), Board()
+        environment = Environment(
             Project(root=root, cache=_cache()),
             targets,
             targets.get(self.target),
-            board=Board(),
+            board=board,
             toolchain_name=self.toolchain,
-            remote=open_remote(self.remote),
-            push=True,
         )
+        builds = Builds(
+            environment.store, open_remote(self.remote), push=True, say=lambda text: board.say("store", text)
+        )
+        return make_run(environment, self.names, self.options, builds=builds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,45 +113,52 @@ class Reply:
     host: str
 
 
-def run_on_cluster(
-    address: str, pipeline: Pipeline, names: Sequence[str], options: Options, remote: str
-) -> list[Outcome]:
-    """Run `Pipeline.run` with its tasks done by the workers of the Dask cluster whose scheduler is at ``address``.
+def run_on_cluster(address: str, run: Run, names: Sequence[str], remote: str) -> list[Outcome]:
+    """Do what `run_packages` does with the workers of the Dask cluster whose scheduler is at ``address``.
 
     ``remote`` is the address of the remote store that all of them push to. Raises `ClusterError` without a cluster.
     """
-    run = uuid.uuid4().hex
+    number = uuid.uuid4().hex
     assignment = Assignment(
-        run=run,
-        project=pack_project(pipeline.project),
-        target=pipeline.target.name,
-        toolchain=pipeline.toolchain_name,
+        run=number,
+        project=pack_project(run.environment.project),
+        target=run.environment.target.name,
+        toolchain=run.environment.toolchain_name,
         remote=remote,
-        options=options,
+        options=run.options,
         names=tuple(names),
     )
-    executor: DaskExecutor[Outcome] = DaskExecutor(
-        address, assignment, receive=lambda reply: _receive(reply, pipeline, options), end=partial(end, run)
+    executor: DaskExecutor[Step, Outcome] = DaskExecutor(
+        address, assignment, receive=lambda reply: _receive(reply, run), end=partial(end, number)
     )
     try:
-        return pipeline.run(names, options, executor=executor)
+        return run_packages(run, executor=executor)
     finally:
         executor.close()
+
+
+def _bring(run: Run, output: Output) -> None:
+    """See to it that what another machine built is in the local store."""
+    if run.builds.get(output.key) is None:
+        raise EmwheelsError(
+            f"{output.name} was built elsewhere and cannot be had from the remote store",
+            hint="run the command again: what cannot be had is built again",
+        )
 
 
 def _cache() -> Path:
     return Path(os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")).resolve()
 
 
-def _receive(reply: Reply, pipeline: Pipeline, options: Options) -> Outcome:
+def _receive(reply: Reply, run: Run) -> Outcome:
     """Bring what a worker built and reported to this machine and return the outcome."""
-    reports = pipeline.dist(options.profile) / "reports"
+    reports = run.environment.dist(run.options.profile) / "reports"
     for name, content in reply.reports.items():
         write_atomically(reports / name, content)
     outcome = reply.outcome
     if outcome.output:
-        pipeline.bring(outcome.output)
-    pipeline.board.say(
+        _bring(run, outcome.output)
+    run.environment.board.say(
         outcome.name, f"{outcome.state} on {reply.host} ({', '.join(outcome.phases) or 'nothing to do'})"
     )
     return outcome
@@ -155,9 +167,9 @@ def _receive(reply: Reply, pipeline: Pipeline, options: Options) -> Outcome:
 def end(run: str) -> None:
     """End what this process does for a run."""
     with _lock:
-        pipeline = _busy.get(run)
-    if pipeline is not None:
-        pipeline.stop()
+        busy = _busy.get(run)
+    if busy is not None:
+        busy.stopping.set()
         kill_children()
 
 

@@ -41,9 +41,9 @@ class Planned:
 
 
 class Known(Protocol):
-    """What was built before; `emwheels.pipeline.run.Pipeline` knows it."""
+    """What was built before; `emwheels.pipeline.known.KnownBuilds` knows it."""
 
-    def key_for(self, recipe: Recipe, profile: str, outputs: Mapping[str, str]) -> BuildKey:
+    def key_for(self, recipe: Recipe, outputs: Mapping[str, str]) -> BuildKey:
         """Return the key, given the hash of the output of each host requirement."""
         ...
 
@@ -51,7 +51,7 @@ class Known(Protocol):
         """Return the hash of the output, as it counts in keys, and where it is: ``store`` or ``remote``."""
         ...
 
-    def latest(self, name: str, profile: str) -> Mapping[str, Any] | None:
+    def latest(self, name: str) -> Mapping[str, Any] | None:
         """Return the record of the last build, whatever its key was."""
         ...
 
@@ -60,20 +60,19 @@ class Known(Protocol):
         ...
 
 
-def make_plan(recipes: Mapping[str, Recipe], profile: str, known: Known) -> list[Planned]:
+def make_plan(recipes: Mapping[str, Recipe], known: Known) -> list[Planned]:
     """Return what a run would do with ``recipes``, each after those that it needs. Builds and downloads nothing.
 
     Raises `RecipeError` for recipes that need each other.
     """
-    return _Planner(recipes, profile, known).plan()
+    return _Planner(recipes, known).plan()
 
 
 class _Planner:
     """One call of `make_plan`."""
 
-    def __init__(self, recipes: Mapping[str, Recipe], profile: str, known: Known) -> None:
+    def __init__(self, recipes: Mapping[str, Recipe], known: Known) -> None:
         self.recipes = recipes
-        self.profile = profile
         self.known = known
         self.planned: dict[str, Planned] = {}
         self.outputs: dict[str, str] = {}
@@ -83,7 +82,7 @@ class _Planner:
         for name in dependency_order(self.recipes):
             recipe = self.recipes[name]
             needs = tuple(required_recipes(recipe, self.recipes))
-            latest = self.known.latest(name, self.profile)
+            latest = self.known.latest(name)
             seconds = float(latest["output"]["seconds"]) if latest else None
             blocked = [need for need in needs if self.planned[need].state == BLOCKED]
             if blocked:
@@ -100,7 +99,7 @@ class _Planner:
         digest = ""
         why: list[str] = ["never built"] if latest is None else []
         if all(need in self.outputs for need in host):
-            key = self.known.key_for(recipe, self.profile, {need: self.outputs[need] for need in host})
+            key = self.known.key_for(recipe, {need: self.outputs[need] for need in host})
             found = self.known.found(key)
             if found:
                 self.outputs[name] = found[0]

@@ -6,18 +6,17 @@ import threading
 import uuid
 from concurrent.futures import Future
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from emwheels.errors import EmwheelsError
 from emwheels.schedule.entry import CALL, DESCRIBE, OtherEmwheelsError, described, packed
+from emwheels.schedule.model import K, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
     from emwheels.schedule.model import Task
-
-T = TypeVar("T")
 
 _CONNECT_SECONDS = 20
 _SAME_HINT = "install the same emwheels there, with the same Python, and start the workers again"
@@ -28,8 +27,8 @@ class ClusterError(EmwheelsError):
     """There is no cluster to run on, its workers are not of the same code, or it lost a task too often."""
 
 
-class DaskExecutor(Generic[T]):
-    """Calls ``work(name, given)`` for each task on some worker of the cluster whose scheduler is at ``address``.
+class DaskExecutor(Generic[K, T]):
+    """Calls ``work(identity, given)`` for each task on some worker of the cluster whose scheduler is at ``address``.
 
     ``work``, what it is given and what it returns are pickled, so every worker has to have the same code: those that
     are there are asked for it first, and whoever comes later before it does anything. A worker that dies has its task
@@ -44,7 +43,7 @@ class DaskExecutor(Generic[T]):
     def __init__(
         self,
         address: str,
-        work: Callable[[str, Mapping[str, T]], Any],
+        work: Callable[[K, Mapping[K, T]], Any],
         *,
         receive: Callable[[Any], T],
         end: Callable[[], None],
@@ -76,12 +75,12 @@ class DaskExecutor(Generic[T]):
         """One task for each worker that is there now, and at least one: a task waits for a worker to come."""
         return max(1, len(self._client.nthreads()))
 
-    def submit(self, task: Task, given: Mapping[str, T]) -> Future[T]:
+    def submit(self, task: Task[K], given: Mapping[K, T]) -> Future[T]:
         """Send ``task`` to the cluster."""
         future: Future[T] = Future()
         # A key of its own for each run: Dask would otherwise hand out what an earlier run came to.
-        work = packed(partial(self._work, task.name, dict(given)))
-        remote = self._client.submit(eval, CALL, work, key=f"{task.name}-{self._run}", pure=False, retries=0)
+        work = packed(partial(self._work, task.identity, dict(given)))
+        remote = self._client.submit(eval, CALL, work, key=f"{task.identity}-{self._run}", pure=False, retries=0)
         with self._lock:
             self._waiting[future] = remote
         remote.add_done_callback(lambda done: self._settle(future, done))

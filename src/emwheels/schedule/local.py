@@ -8,16 +8,16 @@ import signal
 import threading
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 import psutil
+
+from emwheels.schedule.model import K, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from emwheels.schedule.model import Task
-
-T = TypeVar("T")
 
 _SPARE = 0.9
 """The share of the memory that is free now which builds may fill."""
@@ -35,27 +35,34 @@ def available_memory() -> int:
     return int(psutil.virtual_memory().available * _SPARE)
 
 
-class LocalExecutor(Generic[T]):
-    """Calls ``work(name, given)`` for each task in a thread of its own. See `emwheels.schedule.model.Executor`.
+class LocalExecutor(Generic[K, T]):
+    """Calls ``work(identity, given)`` for each task in a thread of its own. See `emwheels.schedule.model.Executor`.
 
     The threads are daemons: one that is stuck does not keep the program from ending.
     """
 
-    def __init__(self, work: Callable[[str, Mapping[str, T]], T], *, jobs: int, memory: int = 0) -> None:
+    def __init__(
+        self,
+        work: Callable[[K, Mapping[K, T]], T],
+        *,
+        jobs: int,
+        memory: int = 0,
+        stopping: threading.Event | None = None,
+    ) -> None:
         self.jobs = jobs
         self.memory = memory
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
         """Set when everything is to end; ``work`` looks at it before it starts something long."""
         self._work = work
         self._threads: set[threading.Thread] = set()
 
-    def submit(self, task: Task, given: Mapping[str, T]) -> Future[T]:
+    def submit(self, task: Task[K], given: Mapping[K, T]) -> Future[T]:
         """Start ``task`` in a thread."""
         future: Future[T] = Future()
 
         def run() -> None:
             try:
-                result = self._work(task.name, given)
+                result = self._work(task.identity, given)
             except BaseException as error:  # noqa: BLE001  the waiting thread raises what is no Exception
                 outcome: T | BaseException = error
             else:
@@ -66,7 +73,7 @@ class LocalExecutor(Generic[T]):
             else:
                 future.set_result(outcome)
 
-        thread = threading.Thread(target=run, name=task.name, daemon=True)
+        thread = threading.Thread(target=run, name=str(task.identity), daemon=True)
         self._threads.add(thread)
         thread.start()
         return future

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
 
+
+class Identity(Protocol):
+    """What a task is told by: a value that can be a key, and sorted. Its text is shown."""
+
+    def __hash__(self) -> int:
+        """See `object.__hash__`."""
+        ...
+
+    def __lt__(self, other: Any, /) -> bool:
+        """Tell which of two comes first, where nothing else does."""
+        ...
+
+
+K = TypeVar("K", bound=Identity)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(Generic[K]):
     """A node of the graph."""
 
-    name: str
-    needs: tuple[str, ...] = ()
+    identity: K
+    needs: tuple[K, ...] = ()
     """The tasks that have to be done before, whose results this one is given."""
     seconds: float = 1.0
     """How long it took earlier: the longest way to the end goes first."""
@@ -38,7 +52,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(Generic[T]):
+class Result(Generic[K, T]):
     """What came of one task."""
 
     state: State
@@ -46,11 +60,11 @@ class Result(Generic[T]):
     """What it returned; a task may return something and still have failed."""
     error: BaseException | None = None
     """What it raised."""
-    blocked_by: tuple[str, ...] = ()
+    blocked_by: tuple[K, ...] = ()
     """The tasks at fault, however far down: those that failed themselves. Sorted."""
 
 
-class Executor(Protocol[T]):
+class Executor(Protocol[K, T]):
     """Where tasks are run. Another one (a cluster) need only start a task and say when it ended."""
 
     @property
@@ -63,8 +77,8 @@ class Executor(Protocol[T]):
         """Bytes that running tasks may be expected to need together; 0 for no limit."""
         ...
 
-    def submit(self, task: Task, given: Mapping[str, T]) -> Future[T]:
-        """Start ``task``, with the results of what it needs by name, and return at once."""
+    def submit(self, task: Task[K], given: Mapping[K, T]) -> Future[T]:
+        """Start ``task``, with the results of what it needs by their tasks, and return at once."""
         ...
 
     def stop(self) -> None:

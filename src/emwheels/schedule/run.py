@@ -7,9 +7,9 @@ from collections import defaultdict
 from functools import partial
 from graphlib import TopologicalSorter
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, cast
 
-from emwheels.schedule.model import Result, State, Task
+from emwheels.schedule.model import K, Result, State, T, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,21 +17,19 @@ if TYPE_CHECKING:
 
     from emwheels.schedule.model import Executor
 
-T = TypeVar("T")
 
-
-def critical_path(tasks: Sequence[Task]) -> dict[str, float]:
+def critical_path(tasks: Sequence[Task[K]]) -> dict[K, float]:
     """Return for each task the seconds from its start to the end of the longest chain that begins with it.
 
     Raises `graphlib.CycleError` for tasks that need each other and `ValueError` for one that needs an unknown one.
     """
-    by_name = {task.name: task for task in tasks}
+    by_name = {task.identity: task for task in tasks}
     for task in tasks:
         if missing := [name for name in task.needs if name not in by_name]:
-            raise ValueError(f"{task.name} needs {', '.join(missing)}, which is no task")
-    order = list(TopologicalSorter({task.name: task.needs for task in tasks}).static_order())
-    longest_after: dict[str, float] = defaultdict(float)
-    total: dict[str, float] = {}
+            raise ValueError(f"{task.identity} needs {', '.join(map(str, missing))}, which is no task")
+    order = list(TopologicalSorter({task.identity: task.needs for task in tasks}).static_order())
+    longest_after: dict[K, float] = defaultdict(float)
+    total: dict[K, float] = {}
     for name in reversed(order):
         total[name] = by_name[name].seconds + longest_after[name]
         for need in by_name[name].needs:
@@ -40,13 +38,13 @@ def critical_path(tasks: Sequence[Task]) -> dict[str, float]:
 
 
 def run_tasks(
-    tasks: Sequence[Task],
-    executor: Executor[T],
+    tasks: Sequence[Task[K]],
+    executor: Executor[K, T],
     *,
     ok: Callable[[T], bool] = lambda _value: True,
     fail_fast: bool = False,
-    on_end: Callable[[str, Result[T]], None] = lambda _name, _result: None,
-) -> dict[str, Result[T]]:
+    on_end: Callable[[K, Result[K, T]], None] = lambda _name, _result: None,
+) -> dict[K, Result[K, T]]:
     """Run ``tasks`` and return what came of each, in the order in which they ended.
 
     A task starts when all that it needs are done and it fits into the executor's jobs and memory beside those that
@@ -61,36 +59,36 @@ def run_tasks(
     return _Run(tasks, executor, ok, fail_fast, on_end).run()
 
 
-class _Run(Generic[T]):
+class _Run(Generic[K, T]):
     """The state of one call of `run_tasks`."""
 
     def __init__(
         self,
-        tasks: Sequence[Task],
-        executor: Executor[T],
+        tasks: Sequence[Task[K]],
+        executor: Executor[K, T],
         ok: Callable[[T], bool],
         fail_fast: bool,
-        on_end: Callable[[str, Result[T]], None],
+        on_end: Callable[[K, Result[K, T]], None],
     ) -> None:
         self.executor = executor
         self.ok = ok
         self.fail_fast = fail_fast
         self.on_end = on_end
-        self.tasks = {task.name: task for task in tasks}
+        self.tasks = {task.identity: task for task in tasks}
         self.ahead = critical_path(tasks)
-        self.waiting_for = {task.name: len(set(task.needs)) for task in tasks}
-        self.dependents: dict[str, list[str]] = defaultdict(list)
+        self.waiting_for = {task.identity: len(set(task.needs)) for task in tasks}
+        self.dependents: dict[K, list[K]] = defaultdict(list)
         for task in tasks:
             for need in set(task.needs):
-                self.dependents[need].append(task.name)
-        self.ready: list[tuple[float, str]] = []
-        self.running: dict[str, Future[T]] = {}
+                self.dependents[need].append(task.identity)
+        self.ready: list[tuple[float, K]] = []
+        self.running: dict[K, Future[T]] = {}
         self.memory = 0
-        self.ended: SimpleQueue[str] = SimpleQueue()
-        self.results: dict[str, Result[T]] = {}
+        self.ended: SimpleQueue[K] = SimpleQueue()
+        self.results: dict[K, Result[K, T]] = {}
         self.stopping = False
 
-    def run(self) -> dict[str, Result[T]]:
+    def run(self) -> dict[K, Result[K, T]]:
         for name, count in self.waiting_for.items():
             if count == 0:
                 heapq.heappush(self.ready, (-self.ahead[name], name))
@@ -117,15 +115,15 @@ class _Run(Generic[T]):
                 continue
             given = {need: cast("T", self.results[need].value) for need in task.needs}
             self.memory += task.memory
-            future = self.running[task.name] = self.executor.submit(task, given)
-            future.add_done_callback(partial(self._note, task.name))
+            future = self.running[task.identity] = self.executor.submit(task, given)
+            future.add_done_callback(partial(self._note, task.identity))
         for entry in too_big:
             heapq.heappush(self.ready, entry)
 
-    def _note(self, name: str, _future: Future[T]) -> None:
+    def _note(self, name: K, _future: Future[T]) -> None:
         self.ended.put(name)
 
-    def _finish(self, name: str) -> None:
+    def _finish(self, name: K) -> None:
         future = self.running.pop(name)
         self.memory -= self.tasks[name].memory
         error = future.exception()
@@ -143,7 +141,7 @@ class _Run(Generic[T]):
         self._end(name, Result(state=State.FAILED, value=value, error=error))
         self._block(name)
 
-    def _block(self, failed: str) -> None:
+    def _block(self, failed: K) -> None:
         """Mark all that needs ``failed`` as blocked, by each task at fault of which it is known so far."""
         reached = {failed}
         waiting = [failed]
@@ -159,6 +157,6 @@ class _Run(Generic[T]):
             else:
                 self.results[name] = Result(state=State.BLOCKED, blocked_by=tuple(sorted({*before.blocked_by, failed})))
 
-    def _end(self, name: str, result: Result[T]) -> None:
+    def _end(self, name: K, result: Result[K, T]) -> None:
         self.results[name] = result
         self.on_end(name, result)

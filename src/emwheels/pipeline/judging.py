@@ -1,0 +1,59 @@
+"""Stage: the audit of a wheel that was just built."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from emwheels.atomic import write_atomically
+from emwheels.audit import Runtime, audit_wheel
+from emwheels.errors import AuditError
+from emwheels.image.places import BUILD_PATHS
+from emwheels.pipeline.known import latest
+from emwheels.recipe.accepted import accepted_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from emwheels.outputs.builds import Output
+    from emwheels.pipeline.model import Run
+    from emwheels.recipe.model import Recipe
+
+
+def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output]) -> dict[str, Any]:
+    """Audit ``wheel``, write and show what was found, and return the report.
+
+    Raises `AuditError` for a wheel that must not be published; it is kept beside the logs.
+    """
+    environment = run.environment
+    report = audit_wheel(
+        wheel,
+        target=environment.target,
+        runtime=Runtime.read(environment.toolchain.runtime),
+        dependencies=[environment.named(outputs[name]) for name in recipe.requirements.run if name in outputs],
+        build_paths=BUILD_PATHS,
+        accepted_size=_accepted_size(run, recipe.name),
+        accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],
+    )
+    reports = environment.dist(run.options.profile) / "reports" / recipe.name
+    write_atomically(reports / f"audit-{environment.target.name}.json", report.to_json().encode())
+    for finding in report.findings:
+        environment.board.say(
+            recipe.name, f"audit {finding.severity}: {finding.rule}: {finding.member}: {finding.message}"
+        )
+    if report.errors:
+        lines = "\n".join(f"  {item.rule}: {item.member}: {item.message}" for item in report.errors)
+        rejected = environment.logs / recipe.name / "rejected" / wheel.name
+        write_atomically(rejected, wheel.read_bytes())
+        raise AuditError(
+            f"{wheel.name} must not be published:\n{lines}",
+            hint=f"the wheel is {rejected}, the report is in {reports}; nothing was published",
+        )
+    found: dict[str, Any] = json.loads(report.to_json())
+    return found
+
+
+def _accepted_size(run: Run, name: str) -> int | None:
+    before = None if name in run.options.aside else latest(run, name)
+    return int(before["output"]["size"]) if before else None

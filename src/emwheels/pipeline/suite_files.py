@@ -1,0 +1,72 @@
+"""The tests of a package's own suite, taken out of its source distribution."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emwheels.errors import RecipeError
+from emwheels.fetch.archive import unpack
+from emwheels.harness.model import Suite
+from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from emwheels.pipeline.environment import Environment
+    from emwheels.recipe.model import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Staged:
+    """A suite's files, taken out of the source distribution, and how the harness runs them."""
+
+    tests: Path
+    files: int
+    suite: Suite
+    beside: Sequence[Path]
+    """The wheels of what the tests need and no recipe builds."""
+
+
+@contextmanager
+def staged(
+    environment: Environment, recipe: Recipe, suite: UpstreamSuite, *, also: Sequence[str] = (), smoke: bool = False
+) -> Iterator[Staged]:
+    """Lay out the tests of ``suite`` until the block ends; of its recipes, only those in ``also`` are installed.
+
+    With ``smoke``, pytest collects the files of that name alone. Raises `RecipeError` where the suite is not what
+    upstream.yaml says, and `FetchError`.
+    """
+    lock = recipe.folder / LOCK_FILE
+    of_recipes, locked = split_requirements(
+        suite, [path.parent.name for path in environment.project.recipes.glob("*/meta.yaml")]
+    )
+    if locked and not lock.is_file():
+        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
+    if recipe.source.url is None:
+        raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
+    left = {name for name in of_recipes if name not in also}
+    fetched = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
+        named = Path(folder) / fetched.filename
+        named.symlink_to(fetched.path)
+        tree = unpack(named, Path(folder) / "source", strip_single_top=True)
+        tests = Path(folder) / "tests"
+        files = lay_out(suite, tree, tests)
+        if smoke and (missing := [name for name in suite.smoke if not (tests / name).exists()]):
+            raise RecipeError(f"{recipe.folder / SUITE_FILE}: smoke: not among the files: {', '.join(missing)}")
+        site = f"/lib/python{environment.target.python_minor}/site-packages"
+        yield Staged(
+            tests=tests,
+            files=files,
+            suite=Suite(
+                root=site if suite.into == "site-packages" else "/tests",
+                paths=suite.smoke if smoke else suite.paths,
+                options=suite.options,
+                requirements=tuple(text for text in suite.requirements if text not in left),
+            ),
+            beside=environment.pure_wheels(lock) if locked else (),
+        )

@@ -1,0 +1,39 @@
+"""What is there of some packages, and what a run would do with them: builds and tests nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emwheels.pipeline.known import KnownBuilds, existing, key_of
+from emwheels.pipeline.model import Outcome
+from emwheels.pipeline.testing import tested
+from emwheels.plan.planning import Planned, make_plan
+from emwheels.recipe.graph import dependency_order
+
+if TYPE_CHECKING:
+    from emwheels.outputs.builds import Output
+    from emwheels.pipeline.model import Run
+
+
+def survey(run: Run) -> list[Outcome]:
+    """Return what is there of the packages of ``run``.
+
+    The state is ``reused`` with the output and the engines that passed, or ``missing``.
+    """
+    outputs: dict[str, Output] = {}
+    outcomes = []
+    for name in dependency_order(run.recipes):
+        recipe = run.recipes[name]
+        outcomes.append(outcome := Outcome(name=name, state="missing"))
+        if any(need not in outputs for need in recipe.requirements.host):
+            continue
+        if found := existing(run, key_of(run, recipe, outputs)):
+            outcome.state, outputs[name] = "reused", found[0]
+            outcome.output = found[0]
+            outcome.engines = tested(run, recipe, outputs)
+    return outcomes
+
+
+def plan(run: Run) -> list[Planned]:
+    """Return what ``run`` would do with each package, and why."""
+    return make_plan(run.recipes, KnownBuilds(run))
