@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
 
 IMAGE = ("images", "npm", "xbuildenvs")
 """What the build image and the engines need."""
@@ -16,7 +16,7 @@ SOURCES = ("store/files/sources", "store/records/fetched")
 """What was fetched."""
 
 
-def make_cache(cache: Path, real: Project, shared: Sequence[str] = IMAGE) -> Path:
+def make_cache(cache: Path, real: Checkout, shared: Sequence[str] = IMAGE) -> Path:
     """Make the folder ``cache``, in which ``shared`` are links into the user's cache, and return it."""
     for name in shared:
         (cache / name).parent.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ from emwheels.pipeline.survey import survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
 
 
 @dataclass
@@ -113,7 +113,7 @@ def outputs_here(environment: Environment, names: list[str]) -> dict[str, str]:
 
 
 def run(
-    folder: Path, real: Project, expected: Mapping[str, str], arguments: argparse.Namespace, remote: str
+    folder: Path, real: Checkout, expected: Mapping[str, str], arguments: argparse.Namespace, remote: str
 ) -> dict[str, Any]:
     """Build on a cluster that loses a worker, and return what came of it."""
     shared = (*IMAGE, *SOURCES, *(("ccache",) if arguments.ccache else ()))

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from caches import make_cache
 
 from emwheels import index
-from emwheels.checkout import Project, find_project
+from emwheels.checkout import Checkout, find_project
 from emwheels.cli.main import main as emwheels
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
@@ -128,9 +128,9 @@ def _clocked(what: str, function: Callable[..., Any], spent: dict[str, float]) -
     return call
 
 
-def make_project(folder: Path, real: Project, count: int, size: int) -> Project:
+def make_project(folder: Path, real: Checkout, count: int, size: int) -> Checkout:
     """Return a project of ``count`` recipes for each of which there is a wheel in the store, and passed tests."""
-    project = Project(root=folder / "project", cache=make_cache(folder / "cache", real))
+    project = Checkout(root=folder / "project", cache=make_cache(folder / "cache", real))
     (project.root / "patches").mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
     for number in range(count):
@@ -148,7 +148,7 @@ def make_project(folder: Path, real: Project, count: int, size: int) -> Project:
     return project
 
 
-def fill_store(project: Project, size: int) -> None:
+def fill_store(project: Checkout, size: int) -> None:
     """Put a wheel of every recipe into the store as if it had been built and had passed its tests."""
     targets = load_targets(project.targets_file)
     environment = Environment(project, targets, targets.get(None), board=Board())

@@ -28,7 +28,7 @@ from emwheels.progress import Board
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.outputs.builds import Output
 
 
@@ -61,7 +61,7 @@ def main() -> int:
     return 0 if all(row["same bytes"] for row in rows) else 1
 
 
-def outputs(project: Project, profile: str) -> dict[str, Output]:
+def outputs(project: Checkout, profile: str) -> dict[str, Output]:
     """Return what the store of ``project`` has for its recipes as they are."""
     targets = load_targets(project.targets_file)
     environment = Environment(project, targets, targets.get(None), board=Board())

@@ -25,7 +25,7 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
 
 
 def timed_files(report: Path) -> dict[str, tuple[float, int]]:
@@ -44,7 +44,7 @@ def timed_files(report: Path) -> dict[str, tuple[float, int]]:
     return {file: (seconds[file], passed[file]) for file in seconds if file not in failed and passed[file]}
 
 
-def compiled_folders(project: Project, name: str) -> set[str]:
+def compiled_folders(project: Checkout, name: str) -> set[str]:
     """Return the folders of the package's wheel in dist/ that have compiled modules, their dots as slashes."""
     wheels = [
         path

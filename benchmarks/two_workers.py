@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import distributed
 from caches import IMAGE, make_cache
 
-from emwheels.checkout import Project, find_project
+from emwheels.checkout import Checkout, find_project
 from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.schedule import Task, critical_path
@@ -114,7 +114,7 @@ def graph(widths: list[int]) -> dict[str, tuple[str, ...]]:
 
 
 def run(
-    folder: Path, real: Project, needs: dict[str, tuple[str, ...]], *, workers: int, seconds: float, remote: str
+    folder: Path, real: Checkout, needs: dict[str, tuple[str, ...]], *, workers: int, seconds: float, remote: str
 ) -> dict[str, Any]:
     """Build everything on a new cluster of ``workers`` and return what it took."""
     with sources(folder / "sources") as served, cluster(folder, real, workers) as (address, _):
@@ -170,10 +170,10 @@ def sources(folder: Path) -> Iterator[Source]:
 
 
 def make_project(
-    folder: Path, real: Project, needs: dict[str, tuple[str, ...]], seconds: float, served: Source
-) -> Project:
+    folder: Path, real: Checkout, needs: dict[str, tuple[str, ...]], seconds: float, served: Source
+) -> Checkout:
     """Write a project with a recipe for each library."""
-    project = Project(root=folder / "project", cache=make_cache(folder / "cache", real))
+    project = Checkout(root=folder / "project", cache=make_cache(folder / "cache", real))
     for name in ("recipes", "patches"):
         (project.root / name).mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
@@ -193,7 +193,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 @contextmanager
 def cluster(
-    folder: Path, real: Project, workers: int, shared: Sequence[str] = IMAGE
+    folder: Path, real: Checkout, workers: int, shared: Sequence[str] = IMAGE
 ) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and workers, wait until all are there, and give the address and the workers' processes.
 

@@ -37,7 +37,7 @@ from emwheels.target import load_targets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.pipeline.model import Outcome
 
 
@@ -80,7 +80,7 @@ def main() -> int:
     return 0 if all(row["same bytes"] for row in result["packages"].values()) else 1
 
 
-def run(project: Project, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
+def run(project: Checkout, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
     """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
     targets = load_targets(project.targets_file)
     environment = Environment(project, targets, targets.get(None), board=Board())

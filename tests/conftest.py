@@ -22,7 +22,7 @@ import platformdirs
 import pytest
 from hypothesis import settings
 
-from emwheels.checkout import Project
+from emwheels.checkout import Checkout
 from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 from emwheels.target import load_targets
@@ -55,7 +55,7 @@ def targets():
 
 @pytest.fixture(scope="session")
 def environment(project_cache, targets):
-    return Environment(Project(root=CHECKOUT, cache=project_cache), targets, targets.get(None), board=Board())
+    return Environment(Checkout(root=CHECKOUT, cache=project_cache), targets, targets.get(None), board=Board())
 
 
 @pytest.fixture(scope="session")

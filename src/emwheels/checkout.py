@@ -12,7 +12,7 @@ from emwheels.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class Checkout:
     """A checkout with recipes, and the cache that all checkouts of this user share."""
 
     root: Path
@@ -39,7 +39,7 @@ class Project:
         return self.root / "dist"
 
 
-def find_project(start: Path | None = None) -> Project:
+def find_project(start: Path | None = None) -> Checkout:
     """Return the project that ``start`` (the working folder by default) is in.
 
     ``EMWHEELS_CACHE`` moves the cache. Raises `UsageError` outside of a checkout.
@@ -48,7 +48,7 @@ def find_project(start: Path | None = None) -> Project:
     for folder in (here, *here.parents):
         if (folder / "targets.toml").is_file() and (folder / "recipes").is_dir():
             cache = os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")
-            return Project(root=folder, cache=Path(cache).resolve())
+            return Checkout(root=folder, cache=Path(cache).resolve())
     raise UsageError(
         f"{here} is not inside a project: no folder above it has targets.toml and recipes/",
         hint="run the command in a checkout, or give its folder with --project",

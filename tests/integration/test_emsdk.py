@@ -13,7 +13,7 @@ import tarfile
 
 import pytest
 
-from emwheels.checkout import Project
+from emwheels.checkout import Checkout
 from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
 
@@ -66,7 +66,7 @@ def emsdk_project(tiny_project, targets, project_cache, tmp_path):
     """A project whose archives are here, whose targets.toml does not pin them yet."""
     target = targets.get(TARGET)
     crossenv = Environment(
-        Project(root=tmp_path, cache=project_cache), targets, target, board=Board()
+        Checkout(root=tmp_path, cache=project_cache), targets, target, board=Board()
     ).toolchain.crossenv
     archives = tmp_path / "archives"
     archives.mkdir()

@@ -6,7 +6,7 @@ import pytest
 
 from emwheels.errors import EmwheelsError
 from emwheels.status.documents import due_after, recorded_results
-from emwheels.status.ledger import Result
+from emwheels.status.ledger import RecordedResult
 
 ONE, TWO = "1" * 64, "2" * 64
 
@@ -30,10 +30,10 @@ def docs(tmp_path):
 
 def test_every_result(docs):
     assert recorded_results(docs) == [
-        Result(name="upstream-tests/lxml", date="2025-01-01", wheels={}),
-        Result(name="upstream-tests/scipy", date="2026-11-20", wheels={"scipy": ONE, "numpy": TWO}),
-        Result(name="reproduce/scipy", date="2026-11-21", wheels={"scipy": TWO}),
-        Result(name="performance.md#speed", date="2026-11-22", wheels={"numpy": ONE[:12], "scipy": "?"}),
+        RecordedResult(name="upstream-tests/lxml", date="2025-01-01", wheels={}),
+        RecordedResult(name="upstream-tests/scipy", date="2026-11-20", wheels={"scipy": ONE, "numpy": TWO}),
+        RecordedResult(name="reproduce/scipy", date="2026-11-21", wheels={"scipy": TWO}),
+        RecordedResult(name="performance.md#speed", date="2026-11-22", wheels={"numpy": ONE[:12], "scipy": "?"}),
     ]
 
 

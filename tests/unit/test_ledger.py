@@ -11,8 +11,8 @@ from emwheels.status.ledger import (
     UNKNOWN,
     Due,
     Ledger,
-    Result,
-    Wheel,
+    LedgerWheel,
+    RecordedResult,
     problems,
     read_due,
     read_ledger,
@@ -24,7 +24,7 @@ ONE, TWO = "1" * 64, "2" * 64
 
 
 def wheel(name, content=ONE, inputs="i", **more):
-    return Wheel(
+    return LedgerWheel(
         name=name,
         version="1.0",
         kind="wheels",
@@ -43,7 +43,7 @@ def ledger(*wheels):
 
 
 def result(name="upstream-tests/numpy", date="2026-11-20", **wheels):
-    return Result(name=name, date=date, wheels=wheels)
+    return RecordedResult(name=name, date=date, wheels=wheels)
 
 
 # -- which results are of other wheels --------------------------------------------------------------------------------

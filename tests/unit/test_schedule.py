@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emwheels.schedule import JobServer, LocalExecutor, Result, State, Task, critical_path, run_tasks
+from emwheels.schedule import JobServer, LocalExecutor, State, Task, TaskResult, critical_path, run_tasks
 
 
 class Stepwise:
@@ -123,7 +123,9 @@ def test_every_task_runs_after_what_it_needs_or_is_blocked_by_what_failed(graph,
         if not at_fault:
             assert result.state == (State.FAILED if task.identity in failing else State.DONE)
             assert executor.given[task.identity] == {need: f"made {need}" for need in task.needs}
-            assert all(executor.ended.index(need) < executor.ended.index(task.identity) for need in needed[task.identity])
+            assert all(
+                executor.ended.index(need) < executor.ended.index(task.identity) for need in needed[task.identity]
+            )
         else:
             assert (result.state, set(result.blocked_by)) == (State.BLOCKED, reached)
             assert task.identity not in executor.started
@@ -202,8 +204,8 @@ def test_a_returned_value_can_mean_failure():
     tasks = [Task(identity="a"), Task(identity="b", needs=("a",))]
     results = run(tasks, Stepwise(), ok=lambda value: value != "made a")
     assert results == {
-        "a": Result(state=State.FAILED, value="made a"),
-        "b": Result(state=State.BLOCKED, blocked_by=("a",)),
+        "a": TaskResult(state=State.FAILED, value="made a"),
+        "b": TaskResult(state=State.BLOCKED, blocked_by=("a",)),
     }
 
 

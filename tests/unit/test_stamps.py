@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emwheels.status.ledger import Ledger, Result, Wheel
+from emwheels.status.ledger import Ledger, LedgerWheel, RecordedResult
 from emwheels.status.stamps import read_stamps, stamp, with_stamps
 
 ONE, TWO = "0123456789abcdef" * 4, "fedcba9876543210" * 4
@@ -13,7 +13,7 @@ SHORT_ONE, SHORT_TWO = ONE[:12], TWO[:12]
 
 def ledger(**contents):
     wheels = {
-        name: Wheel(
+        name: LedgerWheel(
             name=name,
             version="1",
             kind="wheels",
@@ -50,18 +50,20 @@ def test_a_stamp_names_wheels_and_day():
     text = stamp({"scipy": TWO, "numpy": ONE}, "2026-11-22")
     assert text == f"<!-- wheels: numpy={SHORT_ONE} scipy={SHORT_TWO} 2026-11-22 -->"
     (result,) = read_stamps("a.md", text)
-    assert result == Result(name="a.md#", date="2026-11-22", wheels={"numpy": SHORT_ONE, "scipy": SHORT_TWO})
+    assert result == RecordedResult(name="a.md#", date="2026-11-22", wheels={"numpy": SHORT_ONE, "scipy": SHORT_TWO})
 
 
 def test_each_stamp_is_a_result_named_after_its_heading():
     assert list(read_stamps("performance.md", DOCUMENT)) == [
-        Result(
+        RecordedResult(
             name="performance.md#the-demo-in-3-browsers-quick",
             date="2026-11-22",
             wheels={"numpy": SHORT_ONE, "opencv-python": "?"},
         ),
-        Result(name="performance.md#the-demo-in-3-browsers-quick-2", date="2026-11-20", wheels={"numpy": SHORT_TWO}),
-        Result(name="performance.md#size", date="2026-10-01", wheels={"scipy": SHORT_TWO}),
+        RecordedResult(
+            name="performance.md#the-demo-in-3-browsers-quick-2", date="2026-11-20", wheels={"numpy": SHORT_TWO}
+        ),
+        RecordedResult(name="performance.md#size", date="2026-10-01", wheels={"scipy": SHORT_TWO}),
     ]
 
 
@@ -121,7 +123,7 @@ contents = st.dictionaries(names, st.text("0123456789abcdef", min_size=64, max_s
 @given(contents, st.dates())
 def test_any_stamp_is_read_as_it_was_written(wheels, date):
     (result,) = read_stamps("a.md", stamp(wheels, date.isoformat()))
-    assert result == Result(
+    assert result == RecordedResult(
         name="a.md#", date=date.isoformat(), wheels={name: content[:12] for name, content in wheels.items()}
     )
     assert not result.is_stale(ledger(**wheels))

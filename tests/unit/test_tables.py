@@ -7,7 +7,7 @@ import pytest
 
 from emwheels.cli.tables import packages_page, reproduce_page, upstream_page
 from emwheels.recipe.load import load_recipes
-from emwheels.status.ledger import Ledger, Wheel
+from emwheels.status.ledger import Ledger, LedgerWheel
 from emwheels.upstream import Group, SuiteResult
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ SUITE = SuiteResult(
 )
 
 
-def wheel(name: str, kind: str, engines: dict[str, str]) -> Wheel:
-    return Wheel(
+def wheel(name: str, kind: str, engines: dict[str, str]) -> LedgerWheel:
+    return LedgerWheel(
         name=name,
         version="1.2",
         kind=kind,

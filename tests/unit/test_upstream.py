@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emwheels.checkout import Project
+from emwheels.checkout import Checkout
 from emwheels.errors import EmwheelsError, RecipeError
 from emwheels.harness.model import Case, EngineResult
 from emwheels.pipeline.upstream_suite import project_for_tests
@@ -207,7 +207,7 @@ def test_a_package_is_built_otherwise_for_its_tests(tmp_path: Path) -> None:
         "build:\n  backend-flags: |\n    build-dir=b\n"
     )
     before = meta.read_text()
-    project = Project(root=root, cache=tmp_path / "cache")
+    project = Checkout(root=root, cache=tmp_path / "cache")
     tiny = load_recipes(project.recipes, patches=project.patches)["tiny"]
     other = project_for_tests(project, tiny, "install-args=--tags=tests", tmp_path / "copy")
     recipe = load_recipes(other.recipes, patches=other.patches)["tiny"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emwheels.audit.contents import Contents
     from emwheels.target import Target
 
-__all__ = ["Finding", "Manifest", "ModuleInfo", "Report", "Runtime", "audit_wheel", "read_manifest"]
+__all__ = ["Finding", "ModuleInfo", "Report", "Runtime", "WheelManifest", "audit_wheel", "read_manifest"]
 
 _SIZE_TOLERANCE = 1.05
 
@@ -82,7 +82,7 @@ def _memory(member: str, data: bytes, contents: Contents) -> wasm.Memory | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class WheelManifest:
     """What a wheel holds, without what it is for: no target is needed to tell."""
 
     sha256: str
@@ -95,13 +95,13 @@ class Manifest:
     """Of the rules ``archive`` and ``record``."""
 
 
-def read_manifest(wheel: Path, filename: str) -> Manifest:
+def read_manifest(wheel: Path, filename: str) -> WheelManifest:
     """Read the wheel at ``wheel`` that is called ``filename``; nothing is unpacked. Raises `AuditError`."""
     size, digest = identity(wheel)
     contents = read_contents(wheel, ())
     if all(finding.rule != "archive" for finding in contents.findings):
         check_record(filename, contents)
-    return Manifest(
+    return WheelManifest(
         sha256=digest,
         size=size,
         members=tuple(contents.digests),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from emwheels.bundle.resolve import Finder, Wheel, resolve
+from emwheels.bundle.resolve import Finder, FoundWheel, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.lockfile import Lock, merge
 from emwheels.index.model import Project, now, project_of
@@ -35,7 +35,7 @@ class Bundle:
     """What was put together."""
 
     folder: Path
-    wheels: tuple[Wheel, ...]
+    wheels: tuple[FoundWheel, ...]
     size: int
     """Bytes of all files."""
 

@@ -29,7 +29,7 @@ _ROUNDS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wheel:
+class FoundWheel:
     """A wheel that was chosen."""
 
     name: NormalizedName
@@ -45,7 +45,7 @@ class Wheel:
 class _Candidate:
     name: NormalizedName
     extras: frozenset[str]
-    wheel: Wheel
+    wheel: FoundWheel
 
 
 @dataclass(kw_only=True)
@@ -61,10 +61,10 @@ class Finder:
     dist: Path
     offers: Callable[[str], Sequence[Offer]]
     fetch: Callable[[Offer], Path]
-    _known: dict[str, Wheel] = field(default_factory=dict)
+    _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
 
-    def find(self, name: NormalizedName, wanted: Callable[[Version], bool]) -> Iterator[Wheel]:
+    def find(self, name: NormalizedName, wanted: Callable[[Version], bool]) -> Iterator[FoundWheel]:
         """Yield the wheels that ``wanted`` accepts, the best first: those of our index, or else PyPI's."""
         ours = [wheel for wheel in self._ours(name) if wanted(wheel.version)]
         if ours:
@@ -74,10 +74,10 @@ class Finder:
             if wanted(version):
                 yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
 
-    def _ours(self, name: NormalizedName) -> list[Wheel]:
+    def _ours(self, name: NormalizedName) -> list[FoundWheel]:
         project = self.catalogue.projects.get(name)
         fitting = [
-            Wheel(
+            FoundWheel(
                 name=name,
                 version=file.version,
                 filename=file.filename,
@@ -104,10 +104,10 @@ class Finder:
             self._offers[name] = found
         return self._offers[name]
 
-    def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> Wheel:
+    def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> FoundWheel:
         if filename not in self._known:
             requires = read_wheel(path, filename, uploaded=now()).file.requires
-            self._known[filename] = Wheel(
+            self._known[filename] = FoundWheel(
                 name=name, version=version, filename=filename, path=path, requires=requires, source=source
             )
         return self._known[filename]
@@ -159,7 +159,7 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
                 yield requirement
 
 
-def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[Wheel]:
+def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[FoundWheel]:
     """Return one wheel for each project that ``requirements`` need, by name.
 
     Raises `IndexingError` that says what needs what when there is no such set, and `FetchError`.

@@ -10,7 +10,7 @@ from emwheels.cli.opening import open_environment
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 
@@ -21,7 +21,7 @@ def add_audit(verbs: Any, common: argparse.ArgumentParser) -> None:
     audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
 
 
-def run_audit(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_audit(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Audit the files, print what was found, and return the exit status."""
     from emwheels.audit import Runtime, audit_wheel
     from emwheels.image.places import BUILD_PATHS

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
@@ -59,7 +59,7 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
 
 
-def run_list(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Print the recipes and return the exit status."""
     recipes = load_recipes(project.recipes, patches=project.patches)
     if arguments.json:
@@ -74,7 +74,7 @@ def run_list(arguments: argparse.Namespace, project: Project, targets: Targets) 
     return 0
 
 
-def run_build(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build and test, print what came of it, and return the exit status: that of the first failure."""
     if not arguments.names and not arguments.all:
         return run_list(arguments, project, targets)

@@ -24,7 +24,7 @@ from emwheels.profile import PROFILES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.fetch.registries import Offer
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
@@ -52,7 +52,7 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
 
 
-def run_bundle(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Make the bundle, say what is in it, and return the exit status."""
     target = targets.get(arguments.target)
     environment = open_environment(arguments, project, targets)

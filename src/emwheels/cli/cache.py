@@ -25,7 +25,7 @@ from emwheels.store.upkeep import Size, collect, sizes, verify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -60,7 +60,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     export.add_argument("folder", type=Path, metavar="DIR")
 
 
-def run_cache(arguments: argparse.Namespace, project: Project, _targets: Targets) -> int:
+def run_cache(arguments: argparse.Namespace, project: Checkout, _targets: Targets) -> int:
     """Do what the command line asks for and return the exit status: 9 when `verify` found damage."""
     store, board = Store(project.cache / "store"), Board()
     match arguments.action:

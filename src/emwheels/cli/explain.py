@@ -27,7 +27,7 @@ from emwheels.recipe.load import load_recipes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.fetch.registries import Offer
     from emwheels.progress import Board
     from emwheels.target import Targets
@@ -60,7 +60,7 @@ def add_explain(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
 
 
-def run_explain(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Explain, print, and return the exit status."""
     try:
         requirement = Requirement(arguments.requirement)

@@ -14,7 +14,7 @@ from emwheels.image import debian
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
@@ -26,7 +26,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
 
 
-def run_image(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Do what was asked with the image and return the exit status."""
     environment = open_environment(arguments, project, targets)
     if arguments.action != "show" and arguments.file is None:

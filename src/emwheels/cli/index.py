@@ -29,8 +29,8 @@ from emwheels.status import publish_status, refresh_status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
-    from emwheels.index.model import Project as IndexProject
+    from emwheels.checkout import Checkout
+    from emwheels.index.model import Project
     from emwheels.index.places.place import Place
     from emwheels.index.update import Changed
     from emwheels.target import Targets
@@ -109,7 +109,7 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
     publish.add_argument("--dry-run", action="store_true", help="only say what would be sent")
 
 
-def run_index(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_index(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Run an action of ``index`` and return the exit status."""
     match arguments.action:
         case "verify":
@@ -123,7 +123,7 @@ def run_index(arguments: argparse.Namespace, project: Project, targets: Targets)
     return _change(arguments, project, targets)
 
 
-def run_publish(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_publish(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Publish and return the exit status."""
     board = Board()
     source = Folder(dist_of(project, arguments.profile).resolve())
@@ -166,24 +166,24 @@ def object_headers(name: str) -> dict[str, str]:
     return {"Content-Type": rule.media_type, "Cache-Control": headers_of(rule)["Cache-Control"]}
 
 
-def dist_of(project: Project, profile: str) -> Path:
+def dist_of(project: Checkout, profile: str) -> Path:
     """Return the working index of a profile."""
     return project.dist if profile == "speed" else project.dist / profile
 
 
-def _place(arguments: argparse.Namespace, project: Project) -> Place:
+def _place(arguments: argparse.Namespace, project: Checkout) -> Place:
     if arguments.at:
         return place_of(arguments.at, object_headers)
     return Folder(dist_of(project, arguments.profile).resolve())
 
 
-def _working(arguments: argparse.Namespace, project: Project) -> Path:
+def _working(arguments: argparse.Namespace, project: Checkout) -> Path:
     if arguments.at:
         raise UsageError(f"index {arguments.action} works on dist/", hint="then: emwheels publish PLACE")
     return dist_of(project, arguments.profile).resolve()
 
 
-def _add(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def _add(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     dist = _working(arguments, project)
     for wheel in arguments.wheels:
         if not wheel.is_file():
@@ -194,7 +194,7 @@ def _add(arguments: argparse.Namespace, project: Project, targets: Targets) -> i
     return 0
 
 
-def _build(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def _build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     board = Board()
     place = Folder(_working(arguments, project))
     base_url = check_base_url(arguments.base_url) if arguments.base_url else arguments.base_url
@@ -215,7 +215,7 @@ def _build(arguments: argparse.Namespace, project: Project, targets: Targets) ->
     return 0
 
 
-def _change(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def _change(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Yank, unyank, remove, or set a status."""
     place = _place(arguments, project)
     with place.changing():
@@ -244,7 +244,7 @@ def _change(arguments: argparse.Namespace, project: Project, targets: Targets) -
     return 0
 
 
-def _show(arguments: argparse.Namespace, project: Project) -> int:
+def _show(arguments: argparse.Namespace, project: Checkout) -> int:
     place = _place(arguments, project)
     catalogue = read_catalogue(place)
     projects = [catalogue.project(name) for name in arguments.names]
@@ -258,7 +258,7 @@ def _show(arguments: argparse.Namespace, project: Project) -> int:
     return 0
 
 
-def _rows(projects: Sequence[IndexProject]) -> list[dict[str, Any]]:
+def _rows(projects: Sequence[Project]) -> list[dict[str, Any]]:
     return [
         {
             "project": project_of(file),
@@ -275,7 +275,7 @@ def _rows(projects: Sequence[IndexProject]) -> list[dict[str, Any]]:
     ]
 
 
-def _print_projects(projects: Sequence[IndexProject]) -> None:
+def _print_projects(projects: Sequence[Project]) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("project", "file", "bytes", "since", ""):
         table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
@@ -34,7 +34,7 @@ def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
     lock.add_argument("names", nargs="+", metavar="NAME")
 
 
-def run_lock(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Lock, print the names of the files that were written, and return the exit status."""
     environment = open_environment(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)

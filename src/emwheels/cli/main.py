@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from emwheels import __version__
-from emwheels.checkout import Project, find_project
+from emwheels.checkout import Checkout, find_project
 from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.target import Targets, load_targets
@@ -150,9 +150,9 @@ def _asked(given: Sequence[str]) -> str:
     return ""
 
 
-def _runner(verb: str) -> Callable[[argparse.Namespace, Project, Targets], int]:
+def _runner(verb: str) -> Callable[[argparse.Namespace, Checkout, Targets], int]:
     module, runner = next((module, runners[verb]) for module, (*_, runners) in _MODULES.items() if verb in runners)
-    found: Callable[[argparse.Namespace, Project, Targets], int] = getattr(
+    found: Callable[[argparse.Namespace, Checkout, Targets], int] = getattr(
         import_module(f"emwheels.cli.{module}"), runner
     )
     return found

@@ -12,11 +12,11 @@ from emwheels.progress import Board
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 
-def open_environment(arguments: argparse.Namespace, project: Project, targets: Targets) -> Environment:
+def open_environment(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> Environment:
     """Return the environment for ``--target``, ``--toolchain`` and ``--offline``. Raises `UsageError`."""
     return Environment(
         project,

@@ -23,7 +23,7 @@ from emwheels.profile import PROFILES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.plan.planning import Planned
     from emwheels.target import Targets
 
@@ -57,7 +57,7 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
 
 
-def run_plan(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_plan(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Print the plan and return the exit status: 0 also if there is something to do."""
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -52,7 +52,7 @@ def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
 
 
-def run_reproduce(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_reproduce(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build and compare, print a table, and return the exit status."""
     if bool(arguments.names) == arguments.all:
         raise UsageError("give names, or --all")

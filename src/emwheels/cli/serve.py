@@ -11,7 +11,7 @@ from emwheels.errors import UsageError
 from emwheels.serve import CONFIGURATIONS, configuration, serve
 
 if TYPE_CHECKING:
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 _EXAMPLES = """examples:
@@ -49,7 +49,7 @@ def add_serve(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
 
 
-def run_serve(arguments: argparse.Namespace, project: Project, _targets: Targets) -> int:
+def run_serve(arguments: argparse.Namespace, project: Checkout, _targets: Targets) -> int:
     """Serve until stopped, or write a configuration."""
     folder = (arguments.folder or project.dist).resolve()
     if arguments.config is None:

@@ -13,7 +13,7 @@ from emwheels.store import Store
 if TYPE_CHECKING:
     import argparse
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 
@@ -27,7 +27,7 @@ def add_status(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="which index (default: speed)")
 
 
-def run_status(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_status(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Write the page, and print where it is or what it says."""
     dist = dist_of(project, arguments.profile)
     store = Store(project.cache / "store")

@@ -18,7 +18,17 @@ from emwheels.pipeline.survey import survey
 from emwheels.plan.key import input_digests
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import recorded_results
-from emwheels.status.ledger import DUE, SHORT, WHEELS, Ledger, Wheel, problems, read_due, read_ledger, write_ledger
+from emwheels.status.ledger import (
+    DUE,
+    SHORT,
+    WHEELS,
+    Ledger,
+    LedgerWheel,
+    problems,
+    read_due,
+    read_ledger,
+    write_ledger,
+)
 from emwheels.status.stamps import with_stamps
 from emwheels.upstream import SUITE_FILE, read_result
 
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
     from emwheels.upstream.result import SuiteResult
@@ -51,7 +61,7 @@ def add_tables(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail for what is stale and not listed")
 
 
-def run_tables(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Write the pages or check them, print what was done, and return the exit status."""
     docs = project.root / "docs"
     recipes = load_recipes(project.recipes, patches=project.patches)
@@ -89,7 +99,7 @@ def surveyed(run: Run, before: Ledger, inputs: dict[str, str]) -> Ledger:
     wheels = {name: wheel for name, wheel in before.wheels.items() if name in inputs}
     for outcome in survey(run):
         if (output := outcome.output) is not None:
-            wheels[output.name] = Wheel(
+            wheels[output.name] = LedgerWheel(
                 name=output.name,
                 version=run.recipe(output.name).version,
                 kind=output.kind,

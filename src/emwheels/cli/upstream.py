@@ -32,7 +32,7 @@ from emwheels.wheel import changed_members
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
@@ -64,7 +64,7 @@ def add_upstream_tests(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
 
 
-def run_upstream_tests(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Run the suites, write and print what came of them, and return the exit status."""
     if arguments.list:
         return _list(arguments, project.root / "docs")

@@ -18,9 +18,9 @@ from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.target import Targets
-    from emwheels.verify import Report
+    from emwheels.verify import Verification
 
 _EXAMPLES = """examples:
   emwheels index verify https://wheels.example.org/simple
@@ -50,7 +50,7 @@ def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=30, metavar="S", help="limit for an answer (30)")
 
 
-def run_verify(arguments: argparse.Namespace, project: Project, targets: Targets) -> int:
+def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Verify, print, and return the exit status."""
     board = Board()
     environment = open_environment(arguments, project, targets)
@@ -81,7 +81,7 @@ def run_verify(arguments: argparse.Namespace, project: Project, targets: Targets
     return IndexingError.exit_code if any(report.errors for report in reports) else 0
 
 
-def _show(reports: Sequence[Report]) -> None:
+def _show(reports: Sequence[Verification]) -> None:
     console = Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns)
     for report in reports:
         console.print(f"{report.url} for Pyodide {report.target}", markup=False)
@@ -102,7 +102,7 @@ def _show(reports: Sequence[Report]) -> None:
         console.print(f"{len(report.errors)} errors, {warnings} warnings, {report.seconds:.1f} s\n")
 
 
-def _projects(report: Report) -> Table:
+def _projects(report: Verification) -> Table:
     columns = list(dict.fromkeys(client for clients in report.projects.values() for client in clients))
     table = Table(box=None, pad_edge=False)
     for heading in ("project", *columns):

@@ -15,7 +15,7 @@ _CONTEXT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Member:
+class _ArchiveMember:
     name: str
     data: bytes
     about: tuple[tuple[str, str], ...]
@@ -44,11 +44,11 @@ def first_difference(one: Path, other: Path) -> str:
     return "the members are the same, they are packed differently"
 
 
-def _members(path: Path) -> list[_Member]:
+def _members(path: Path) -> list[_ArchiveMember]:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return [
-                _Member(
+                _ArchiveMember(
                     name=info.filename,
                     data=archive.read(info),
                     about=(("mode", oct(info.external_attr >> 16)), ("time", str(info.date_time))),
@@ -61,7 +61,7 @@ def _members(path: Path) -> list[_Member]:
             content = tar.extractfile(info) if info.isfile() else None
             data = content.read() if content else info.linkname.encode()
             found.append(
-                _Member(name=info.name, data=data, about=(("mode", oct(info.mode)), ("time", str(info.mtime))))
+                _ArchiveMember(name=info.name, data=data, about=(("mode", oct(info.mode)), ("time", str(info.mtime))))
             )
         return found
 

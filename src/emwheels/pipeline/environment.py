@@ -20,7 +20,7 @@ from emwheels.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
     from emwheels.outputs.builds import Output
@@ -33,7 +33,7 @@ class Environment:
 
     def __init__(
         self,
-        project: Project,
+        project: Checkout,
         targets: Targets,
         target: Target,
         *,
@@ -49,7 +49,7 @@ class Environment:
         self.toolchain_name = toolchain_name
         self.store = Store(project.cache / "store")
 
-    def with_project(self, project: Project) -> Environment:
+    def with_project(self, project: Checkout) -> Environment:
         """Return the same for another project with the same cache."""
         return Environment(
             project,

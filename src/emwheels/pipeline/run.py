@@ -22,9 +22,9 @@ from emwheels.recipe.load import load_recipes
 from emwheels.schedule import (
     JobServer,
     LocalExecutor,
-    Result,
     State,
     Task,
+    TaskResult,
     available_cores,
     available_memory,
     run_tasks,
@@ -178,7 +178,7 @@ class _Ends:
         self._to_show: dict[str, Mapping[str, str]] = {}
         """Projects of which the status page has to tell something new, with what came of their tests."""
 
-    def __call__(self, step: Step, result: Result[Step, Outcome]) -> None:
+    def __call__(self, step: Step, result: TaskResult[Step, Outcome]) -> None:
         if result.error is not None:
             raise result.error
         name, run = step.name, self._run

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.checkout import Project
+    from emwheels.checkout import Checkout
     from emwheels.harness.model import Event
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.model import Run
@@ -73,7 +73,7 @@ def run_suite(
     )
 
 
-def project_for_tests(project: Project, recipe: Recipe, flags: str, folder: Path) -> Project:
+def project_for_tests(project: Checkout, recipe: Recipe, flags: str, folder: Path) -> Checkout:
     """Return a copy of ``project`` in the empty ``folder`` in which ``recipe`` is built with further backend flags.
 
     It has the same cache, and a ``dist`` of its own, as what is built so is not to be published.

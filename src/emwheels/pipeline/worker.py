@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from emwheels.atomic import write_atomically
-from emwheels.checkout import Project
+from emwheels.checkout import Checkout
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.archive import unpack
 from emwheels.outputs.builds import Builds
@@ -91,7 +91,7 @@ class Assignment:
     def _run_here(self, root: Path) -> Run:
         targets, board = load_targets(root / "targets.toml"), Board()
         environment = Environment(
-            Project(root=root, cache=_cache()),
+            Checkout(root=root, cache=_cache()),
             targets,
             targets.get(self.target),
             board=board,
@@ -173,7 +173,7 @@ def end(run: str) -> None:
         kill_children()
 
 
-def pack_project(project: Project) -> bytes:
+def pack_project(project: Checkout) -> bytes:
     """Return targets.toml, recipes and patches as an archive, the same bytes for the same files."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w:gz", compresslevel=6, format=tarfile.PAX_FORMAT) as tar:

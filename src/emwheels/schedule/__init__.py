@@ -2,16 +2,16 @@
 
 from emwheels.schedule.jobserver import JobServer
 from emwheels.schedule.local import LocalExecutor, available_cores, available_memory
-from emwheels.schedule.model import Executor, Result, State, Task
+from emwheels.schedule.model import Executor, State, Task, TaskResult
 from emwheels.schedule.run import critical_path, run_tasks
 
 __all__ = [
     "Executor",
     "JobServer",
     "LocalExecutor",
-    "Result",
     "State",
     "Task",
+    "TaskResult",
     "available_cores",
     "available_memory",
     "critical_path",

@@ -52,7 +52,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result(Generic[K, T]):
+class TaskResult(Generic[K, T]):
     """What came of one task."""
 
     state: State

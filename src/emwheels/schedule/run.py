@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Generic, cast
 
-from emwheels.schedule.model import K, Result, State, T, Task
+from emwheels.schedule.model import K, State, T, Task, TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,8 +43,8 @@ def run_tasks(
     *,
     ok: Callable[[T], bool] = lambda _value: True,
     fail_fast: bool = False,
-    on_end: Callable[[K, Result[K, T]], None] = lambda _name, _result: None,
-) -> dict[K, Result[K, T]]:
+    on_end: Callable[[K, TaskResult[K, T]], None] = lambda _name, _result: None,
+) -> dict[K, TaskResult[K, T]]:
     """Run ``tasks`` and return what came of each, in the order in which they ended.
 
     A task starts when all that it needs are done and it fits into the executor's jobs and memory beside those that
@@ -68,7 +68,7 @@ class _Run(Generic[K, T]):
         executor: Executor[K, T],
         ok: Callable[[T], bool],
         fail_fast: bool,
-        on_end: Callable[[K, Result[K, T]], None],
+        on_end: Callable[[K, TaskResult[K, T]], None],
     ) -> None:
         self.executor = executor
         self.ok = ok
@@ -85,10 +85,10 @@ class _Run(Generic[K, T]):
         self.running: dict[K, Future[T]] = {}
         self.memory = 0
         self.ended: SimpleQueue[K] = SimpleQueue()
-        self.results: dict[K, Result[K, T]] = {}
+        self.results: dict[K, TaskResult[K, T]] = {}
         self.stopping = False
 
-    def run(self) -> dict[K, Result[K, T]]:
+    def run(self) -> dict[K, TaskResult[K, T]]:
         for name, count in self.waiting_for.items():
             if count == 0:
                 heapq.heappush(self.ready, (-self.ahead[name], name))
@@ -101,7 +101,7 @@ class _Run(Generic[K, T]):
             self.executor.stop()
             raise
         for name in sorted(self.tasks.keys() - self.results.keys()):
-            self._end(name, Result(state=State.CANCELLED))
+            self._end(name, TaskResult(state=State.CANCELLED))
         return self.results
 
     def _start(self) -> None:
@@ -131,14 +131,14 @@ class _Run(Generic[K, T]):
             raise error
         value = future.result() if error is None else None
         if error is None and self.ok(future.result()):
-            self._end(name, Result(state=State.DONE, value=value))
+            self._end(name, TaskResult(state=State.DONE, value=value))
             for dependent in self.dependents[name]:
                 self.waiting_for[dependent] -= 1
                 if self.waiting_for[dependent] == 0:
                     heapq.heappush(self.ready, (-self.ahead[dependent], dependent))
             return
         self.stopping = self.fail_fast
-        self._end(name, Result(state=State.FAILED, value=value, error=error))
+        self._end(name, TaskResult(state=State.FAILED, value=value, error=error))
         self._block(name)
 
     def _block(self, failed: K) -> None:
@@ -153,10 +153,12 @@ class _Run(Generic[K, T]):
         for name in sorted(reached - {failed}):
             before = self.results.get(name)
             if before is None:
-                self._end(name, Result(state=State.BLOCKED, blocked_by=(failed,)))
+                self._end(name, TaskResult(state=State.BLOCKED, blocked_by=(failed,)))
             else:
-                self.results[name] = Result(state=State.BLOCKED, blocked_by=tuple(sorted({*before.blocked_by, failed})))
+                self.results[name] = TaskResult(
+                    state=State.BLOCKED, blocked_by=tuple(sorted({*before.blocked_by, failed}))
+                )
 
-    def _end(self, name: K, result: Result[K, T]) -> None:
+    def _end(self, name: K, result: TaskResult[K, T]) -> None:
         self.results[name] = result
         self.on_end(name, result)

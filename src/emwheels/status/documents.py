@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from emwheels.errors import EmwheelsError
-from emwheels.status.ledger import Result
+from emwheels.status.ledger import RecordedResult
 from emwheels.status.stamps import read_stamps
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ KINDS = ("upstream-tests", "reproduce")
 """Folders of the documents with a file of JSON for each package, which has ``date`` and ``wheels``."""
 
 
-def recorded_results(docs: Path) -> list[Result]:
+def recorded_results(docs: Path) -> list[RecordedResult]:
     """Return what is recorded in the folder ``docs``. Raises `EmwheelsError` for a file that is no result."""
     results = []
     for kind in KINDS:
@@ -25,7 +25,7 @@ def recorded_results(docs: Path) -> list[Result]:
             try:
                 document = json.loads(path.read_text(encoding="utf-8"))
                 wheels = {str(name): str(content) for name, content in document.get("wheels", {}).items()}
-                results.append(Result(name=f"{kind}/{path.stem}", date=str(document["date"]), wheels=wheels))
+                results.append(RecordedResult(name=f"{kind}/{path.stem}", date=str(document["date"]), wheels=wheels))
             except (OSError, ValueError, LookupError, AttributeError) as error:
                 raise EmwheelsError(f"{path}: not a result: {error}", hint="make it again") from error
     for path in sorted(docs.glob("*.md")):
@@ -45,7 +45,7 @@ def due_after(docs: Path, contents: dict[str, str]) -> dict[str, list[str]]:
     return due
 
 
-def _readable(docs: Path) -> Iterable[Result]:
+def _readable(docs: Path) -> Iterable[RecordedResult]:
     try:
         return recorded_results(docs)
     except EmwheelsError:

@@ -30,7 +30,7 @@ SHORT = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wheel:
+class LedgerWheel:
     """A wheel, or a library's archive, as it was when the tables were written."""
 
     name: str
@@ -57,7 +57,7 @@ class Ledger:
     target: str
     profile: str
     date: str
-    wheels: Mapping[str, Wheel]
+    wheels: Mapping[str, LedgerWheel]
 
     def others(self, contents: Mapping[str, str]) -> list[str]:
         """Return the names of those wheels that had other bytes than the present ones when a result was had.
@@ -72,7 +72,7 @@ class Ledger:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class RecordedResult:
     """Something that was recorded, as far as it matters here."""
 
     name: str
@@ -90,7 +90,7 @@ def read_ledger(path: Path) -> Ledger:
     """Read what `write_ledger` wrote; an empty one if there is none. Raises `EmwheelsError` for anything else."""
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        wheels = {row["name"]: Wheel(**row) for row in document.pop("wheels")}
+        wheels = {row["name"]: LedgerWheel(**row) for row in document.pop("wheels")}
         return Ledger(wheels=wheels, **document)
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
@@ -139,7 +139,9 @@ def read_due(path: Path) -> tuple[Due, ...]:
     return tuple(entries)
 
 
-def problems(ledger: Ledger, results: Iterable[Result], due: Iterable[Due], inputs: Mapping[str, str]) -> list[str]:
+def problems(
+    ledger: Ledger, results: Iterable[RecordedResult], due: Iterable[Due], inputs: Mapping[str, str]
+) -> list[str]:
     """Return what is wrong with the documents, a line each: what is stale and not listed, and what is listed in vain.
 
     ``inputs`` has for each recipe the hash of what it would be made of now. A wheel whose recipe, patches, flags or

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from emwheels.index.model import Catalogue, File
-    from emwheels.index.model import Project as IndexProject
+    from emwheels.index.model import Catalogue, File, Project
     from emwheels.target import Target
 
 ROWS = "status.json"
@@ -37,7 +36,7 @@ class EngineTests:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class ShownBuild:
     """A published wheel. Links are relative to the folder that is published; empty if there is nothing to link to."""
 
     name: str
@@ -70,7 +69,7 @@ class Built:
         return tuple(link for link in (self.log, self.audit, self.sbom, *self.reports.values()) if link)
 
 
-def rows_of(catalogue: Catalogue, known: Mapping[str, Built], targets: Sequence[Target]) -> list[Built]:
+def rows_of(catalogue: Catalogue, known: Mapping[str, ShownBuild], targets: Sequence[Target]) -> list[ShownBuild]:
     """Return what there is to say of every wheel of an index, by name, newest version and target first.
 
     ``known`` has, by sha256, what is known of how wheels were built and tested. Of two versions that link to one
@@ -91,7 +90,7 @@ def rows_of(catalogue: Catalogue, known: Mapping[str, Built], targets: Sequence[
     return sorted(kept, key=lambda row: row.name)
 
 
-def _row(project: IndexProject, file: File, known: Built | None, by_platform: Mapping[str, str]) -> Built:
+def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Mapping[str, str]) -> ShownBuild:
     """Return what the index says of a file, with what is ``known`` of its build."""
     _, version, _, tags = parse_wheel_filename(file.filename)
     platforms = sorted({tag.platform for tag in tags})
@@ -107,10 +106,10 @@ def _row(project: IndexProject, file: File, known: Built | None, by_platform: Ma
         "changed": datetime.fromisoformat(file.uploaded),
         "mark": "; ".join(marks),
     }
-    return replace(known, **said) if known else Built(sha256=file.sha256, **said)
+    return replace(known, **said) if known else ShownBuild(sha256=file.sha256, **said)
 
 
-def summary(rows: Iterable[Built]) -> list[dict[str, Any]]:
+def summary(rows: Iterable[ShownBuild]) -> list[dict[str, Any]]:
     """Return the rows for a script to read."""
     return [
         vars(row)
@@ -123,13 +122,13 @@ def summary(rows: Iterable[Built]) -> list[dict[str, Any]]:
     ]
 
 
-def dump_rows(rows: Iterable[Built], profile: str) -> bytes:
+def dump_rows(rows: Iterable[ShownBuild], profile: str) -> bytes:
     """Return status.json."""
     document = {"format": _FORMAT, "profile": profile, "wheels": summary(rows)}
     return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
-def load_rows(data: bytes | None) -> tuple[dict[str, Built], str]:
+def load_rows(data: bytes | None) -> tuple[dict[str, ShownBuild], str]:
     """Read status.json: sha256 -> row, and the profile. Nothing where there is none, or one that cannot be read."""
     try:
         document = json.loads(data or b"{}")
@@ -140,8 +139,8 @@ def load_rows(data: bytes | None) -> tuple[dict[str, Built], str]:
         return {}, ""
 
 
-def _load(row: Mapping[str, Any]) -> Built:
-    loaded = Built(
+def _load(row: Mapping[str, Any]) -> ShownBuild:
+    loaded = ShownBuild(
         **{
             **row,
             "version": parse_wheel_filename(row["filename"])[1],

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from emwheels.status.ledger import SHORT, UNKNOWN, Ledger, Result
+from emwheels.status.ledger import SHORT, UNKNOWN, Ledger, RecordedResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ def stamp(contents: Mapping[str, str], date: str) -> str:
     return f"<!-- wheels: {wheels} {date} -->"
 
 
-def read_stamps(name: str, text: str) -> Iterator[Result]:
+def read_stamps(name: str, text: str) -> Iterator[RecordedResult]:
     """Yield a result for each stamp of the document called ``name``, named after the heading above it."""
     heading, seen = "", 0
     for line in text.splitlines():
@@ -38,7 +38,7 @@ def read_stamps(name: str, text: str) -> Iterator[Result]:
             pairs = [pair.partition("=") for pair in match["wheels"].split()]
             number = f"-{seen}" if seen > 1 else ""
             wheels = {wheel: content for wheel, _, content in pairs}
-            yield Result(name=f"{name}#{heading}{number}", date=match["date"], wheels=wheels)
+            yield RecordedResult(name=f"{name}#{heading}{number}", date=match["date"], wheels=wheels)
 
 
 def with_stamps(text: str, ledger: Ledger) -> str:
@@ -58,7 +58,7 @@ def with_stamps(text: str, ledger: Ledger) -> str:
     return "\n".join([*lines, ""])
 
 
-def _in_words(result: Result, ledger: Ledger) -> str:
+def _in_words(result: RecordedResult, ledger: Ledger) -> str:
     others = ledger.others(result.wheels)
     present = [name for name in sorted(result.wheels) if name not in others]
     parts = [f"the present {', '.join(present)}"] if present else []

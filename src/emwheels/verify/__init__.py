@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import UsageError
 from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
 from emwheels.verify.files import Files
-from emwheels.verify.model import CHECKS, CLIENTS, Check, Finding, Report
+from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
 from emwheels.verify.pages import Pages, judge_way
 from emwheels.verify.probe import Probe, Unreachable
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from emwheels.target import Target
     from emwheels.verify.clients import TryInstalls
-    from emwheels.verify.pages import File
+    from emwheels.verify.pages import ListedFile
 
-__all__ = ["CHECKS", "CLIENTS", "Check", "Finding", "Report", "verify", "with_engines"]
+__all__ = ["CHECKS", "CLIENTS", "Check", "Fault", "Verification", "verify", "with_engines"]
 
 _AT_ONCE = 6
 _WASM = "../pyodide/pyodide.asm.wasm"
@@ -44,7 +44,7 @@ def verify(
     every_file: bool = False,
     seconds: float = 30,
     say: Callable[[str], None] = lambda _text: None,
-) -> list[Report]:
+) -> list[Verification]:
     """Verify the index at each of ``urls``, for users of ``target``, and return a report for each.
 
     ``others`` are further targets that the index may serve; ``engines`` runs micropip and is needed if ``clients`` ask
@@ -52,11 +52,11 @@ def verify(
     would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server to answer. The real clients
     start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
     """
-    reports: dict[str, tuple[Report, list[Wanted]]] = {}
+    reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
         for url in dict.fromkeys(urls):
             root = root_of(url)
-            report = Report(url=root, target=target.name)
+            report = Verification(url=root, target=target.name)
             began = time.monotonic()
             say(f"{root}: pages and files")
             looking = _Index(probe, report, root, target=target, others=others, every_file=every_file)
@@ -103,7 +103,14 @@ class _Index:
     """Looks at one index by plain requests."""
 
     def __init__(
-        self, probe: Probe, report: Report, root: str, *, target: Target, others: Sequence[Target], every_file: bool
+        self,
+        probe: Probe,
+        report: Verification,
+        root: str,
+        *,
+        target: Target,
+        others: Sequence[Target],
+        every_file: bool,
     ) -> None:
         self._probe = probe
         self._report = report
@@ -152,7 +159,7 @@ class _Index:
             copy=copies[chosen.filename],
         )
 
-    def _choose(self, name: str, files: Sequence[File]) -> File | None:
+    def _choose(self, name: str, files: Sequence[ListedFile]) -> ListedFile | None:
         """Return the file that a client takes; record why there is none, or none that should be taken."""
         fitting = [file for file in files if file.tags & self._tags.keys()]
         if not fitting:
@@ -183,7 +190,7 @@ class _Index:
 
 
 def _judge_lock(
-    probe: Probe, report: Report, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
+    probe: Probe, report: Verification, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Judge ``pyodide-lock.json`` beside ``simple/``, if there is one, and load the projects from it."""
     url = urljoin(f"{report.url}/", "../pyodide-lock.json")

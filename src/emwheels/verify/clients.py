@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from emwheels.image.model import Image
     from emwheels.target import Target
-    from emwheels.verify.model import Report
+    from emwheels.verify.model import Verification
 
 ENGINES = {"micropip-node": "node", "micropip-chromium": "chromium-page"}
 """Client -> engine of the harness."""
@@ -66,7 +66,7 @@ def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_
 
 
 def try_micropip(
-    reports: Mapping[str, tuple[Report, Sequence[Wanted]]], engines: TryInstalls, clients: Sequence[str]
+    reports: Mapping[str, tuple[Verification, Sequence[Wanted]]], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Install every project of every index, each index by its URL, in one start of each engine."""
     wanted = {
@@ -88,7 +88,7 @@ def try_micropip(
 
 
 def try_lock(
-    report: Report, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
+    report: Verification, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``."""
     asked = [client for client in ENGINES if client in clients]
@@ -114,13 +114,13 @@ def _wrong_distribution(done: Installed, want: Wanted) -> str:
     return ""
 
 
-def _settle(report: Report, client: str, want: Wanted, problem: str) -> None:
+def _settle(report: Verification, client: str, want: Wanted, problem: str) -> None:
     report.projects.setdefault(want.project, {})[client] = "failed" if problem else want.version
     if problem:
         report.add(client, want.project, _last_line(problem))
 
 
-def try_pip(report: Report, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
+def try_pip(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
     """``pip download`` every project for ``target``, without this machine's pip configuration."""
     python = python_with_pip()
     if python is None:
@@ -146,7 +146,7 @@ def try_pip(report: Report, index_url: str, wants: Sequence[Wanted], target: Tar
     _each(report, "pip", wants, download)
 
 
-def try_uv(report: Report, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
+def try_uv(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
     """Resolve every project with uv, which reads pages, hashes and metadata.
 
     uv 0.13 knows no platform of PEP 783 later than 2025_0, so that it can resolve for it but not install.
@@ -186,7 +186,7 @@ def try_uv(report: Report, index_url: str, wants: Sequence[Wanted], target: Targ
     _each(report, "uv", wants, compile_)
 
 
-def _each(report: Report, client: str, wants: Sequence[Wanted], attempt: Callable[[Sequence[str]], str]) -> None:
+def _each(report: Verification, client: str, wants: Sequence[Wanted], attempt: Callable[[Sequence[str]], str]) -> None:
     """Try all projects at once, and one by one only if that fails."""
     if not wants:
         return

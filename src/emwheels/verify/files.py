@@ -14,8 +14,8 @@ from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emwheels.verify.model import Report
-    from emwheels.verify.pages import File
+    from emwheels.verify.model import Verification
+    from emwheels.verify.pages import ListedFile
     from emwheels.verify.probe import Answer, Probe
 
 _PART = (10, 109)
@@ -26,11 +26,11 @@ _LONG = 86_400 * 30
 class Files:
     """Fetches and judges the files of one index."""
 
-    def __init__(self, probe: Probe, report: Report) -> None:
+    def __init__(self, probe: Probe, report: Verification) -> None:
         self._probe = probe
         self._report = report
 
-    def judge(self, file: File, *, secure: bool) -> Path | None:
+    def judge(self, file: ListedFile, *, secure: bool) -> Path | None:
         """Judge ``file``, and return a copy of it if it is the one that its page names."""
         if secure and file.url.startswith("http:"):
             self._report.add("insecure-link", file.filename, f"an index over https links to {file.url}")
@@ -44,7 +44,7 @@ class Files:
             self._judge_metadata(file, body)
         return body
 
-    def _wheel(self, file: File) -> Path | None:
+    def _wheel(self, file: ListedFile) -> Path | None:
         answer = self._probe.get(file.url, encoding=BROWSER_CODINGS)
         judge_way(self._report, answer, file.filename)
         if answer.status != 200:
@@ -65,7 +65,7 @@ class Files:
             answer = plain
         return answer.body if self._is_right(answer, file) else None
 
-    def _encodes(self, encoded: Answer, plain: Answer, coding: str, file: File) -> bool:
+    def _encodes(self, encoded: Answer, plain: Answer, coding: str, file: ListedFile) -> bool:
         try:
             data = decoded(encoded.body.read_bytes(), coding)
         except ValueError as error:
@@ -78,7 +78,7 @@ class Files:
             return False
         return True
 
-    def _is_right(self, answer: Answer, file: File) -> bool:
+    def _is_right(self, answer: Answer, file: ListedFile) -> bool:
         size = answer.body.stat().st_size
         if answer.cut:
             self._report.add("wheel-truncated", file.filename, f"{answer.url}: {answer.cut}")
@@ -107,7 +107,7 @@ class Files:
             said = f"Cache-Control: {control}" if control else "no Cache-Control"
             self._report.add("cache-wheel", subject, f"{answer.url}: {said}, not {FOREVER}")
 
-    def _judge_range(self, file: File, body: Path) -> None:
+    def _judge_range(self, file: ListedFile, body: Path) -> None:
         first, last = _PART
         answer = self._probe.get(file.url, headers={"Range": f"bytes={first}-{last}"}, limit=FILE_LIMIT)
         with body.open("rb") as stream:
@@ -128,7 +128,7 @@ class Files:
         elif answer.body.read_bytes() != wanted:
             self._report.add("range", file.filename, f"{answer.url}: bytes {first}-{last} are not those of the file")
 
-    def _judge_metadata(self, file: File, body: Path) -> None:
+    def _judge_metadata(self, file: ListedFile, body: Path) -> None:
         url = f"{file.url}.metadata"
         answer = self._probe.get(url, encoding=BROWSER_CODINGS)
         subject = f"{file.filename}.metadata"

@@ -218,7 +218,7 @@ CLIENTS = ("micropip-node", "micropip-chromium", "pip", "uv")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Fault:
     """Something that is wrong."""
 
     check: str
@@ -238,19 +238,19 @@ class Finding:
 
 
 @dataclass(kw_only=True)
-class Report:
+class Verification:
     """What was found at one URL."""
 
     url: str
     target: str
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Fault] = field(default_factory=list)
     projects: dict[str, dict[str, str]] = field(default_factory=dict)
     """Project -> client -> what it installed, or ``failed``."""
     seconds: float = 0.0
 
     def add(self, check: str, subject: str, message: str) -> None:
         """Record a finding, once."""
-        finding = Finding(check=check, subject=subject, message=message)
+        finding = Fault(check=check, subject=subject, message=message)
         if finding not in self.findings:
             self.findings.append(finding)
 
@@ -259,7 +259,7 @@ class Report:
         return {finding.check for finding in self.findings}
 
     @property
-    def errors(self) -> list[Finding]:
+    def errors(self) -> list[Fault]:
         """The findings that are errors."""
         return [finding for finding in self.findings if finding.severity == "error"]
 

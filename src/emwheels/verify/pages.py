@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
 
-    from emwheels.verify.model import Report
+    from emwheels.verify.model import Verification
     from emwheels.verify.probe import Answer, Probe
 
 HTML_TYPES = ("text/html", "application/vnd.pypi.simple.v1+html")
@@ -31,7 +31,7 @@ _NO_PROJECT = "emwheels-there-is-no-such-project"
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
+class ListedFile:
     """One wheel that a page links to."""
 
     filename: str
@@ -49,7 +49,7 @@ class File:
 class Page:
     """A project's page in one form."""
 
-    files: tuple[File, ...]
+    files: tuple[ListedFile, ...]
     relative: bool
     """A link in JSON is relative."""
 
@@ -139,12 +139,12 @@ def parse_json(data: bytes, url: str) -> Page:
 
 def _file(
     filename: str, url: str, sha256: str | None, *, yanked: bool, size: int | None = None, metadata: str | bool = False
-) -> File | None:
+) -> ListedFile | None:
     try:
         _, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return None  # a source distribution, a link elsewhere: no client of wheels looks at it
-    return File(
+    return ListedFile(
         filename=filename,
         url=url,
         sha256=sha256,
@@ -159,7 +159,7 @@ def _file(
 class Pages:
     """Reads and judges the pages of one index."""
 
-    def __init__(self, probe: Probe, report: Report, root: str) -> None:
+    def __init__(self, probe: Probe, report: Verification, root: str) -> None:
         self._probe = probe
         self._report = report
         self.root = root
@@ -273,7 +273,7 @@ class Pages:
                 self._report.add("etag", subject, f"{answer.url}: {again.status} for If-None-Match: {condition}")
 
 
-def judge_way(report: Report, answer: Answer, subject: str) -> None:
+def judge_way(report: Verification, answer: Answer, subject: str) -> None:
     """Judge the redirects that led to ``answer``, and whether a page may read it."""
     for url, headers in answer.hops:
         if not allows_origins(headers):

@@ -87,7 +87,7 @@ class Blob:
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
+class StoredFile:
     """A file of the store, and the blob that holds it."""
 
     kind: str
@@ -101,7 +101,7 @@ class Manifest:
     """One build in the remote store: its record and the files that the record names."""
 
     record: Blob
-    files: tuple[File, ...]
+    files: tuple[StoredFile, ...]
 
     def to_json(self) -> bytes:
         """Return the manifest as it is stored."""
@@ -150,9 +150,9 @@ def _blob(descriptor: dict[str, Any]) -> Blob:
     return Blob(digest=digest, size=size)
 
 
-def _file(layer: dict[str, Any]) -> File:
+def _file(layer: dict[str, Any]) -> StoredFile:
     media_type, notes, blob = layer["mediaType"], layer["annotations"], _blob(layer)
     kind, sha256 = notes[_KIND_KEY], notes[_SHA256_KEY]
     if media_type not in (FILE, FILE + GZIP) or not _KIND.fullmatch(kind) or not _SHA256.fullmatch(sha256):
         raise ValueError(f"a file {kind!r} {sha256!r} of type {media_type!r}")
-    return File(kind=kind, sha256=sha256, blob=blob, packed=media_type.endswith(GZIP))
+    return StoredFile(kind=kind, sha256=sha256, blob=blob, packed=media_type.endswith(GZIP))

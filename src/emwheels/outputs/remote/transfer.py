@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.outputs.remote.model import Blob, DamagedError, File, Manifest, digest_of
+from emwheels.outputs.remote.model import Blob, DamagedError, Manifest, StoredFile, digest_of
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _whole(store: Store, kind: str, sha256: str) -> bool:
     return True
 
 
-def _pull_file(remote: Remote, file: File, store: Store) -> None:
+def _pull_file(remote: Remote, file: StoredFile, store: Store) -> None:
     name = file.blob.digest.replace(":", "-")
     with store.lock(name):
         if store.has(file.kind, file.sha256):  # another process was faster
@@ -91,14 +91,14 @@ def _pull_file(remote: Remote, file: File, store: Store) -> None:
         partial.unlink()
 
 
-def _check(file: File, partial: Path) -> None:
+def _check(file: StoredFile, partial: Path) -> None:
     got, size = f"sha256:{sha256_of(partial)}", partial.stat().st_size
     if got != file.blob.digest:
         came = f"{size} of {file.blob.size} bytes" if size < file.blob.size else f"other bytes: {got}"
         raise DamagedError(f"{file.kind} blob {file.blob.digest} came with {came}")
 
 
-def _keep(file: File, content: Path, store: Store) -> None:
+def _keep(file: StoredFile, content: Path, store: Store) -> None:
     """Put a verified blob into the store, unpacked, if it holds the file that it should."""
     if not file.packed:
         if file.blob.digest != f"sha256:{file.sha256}":
@@ -144,7 +144,7 @@ def push(
                 path = _packed(path, Path(folder) / sha256, nonce)
             blob = Blob(digest=f"sha256:{sha256_of(path) if anew else sha256}", size=path.stat().st_size)
             remote.put_blob(blob.digest, path)
-            pushed.append(File(kind=kind, sha256=sha256, blob=blob, packed=anew))
+            pushed.append(StoredFile(kind=kind, sha256=sha256, blob=blob, packed=anew))
     remote.put_blob(digest_of(content), content)
     manifest = Manifest(record=Blob(digest=digest_of(content), size=len(content)), files=tuple(pushed))
     remote.put_manifest(key, manifest.to_json())
