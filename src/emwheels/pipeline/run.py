@@ -64,6 +64,7 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
     Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
     nothing else. A signal ends everything that runs before its exception goes on.
     """
+    order = dependency_order(run.recipes)  # a ring is said before anything is done
     remove_stale_work(run.environment.project.cache / "work")
     _ = run.environment.image_digest  # making the image is nothing to be done beside builds
     cores = run.options.jobs or available_cores()
@@ -74,7 +75,7 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
             memory=available_memory(),
             stopping=shared.stopping,
         )
-        ends = _Ends(shared)
+        ends = _Ends(shared, order)
         try:
             run_tasks(
                 _tasks(shared, cores),
@@ -172,9 +173,9 @@ def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], out
 class _Ends:
     """Notes what came of each task, and publishes a package whose last task it was."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, order: Sequence[str]) -> None:
         self._run = run
-        self.outcomes = {name: Outcome(name=name, state="not started") for name in dependency_order(run.recipes)}
+        self.outcomes = {name: Outcome(name=name, state="not started") for name in order}
         self._to_show: dict[str, Mapping[str, str]] = {}
         """Projects of which the status page has to tell something new, with what came of their tests."""
 
