@@ -12,28 +12,14 @@ import pytest
 from emwheels.cli import main as command
 
 CHECKOUT = Path(__file__).parents[2]
-SENTENCES = {
-    *("as", "builds", "could", "does", "has", "is", "keeps", "links", "made", "makes", "needs", "of", "on", "reads"),
-    *("says", "that", "there", "to", "warns", "was", "with", "writes", "and", "never", "adds", "checks", "takes"),
-    *("finds", "found", "gives", "runs", "itself", "shows", "starts", "stops", "uses", "wheels", "will", "wrote"),
-    *("asks", "at", "for", "from", "in", "keep", "only", "prints", "says", "its", "or", "tests", "turns", "compiles"),
-    *(
-        "looks",
-        "puts",
-        "knows",
-        "sends",
-        "refuses",
-        "reports",
-        "compares",
-        "leaves",
-        "installs",
-        "cannot",
-        "may",
-        "can",
-    ),
-    *("fetches", "verifies", "retries", "skips", "removes", "unpacks", "creates", "picks", "names", "then", "locks"),
-}
-"""Words that follow the project's name in a sentence."""
+_COMMAND = re.compile(r"(?:`|^ {2,}|\$ |: |\brun )emwheels ([a-z][a-z-]*)\b(?![.\]/=:(])([^`\n;|&#]*)", re.MULTILINE)
+"""A command stands in backticks, indented, or after a prompt, a colon or "run"; a sentence does not."""
+_PROSE = {"warns", "reads"}
+"""Verbs of sentences in which the project's name comes first."""
+
+
+def indented(block):
+    return "".join(f"  {line}" for line in block[0].splitlines(keepends=True))
 
 
 def texts():
@@ -45,7 +31,7 @@ def texts():
     for pattern in ("*.md", "docs/*.md", "ci/**/*.md", "demo/*.md", "dist/*.md", "ci/**/*.yml", "noxfile.py"):
         for path in sorted(CHECKOUT.glob(pattern)):
             if path.name != "CHANGELOG.md":  # tells of what was
-                yield str(path.relative_to(CHECKOUT)), path.read_text()
+                yield str(path.relative_to(CHECKOUT)), re.sub(r"(?ms)^```.*?^```", indented, path.read_text())
 
 
 def parsers(parser, prefix=()):
@@ -67,26 +53,27 @@ def options(parser):
 
 
 def test_every_command_that_is_named_is_there():
-    wrong = []
-    for where, text in TEXTS:
-        for match in re.finditer(r"(?<![\w./-])emwheels ([a-z][a-z-]*)\b(?![.\]/=:(])", text):
-            if match[1] not in VERBS | SENTENCES:
-                wrong.append(f"{where}: emwheels {match[1]}")
+    wrong = [
+        f"{where}: emwheels {match[1]}"
+        for where, text in TEXTS
+        for match in _COMMAND.finditer(text)
+        if match[1] not in VERBS | _PROSE
+    ]
     assert wrong == []
 
 
 def test_every_option_of_a_command_that_is_named_is_there():
     wrong = []
     for where, text in TEXTS:
-        for match in re.finditer(r"(?<![\w./-])emwheels ((?:[a-z][a-z-]* ?){1,2})([^`\n;|&#]*)", text):
-            words = tuple(match[1].split())
+        for match in _COMMAND.finditer(text):
+            words = (match[1], *match[2].split()[:1])
             known = next((COMMANDS[words[:count]] for count in (2, 1) if words[:count] in COMMANDS), None)
-            if known is None:
-                continue
-            own = options(known) | options(COMMANDS[()])
-            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", match[2]):
-                if option not in own:
-                    wrong.append(f"{where}: emwheels {' '.join(words)} {option}")
+            own = options(known) | options(COMMANDS[()]) if known else set()
+            wrong += [
+                f"{where}: emwheels {match[1]} {option}"
+                for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", match[2])
+                if known and option not in own
+            ]
     assert wrong == []
 
 

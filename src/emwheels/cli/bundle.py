@@ -16,6 +16,7 @@ from emwheels.cli.opening import open_environment
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
+from emwheels.harness.install import installer_wheels
 from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
@@ -72,7 +73,7 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         runtime=runtime,
         release=release,
         finder=finder,
-        extra=[path for path in environment.harness_wheels if path.name.startswith(("micropip-", "packaging-"))],
+        extra=installer_wheels(environment.harness_wheels),
     )
     if arguments.json:
         rows = [{"name": w.name, "version": str(w.version), "source": w.source} for w in bundle.wheels]

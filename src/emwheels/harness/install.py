@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from packaging.utils import parse_wheel_filename
+
 from emwheels.errors import HarnessError
 from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from emwheels.harness.model import Case
     from emwheels.image.model import Image
 
+INSTALLER = ("micropip", "packaging")
+"""What installs packages in a page: micropip, and the one project that it imports (micropip 0.11)."""
 _PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
 
@@ -52,6 +56,11 @@ class Installed:
     """Name -> version, sha256 of RECORD."""
     result: Any = None
     traceback: str = ""
+
+
+def installer_wheels(harness_wheels: Sequence[Path]) -> list[Path]:
+    """Return those of the harness's wheels that an application needs to install packages."""
+    return [path for path in harness_wheels if parse_wheel_filename(path.name)[0] in INSTALLER]
 
 
 def try_installs(

@@ -72,7 +72,10 @@ def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: L
     """Return what every job has. Raises `HarnessError` if ``wheels`` have no micropip."""
     micropip = wheels.get(canonicalize_name("micropip"))
     if micropip is None:
-        raise HarnessError("there is no micropip among the harness's wheels", hint="delete the folder harness in the cache and run the command again")
+        raise HarnessError(
+            "there is no micropip among the harness's wheels",
+            hint="delete the folder harness in the cache and run the command again",
+        )
     return {
         "engines": list(engines),
         "micropip": micropip.name,
