@@ -10,7 +10,7 @@ nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-SOURCES = ("src", "tests", "recipes", "benchmarks", "ci", "demo", "noxfile.py")
+SOURCES = ("src", "tests", "recipes", "benchmarks", "ci", "demo", "docs", "noxfile.py")
 
 
 def emwheels(session: nox.Session, *arguments: str) -> None:
@@ -101,6 +101,13 @@ def bench(session: nox.Session) -> None:
     """Measure the speed of a package against upstream's flags, native CPython and JavaScript: nox -s bench -- NAME."""
     session.install("--quiet", "--editable", ".")
     session.run("python", "benchmarks/speed.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Make the documentation site in site/, without network: a dead link or a missing anchor fails."""
+    session.install("--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, "docs"))
+    session.run("python", "docs/website/make_site.py", *session.posargs)
 
 
 @nox.session

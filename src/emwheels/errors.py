@@ -61,6 +61,12 @@ class HarnessError(EmwheelsError):
     exit_code = 8
 
 
+class StoreError(EmwheelsError):
+    """An entry of the store is missing or damaged, so that it has to be made or fetched again."""
+
+    exit_code = 9
+
+
 class IndexingError(EmwheelsError):
     """Something must not, or cannot, be in an index, or an index could not be written."""
 
@@ -68,7 +74,7 @@ class IndexingError(EmwheelsError):
 
 
 class StoppedError(EmwheelsError):
-    """The run is to end; never shown."""
+    """You stopped the run. What was finished is kept, and the same command goes on from there."""
 
     exit_code = 130
 

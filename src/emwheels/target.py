@@ -17,7 +17,9 @@ class Pin:
     """A file of upstream's; both are empty until somebody has fetched it and trusts what came."""
 
     url: str = ""
+    """Where upstream has the file."""
     sha256: str = ""
+    """Its hash. emwheels refuses any other file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +47,28 @@ class EmsdkPins:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One Pyodide release and what a wheel for it has to be.
-
-    ``abi`` is the platform tag of PEP 783 without its ``_wasm32`` suffix, e.g. ``pyemscripten_2026_0``.
-    """
+    """One Pyodide release and what a wheel for it has to be."""
 
     name: str
     """Pyodide's version, e.g. ``314.0.7``; the table's name."""
     python: str
     """Full version of the interpreter, e.g. ``3.14.2``."""
     abi: str
+    """The platform tag of PEP 783 without its ``_wasm32`` suffix."""
     emscripten: str
     """The Emscripten version that this Pyodide was built with."""
     runtime: str
     """purl of the npm package that holds the runtime."""
     runtime_sha256: str
+    """The hash of that package's tarball."""
     cflags: tuple[str, ...]
-    """Flags that every side module needs, at compile and link."""
+    """Flags that every side module needs when it is compiled."""
     ldflags: tuple[str, ...]
+    """Flags that every side module needs when it is linked."""
     stored: bool = False
     """Wheels are not compressed in themselves; compressed copies lie beside them, for servers that send those."""
     emsdk: EmsdkPins = field(default_factory=EmsdkPins)
+    """The files of ``--toolchain emsdk``."""
 
     def identity(self) -> dict[str, Any]:
         """Return what belongs into the key of everything made for this target.
@@ -95,11 +98,17 @@ class ImagePins:
     """What the build image is made of, and what must be found in it."""
 
     suite: str
+    """The Debian release."""
     packages: tuple[str, ...]
+    """Debian packages."""
     emscripten: str
+    """The version of Emscripten that must be found in the image."""
     llvm: str
+    """The major version of LLVM that must be found in it."""
     pythons: tuple[str, ...]
+    """The minor versions of Python that it has: those of all targets."""
     pyodide_build: str
+    """The version of pyodide-build that must be found in it."""
     oci_reference: str
     """``registry/name@sha256:…``; empty when no image has been published."""
 
@@ -111,6 +120,7 @@ class HarnessPins:
     playwright_core: str
     """purl of the npm package."""
     playwright_core_sha256: str
+    """The hash of that package's tarball."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +128,7 @@ class Targets:
     """The parsed targets.toml."""
 
     default: str
+    """The target that is used without ``--target``."""
     targets: dict[str, Target]
     image: ImagePins
     harness: HarnessPins

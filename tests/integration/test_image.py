@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from emwheels.image.model import Mount
+from emwheels.image.model import Call, Mount
 from emwheels.image.registries import debian_mirror, npm_registry
 from emwheels.image.rootfs import METHODS, RootFs
 
@@ -110,7 +110,7 @@ def test_an_ordinary_user_can_enter_by_bubblewrap(image, tmp_path):
     if not isinstance(image, RootFs) or os.geteuid() != 0 or not shutil.which("bwrap"):
         pytest.skip("needs root, to become somebody else, and bubblewrap")
     way = RootFs(root=image.root, digest="", method="bwrap", environment=image.environment)
-    command = way._command(["id", "-u"], (), dict(way.environment), "/", network=False)
+    command = way.command(Call(argv=["id", "-u"], mounts=(), env=dict(way.environment), cwd="/", network=False))
     reachable = subprocess.run(
         ["setpriv", "--reuid=65534", "--clear-groups", "test", "-x", str(image.root)], check=False
     )

@@ -17,8 +17,8 @@ from emwheels.build.cross_packages import CrossPackage
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.errors import BuildError, RecipeError
 from emwheels.fetch.fetcher import Fetched
-from emwheels.image.model import Completed
 from emwheels.image.places import WORK
+from emwheels.image.processes import Completed
 from emwheels.image.toolchain import Toolchain
 from emwheels.recipe.load import load_recipe
 from emwheels.target import Target

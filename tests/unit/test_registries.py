@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emwheels.errors import ImageError
-from emwheels.image.model import Completed
+from emwheels.image.processes import Completed
 from emwheels.image.registries import debian_mirror, npm_registry
 
 

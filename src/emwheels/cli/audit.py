@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_environment
+from emwheels.errors import AuditError
 
 if TYPE_CHECKING:
     import argparse
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
 def add_audit(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
     audit = verbs.add_parser("audit", parents=[common], help="audit wheel files")
-    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
-    audit.add_argument("--dependency", action="append", type=Path, default=[], metavar="WHEEL")
+    audit.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL", help="a wheel file")
+    audit.add_argument(
+        "--dependency",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="WHEEL",
+        help="a wheel whose shared libraries these use; may be repeated",
+    )
 
 
 def run_audit(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
@@ -34,7 +42,7 @@ def run_audit(arguments: argparse.Namespace, project: Checkout, targets: Targets
         report = audit_wheel(
             wheel, target=target, runtime=runtime, dependencies=arguments.dependency, build_paths=BUILD_PATHS
         )
-        status = 7 if report.errors else status
+        status = AuditError.exit_code if report.errors else status
         if arguments.json:
             print(report.to_json(), end="")
             continue

@@ -39,7 +39,7 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("test", "run the tests of packages again, building what is missing"),
     ):
         run = verbs.add_parser(verb, parents=parents, help=text)
-        run.add_argument("names", nargs="*", metavar="NAME")
+        run.add_argument("names", nargs="*", metavar="NAME", help="a recipe; without one, the recipes are listed")
         run.add_argument("--all", action="store_true", help="every recipe")
         run.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")

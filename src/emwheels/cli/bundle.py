@@ -48,7 +48,7 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT")
+    parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="e.g. numpy, or pandas>=3")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder, which is made")
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
 

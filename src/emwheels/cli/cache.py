@@ -57,7 +57,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     gc.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
     actions.add_parser("verify", parents=[common], help="hash every file again")
     export = actions.add_parser("export", parents=[common], help="write builds as a folder for a web server")
-    export.add_argument("folder", type=Path, metavar="DIR")
+    export.add_argument("folder", type=Path, metavar="DIR", help="where it goes")
 
 
 def run_cache(arguments: argparse.Namespace, project: Checkout, _targets: Targets) -> int:

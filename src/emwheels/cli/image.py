@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
     image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
-    image.add_argument("action", nargs="?", choices=["show", "save", "load"], default="show")
+    image.add_argument(
+        "action", nargs="?", choices=["show", "save", "load"], default="show", help="what to do with it (show)"
+    )
     image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
 
 

@@ -71,9 +71,9 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
     where.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
 
     show = actions.add_parser("show", parents=[common, where], help="list the projects and their files")
-    show.add_argument("names", nargs="*", metavar="NAME")
+    show.add_argument("names", nargs="*", metavar="NAME", help="a project (all)")
     add = actions.add_parser("add", parents=[common, where], help="put wheels into the index")
-    add.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL")
+    add.add_argument("wheels", nargs="+", type=Path, metavar="WHEEL", help="a wheel file")
     build = actions.add_parser("build", parents=[common, where], help="read every wheel of dist/ and write all pages")
     build.add_argument("--base-url", metavar="URL", help="where it will be served: for JSON pages; '' for none")
     for verb, text in (
@@ -81,17 +81,17 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
         ("unyank", "take that back"),
     ):
         yanking = actions.add_parser(verb, parents=[common, where], help=text)
-        yanking.add_argument("name", metavar="NAME")
-        yanking.add_argument("version", metavar="VERSION")
+        yanking.add_argument("name", metavar="NAME", help="a project")
+        yanking.add_argument("version", metavar="VERSION", help="one of its versions")
         if verb == "yank":
             yanking.add_argument("--why", metavar="TEXT", default="", help="is shown to who installs it")
     remove = actions.add_parser("remove", parents=[common, where], help="remove the files of a version, or a project")
-    remove.add_argument("name", metavar="NAME")
-    remove.add_argument("version", metavar="VERSION", nargs="?")
+    remove.add_argument("name", metavar="NAME", help="a project")
+    remove.add_argument("version", metavar="VERSION", nargs="?", help="one of its versions (the whole project)")
     status = actions.add_parser("status", parents=[common, where], help="mark a project (PEP 792)")
-    status.add_argument("name", metavar="NAME")
-    status.add_argument("status", choices=STATUSES)
-    status.add_argument("--why", metavar="TEXT", default="")
+    status.add_argument("name", metavar="NAME", help="a project")
+    status.add_argument("status", choices=STATUSES, help="what clients are told")
+    status.add_argument("--why", metavar="TEXT", default="", help="is shown to who installs it")
     add_verify(actions, common)
 
     publish = verbs.add_parser(

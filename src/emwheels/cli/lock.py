@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
     lock = verbs.add_parser("lock", parents=[common], help="pin build, run and upstream-test requirements by hash")
-    lock.add_argument("names", nargs="+", metavar="NAME")
+    lock.add_argument("names", nargs="+", metavar="NAME", help="a recipe")
 
 
 def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:

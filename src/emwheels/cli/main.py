@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
-from emwheels.errors import EmwheelsError, of_os_error
+from emwheels.errors import EmwheelsError, StoppedError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.target import Targets, load_targets
 
@@ -33,6 +33,8 @@ _EXAMPLES = """examples:
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lock numpy                    pin numpy's build requirements by hash
+  emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
+  emwheels status                        write dist/index.html, the page of what is published, anew
   emwheels cache info                    what the cache holds; gc, verify and export: see emwheels cache --help
 
 exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image, 6 build, 7 audit, 8 tests,
@@ -84,6 +86,11 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
     return parser
 
 
+def command_parser() -> argparse.ArgumentParser:
+    """Return the parser of every verb, for what describes the command."""
+    return _parser()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     for each in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
@@ -99,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("emwheels: stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
-        return 130
+        return StoppedError.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

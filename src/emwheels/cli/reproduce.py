@@ -44,7 +44,7 @@ def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a recipe")
     parser.add_argument("--all", action="store_true", help="every recipe")
     parser.add_argument(
         "--once", action="store_true", help="build once, on another day by another user, and compare with the store"

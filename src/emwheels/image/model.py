@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
+
+from emwheels.errors import ImageError
+from emwheels.image.processes import Completed, ended_with_client, run_and_wait, start_with_pipes
 
 if TYPE_CHECKING:
     import subprocess
@@ -21,30 +26,34 @@ class Mount:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Completed:
-    """What a command inside the image did."""
+class Call:
+    """A command that is to run inside, and what it may see."""
 
-    argv: tuple[str, ...]
-    status: int
-    """Exit status; negative for a signal."""
-    seconds: float
-    timed_out: bool = False
-    peak_kib: int = 0
-    """Largest resident set of any one process below the command, in KiB (getrusage, RUSAGE_CHILDREN)."""
+    argv: Sequence[str]
+    mounts: Sequence[Mount]
+    env: Mapping[str, str]
+    """The whole environment."""
+    cwd: str
+    network: bool
 
 
-class Image(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Image(ABC):
     """A file system with compilers and browsers in it, and a way to run something there."""
 
-    @property
-    def digest(self) -> str:
-        """What the image is, as ``sha256:…``; part of every build key."""
-        ...
+    digest: str
+    """What the image is, as ``sha256:…``; part of every build key."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """What every command inside sees before its own ``env``."""
 
     @property
-    def environment(self) -> tuple[tuple[str, str], ...]:
-        """What every command inside sees before its own ``env``."""
-        ...
+    @abstractmethod
+    def by_engine(self) -> bool:
+        """Whether a container engine enters it: its processes are no children of the command."""
+
+    @abstractmethod
+    def command(self, call: Call) -> list[str]:
+        """Return the command line of the host that runs ``call`` inside."""
 
     def run(
         self,
@@ -62,9 +71,11 @@ class Image(Protocol):
         The environment is ``env`` and nothing of the host's. Without ``network`` there is loopback only. The
         image's own files cannot be written; ``/tmp`` is fresh and goes away. Output goes to ``output``, else
         nowhere. After ``seconds`` everything below the command is killed. On an interrupt everything below
-        the command is killed before the exception goes on.
+        the command is killed before the exception goes on. Raises `ImageError` for a mount that does not exist.
         """
-        ...
+        command = self._entering(argv, mounts, env, cwd=cwd, network=network)
+        with ended_with_client(command) if self.by_engine else nullcontext(command) as started:
+            return run_and_wait(started, argv=argv, output=output, seconds=seconds)
 
     def start(
         self,
@@ -77,4 +88,14 @@ class Image(Protocol):
         stderr: IO[bytes] | int | None = None,
     ) -> subprocess.Popen[bytes]:
         """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it."""
-        ...
+        command = self._entering(argv, mounts, env, cwd=cwd, network=network)
+        return start_with_pipes(command, by_engine=self.by_engine, stderr=stderr)
+
+    def _entering(
+        self, argv: Sequence[str], mounts: Sequence[Mount], env: Mapping[str, str] | None, *, cwd: str, network: bool
+    ) -> list[str]:
+        for mount in mounts:
+            if not mount.host.exists():
+                raise ImageError(f"cannot mount {mount.host} in the sandbox: it does not exist")
+        variables = dict(self.environment) | dict(env or {})
+        return self.command(Call(argv=argv, mounts=mounts, env=variables, cwd=cwd, network=network))

@@ -10,14 +10,14 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
-from emwheels.image.model import Completed, Image, Mount
-from emwheels.image.rootfs import ContainerProcess, RootFs, ended_with_client, podman_command, run_and_wait
+from emwheels.image.model import Call, Image, Mount
+from emwheels.image.rootfs import RootFs, podman_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
     from emwheels.target import ImagePins
 
@@ -45,22 +45,25 @@ def digest_of(reference: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OciImage:
-    """An image that an engine holds. See `emwheels.image.model.Image` for the contract."""
+class OciImage(Image):
+    """An image that an engine holds; its digest is the manifest's."""
 
     reference: str
     engine: str
-    environment: tuple[tuple[str, str], ...]
 
     @property
-    def digest(self) -> str:
-        """The manifest's digest."""
-        return digest_of(self.reference)
+    def by_engine(self) -> bool:
+        """See `Image.by_engine`."""
+        return True
+
+    def command(self, call: Call) -> list[str]:
+        """See `Image.command`."""
+        return podman_command([self.reference], call, engine=self.engine)
 
     @classmethod
     def open(cls, reference: str, *, environment: tuple[tuple[str, str], ...]) -> OciImage:
         """Pull the image if the engine does not have it. Raises `ImageError` with what the engine said."""
-        digest_of(reference)
+        digest = digest_of(reference)
         engine = next((name for name in ("podman", "docker") if shutil.which(name)), None)
         if engine is None:
             raise ImageError(
@@ -74,48 +77,7 @@ class OciImage:
             done = _engine(engine, *pull)
             if done.returncode:
                 raise ImageError(f"{engine} could not pull {reference}:\n{done.stderr.strip()[-2000:]}")
-        return cls(reference=reference, engine=engine, environment=environment)
-
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        mounts: Sequence[Mount] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        network: bool = False,
-        output: IO[bytes] | None = None,
-        seconds: float | None = None,
-    ) -> Completed:
-        """Run ``argv`` in a container and wait; see `emwheels.image.model.Image.run`."""
-        with ended_with_client(self._command(argv, mounts, env, cwd, network)) as command:
-            return run_and_wait(command, argv=argv, output=output, seconds=seconds)
-
-    def start(
-        self,
-        argv: Sequence[str],
-        *,
-        mounts: Sequence[Mount] = (),
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        network: bool = False,
-        stderr: IO[bytes] | int | None = None,
-    ) -> subprocess.Popen[bytes]:
-        """Start ``argv`` in a container; see `emwheels.image.model.Image.start`."""
-        return ContainerProcess(self._command(argv, mounts, env, cwd, network), stderr=stderr)
-
-    def _command(
-        self, argv: Sequence[str], mounts: Sequence[Mount], env: Mapping[str, str] | None, cwd: str, network: bool
-    ) -> list[str]:
-        return podman_command(
-            [self.reference],
-            argv,
-            mounts=mounts,
-            env=dict(self.environment) | dict(env or {}),
-            cwd=cwd,
-            network=network,
-            engine=self.engine,
-        )
+        return cls(reference=reference, engine=engine, environment=environment, digest=digest)
 
 
 def _engine(engine: str, *argv: str) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """A content-addressed folder of files and small JSON records, safe to share between processes."""
 
-from emwheels.store.local import Store, StoreError, sha256_of
+from emwheels.errors import StoreError
+from emwheels.store.local import Store, sha256_of
 
 __all__ = ["Store", "StoreError", "sha256_of"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from filelock import FileLock
 
-from emwheels.errors import EmwheelsError
+from emwheels.errors import StoreError
 from emwheels.store.lease import Lease
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ _CHECKSUM = "checksum"
 TEMPORARY = ".new-"
 """What the name of an unfinished file starts with."""
 _log = logging.getLogger(__name__)
-
-
-class StoreError(EmwheelsError):
-    """An entry of the store is missing or damaged, so that it has to be made or fetched again."""
-
-    exit_code = 9
 
 
 def sha256_of(path: Path) -> str:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emwheels.errors import EmwheelsError
+from emwheels.errors import EmwheelsError, FetchError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,13 +33,13 @@ _KIND_KEY, _SHA256_KEY = "org.emwheels.kind", "org.emwheels.sha256"
 class RemoteError(EmwheelsError):
     """The remote store could not be asked, or refused."""
 
-    exit_code = 4
+    exit_code = FetchError.exit_code
 
 
 class DamagedError(EmwheelsError):
     """An entry of the remote store is not what it should be. It must not be used."""
 
-    exit_code = 9
+    exit_code = StoreError.exit_code
 
 
 class Remote(Protocol):

@@ -1,0 +1,253 @@
+"""Every key of meta.yaml, in words: what the reference of the documentation is made from.
+
+`examine` decides what is right. A unit test holds this table against what it reads, so that neither drifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emwheels.recipe.accepted import RULES
+from emwheels.recipe.model import BUILD_TYPES, EXPORTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One key."""
+
+    kind: str
+    """What its value is: *text*, *true or false*, *a list of texts*, …"""
+    example: str
+    """A value as YAML writes it."""
+    means: str
+    default: object = None
+    """What a recipe without the key has; None: nothing."""
+    required: bool = False
+
+
+_FLAG, _TEXT, _TEXTS = "true or false", "text", "a list of texts"
+
+
+KEYS: dict[str, Key] = {
+    "package.name": Key(
+        kind=_TEXT,
+        example="msgpack",
+        required=True,
+        means="The package's name. The recipe's folder has the same name.",
+    ),
+    "package.version": Key(
+        kind="a version (PEP 440)",
+        example="1.2.4",
+        required=True,
+        means="Write a version such as 1.10 in quotes, or YAML takes it for a number.",
+    ),
+    "package.top-level": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[msgpack]",
+        means="Modules and packages that a user imports. pyodide-build reads it; emwheels reads the wheel itself.",
+    ),
+    "package.tag": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[core]",
+        means="Groups for pyodide-build's `tag:` selection. emwheels ignores it.",
+    ),
+    "package._disabled": Key(
+        kind=_FLAG,
+        default=False,
+        example="true",
+        means="The recipe is not ready. emwheels builds it only if you name it or another package needs it.",
+    ),
+    "package.pinned": Key(
+        kind=_FLAG,
+        default=False,
+        example="true",
+        means="pyodide-build's own update command leaves the recipe alone. emwheels ignores it.",
+    ),
+    "source.url": Key(
+        kind="a package URL or an http(s) address",
+        example="pkg:pypi/msgpack@1.2.4",
+        means="Where the source comes from. Give either `url` or `path`. Your own index answers a package URL.",
+    ),
+    "source.sha256": Key(
+        kind="64 hexadecimal digits",
+        example="475c44e12f2a5de766a8448783f149c9b33f3f49b88953c6cd739a77d93c732c",
+        means="The hash of the file at `url`, and required with it. emwheels refuses any other file.",
+    ),
+    "source.path": Key(
+        kind="a folder",
+        example="src",
+        means="A source tree inside the recipe's folder, instead of `url`. It takes neither patches nor extras.",
+    ),
+    "source.extract_dir": Key(
+        kind="a folder",
+        example="msgpack-1.2.4",
+        means="The folder in the archive. pyodide-build reads it; emwheels strips a single top folder by itself.",
+    ),
+    "source.patches": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[fix.patch]",
+        means="Patches in the recipe's folder, applied after those of `patches/NAME`. Prefer `patches/NAME`.",
+    ),
+    "source.extras": Key(
+        kind="a list of pairs [file in the recipe, place in the source tree]",
+        default=(),
+        example="[[extra.cmake, cmake/extra.cmake]]",
+        means="Files that emwheels copies into the source tree after the patches.",
+    ),
+    "build.type": Key(
+        kind=f"one of {', '.join(BUILD_TYPES)}",
+        default="package",
+        example="static_library",
+        means="What the recipe makes. A library takes only `type`, `script`, `exports` and `unvendor-tests`.",
+    ),
+    "build.script": Key(
+        kind=_TEXT,
+        example='export CMAKE_ARGS="-DWITH_X=OFF"',
+        means="Shell commands in the source tree. For a library this is the build. For a package it runs before the "
+        "build backend, and what it exports reaches the backend.",
+    ),
+    "build.cross-script": Key(
+        kind=_TEXT,
+        example="export CC=emcc",
+        means="Shell commands after `script`, with the cross compilers' variables set. What it exports reaches the "
+        "backend.",
+    ),
+    "build.post": Key(
+        kind=_TEXT,
+        example='rm -r "$PKGDIR"/tests',
+        means="Shell commands on the unpacked wheel, before it is packed again.",
+    ),
+    "build.backend-flags": Key(
+        kind=_TEXT,
+        default="",
+        example="setup-args=-Dwerror=false",
+        means="Settings for the build backend, separated by spaces.",
+    ),
+    "build.cflags": Key(
+        kind=_TEXT,
+        default="",
+        example="-I$(WASM_LIBRARY_DIR)/include",
+        means="Flags for the C compiler, added to those of target and profile.",
+    ),
+    "build.cxxflags": Key(
+        kind=_TEXT,
+        default="",
+        example="-std=c++17",
+        means="Flags for the C++ compiler, added to those of target and profile.",
+    ),
+    "build.ldflags": Key(
+        kind=_TEXT,
+        default="",
+        example="-L$(WASM_LIBRARY_DIR)/lib",
+        means="Flags for the linker, added to those of target and profile.",
+    ),
+    "build.exports": Key(
+        kind=f"one of {', '.join(EXPORTS)}, or a list of symbols",
+        default="pyinit",
+        example="whole_archive",
+        means="What a module exports: its `PyInit_` function, what the build asks for, everything, or these symbols.",
+    ),
+    "build.vendor-sharedlib": Key(
+        kind=_FLAG,
+        default=True,
+        example="false",
+        means="Copy the shared libraries that the modules need into the wheel.",
+    ),
+    "build.unvendor-tests": Key(
+        kind=_FLAG,
+        default=True,
+        example="false",
+        means="For pyodide-build's own distribution. emwheels leaves tests in the wheel.",
+    ),
+    "build._retain-test-patterns": Key(
+        kind=_TEXTS,
+        default=(),
+        example='["*/tests/data/*"]',
+        means="Files that `unvendor-tests` does not move. emwheels ignores it.",
+    ),
+    "build.cross-build-env": Key(
+        kind=_FLAG,
+        default=False,
+        example="true",
+        means="Other packages compile against this one, as many do against numpy.",
+    ),
+    "build.cross-build-files": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[numpy/_core/include]",
+        means="What such a build sees of the wheel: its headers and libraries. Only these count in its build key.",
+    ),
+    "build._cross-build-env-skip-install": Key(
+        kind=_FLAG,
+        default=False,
+        example="true",
+        means="pyodide-build does not install the native package into the cross-build environment.",
+    ),
+    "requirements.host": Key(
+        kind="a list of recipes",
+        default=(),
+        example="[libyaml]",
+        means="Libraries that the package links, and packages that it compiles against. Each is a recipe.",
+    ),
+    "requirements.run": Key(
+        kind="a list of package names",
+        default=(),
+        example="[numpy]",
+        means="Packages that are imported at run time: recipes, or pure-Python packages that `emwheels lock` pins.",
+    ),
+    "requirements.build-extras": Key(
+        kind="a list of requirements (PEP 508)",
+        default=(),
+        example='["cython<4"]',
+        means="Build requirements that the source does not declare. Lock again after a change.",
+    ),
+    "requirements.executable": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[cmake, ninja]",
+        means="Programs of the image that the build starts. It is a note for readers; nothing checks it.",
+    ),
+    "requirements.constraint": Key(
+        kind="a list of requirements (PEP 508)",
+        default=(),
+        example='["setuptools<80"]',
+        means="Limits on versions of build requirements, for the isolated build environment.",
+    ),
+    "test.imports": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[msgpack, msgpack._cmsgpack]",
+        means="Modules that pyodide-build's own tests import. emwheels runs the recipe's `test_*.py` instead.",
+    ),
+    "about.home": Key(kind=_TEXT, example="https://msgpack.org/", means="The project's home page."),
+    "about.PyPI": Key(
+        kind=_TEXT, example="https://index.example.org/project/msgpack", means="The project's page on an index."
+    ),
+    "about.summary": Key(kind=_TEXT, example="MessagePack serializer", means="One line, as `emwheels list` shows it."),
+    "about.license": Key(
+        kind="an SPDX expression", example="Apache-2.0", means="The licence. The SBOM of a wheel names it."
+    ),
+    "extra.recipe-maintainers": Key(kind=_TEXTS, default=(), example="[alex]", means="Who looks after the recipe."),
+    "extra.emwheels.profiles.PROFILE.environment.NAME": Key(
+        kind="text in quotes",
+        example='"ON"',
+        means="A variable that `build.script` sees in this profile only, such as a package's own SIMD switch.",
+    ),
+    "extra.emwheels.accepted[].rule": Key(
+        kind=f"one of {', '.join(RULES)}",
+        example="split-type",
+        means="The audit's rule whose finding you accept. Each entry needs `rule`, `what` and `reason`.",
+    ),
+    "extra.emwheels.accepted[].what": Key(
+        kind="a pattern (fnmatch)",
+        example='"geos::geom::*"',
+        means="What the finding is about. For `split-type` these are C++ types.",
+    ),
+    "extra.emwheels.accepted[].reason": Key(
+        kind=_TEXT, example="no module hands these to another", means="Why the finding does no harm."
+    ),
+}
+"""Dotted key -> what it is. PROFILE and NAME stand for a name of your own; [] for each entry of a list."""

@@ -1,0 +1,106 @@
+"""The table of keys that the reference is made from says what the code reads."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emwheels.profile import PROFILES, profile_environment
+from emwheels.recipe import document, examine
+from emwheels.recipe.accepted import Accepted, accepted_findings
+from emwheels.recipe.keys import KEYS
+from emwheels.recipe.load import load_recipe
+
+META = """\
+package: {name: demo, version: '1.0'}
+source: {url: 'pkg:pypi/demo@1.0', sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
+"""
+OWN = "extra.emwheels."
+KINDS = {document.as_flag: "true or false", document.as_texts: "a list of ", document.as_pairs: "a list of pairs "}
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """Return what `examine` asks of a recipe: dotted key -> how it reads the value, and its default."""
+    found = {}
+
+    class Recording(document.Section):
+        def get(self, key, read, default):
+            found[f"{self.name}.{key}"] = (read, default)
+            return super().get(key, read, default)
+
+    monkeypatch.setattr(examine, "Section", Recording)
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "meta.yaml").write_text(META)
+    _, findings = examine.examine(tmp_path / "demo", tmp_path / "patches")
+    assert findings.problems == []
+    return found
+
+
+def test_every_key_that_is_read_and_no_other(asked):
+    assert set(asked) == {key for key in KEYS if not key.startswith(OWN)}
+
+
+def test_defaults_and_kinds(asked):
+    for name, (read, default) in asked.items():
+        key = KEYS[name]
+        if not key.required:
+            assert key.default == default, name
+        assert key.kind.startswith(KINDS.get(read, "")), name
+        assert read in KINDS or not key.kind.startswith(tuple(KINDS.values())), name
+
+
+def test_required_keys():
+    assert {name for name, key in KEYS.items() if key.required} == {"package.name", "package.version"}
+
+
+def with_example(name, example):
+    """Return a meta.yaml with one key more."""
+    tree = yaml.safe_load(META)
+    *above, last = name.split(".")
+    inner = tree
+    for part in above:
+        inner = inner.setdefault(part, {})
+    inner[last] = yaml.safe_load(example)
+    return tree
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if not name.startswith((OWN, "package.", "source."))])
+def test_examples_are_right(tmp_path, name):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    tree = with_example(name, KEYS[name].example)
+    if name == "build.type":
+        tree["build"]["script"] = "make"
+    (folder / "meta.yaml").write_text(yaml.safe_dump(tree))
+    load_recipe(folder, patches=tmp_path / "patches")
+
+
+def test_what_is_under_extra(tmp_path):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    entry = {name: KEYS[f"{OWN}accepted[].{name}"].example.strip('"') for name in ("rule", "what", "reason")}
+    variable = KEYS[f"{OWN}profiles.PROFILE.environment.NAME"].example.strip('"')
+    profile = next(iter(PROFILES))
+    own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}}
+    (folder / "meta.yaml").write_text(META + yaml.safe_dump({"extra": {"emwheels": own}}))
+    recipe = load_recipe(folder, patches=tmp_path / "patches")
+    assert accepted_findings(recipe) == (Accepted(**entry),)
+    assert profile_environment(recipe, profile) == {"NAME": variable}
+
+
+def test_every_key_under_extra():
+    accepted = {f"{OWN}accepted[].{field.name}" for field in dataclasses.fields(Accepted)}
+    assert {key for key in KEYS if key.startswith(OWN)} == accepted | {f"{OWN}profiles.PROFILE.environment.NAME"}
+    source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "src").rglob("*.py"))
+    assert source.count('extra.get("emwheels"') == 1, "another reader of extra.emwheels: add its keys to the table"
+    assert source.count('("emwheels", "profiles", profile, "environment")') == 1
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_texts_are_sentences(name):
+    assert KEYS[name].means.endswith(".")
+    assert all(len(sentence.split()) <= 25 for sentence in KEYS[name].means.split(". "))
