@@ -1,11 +1,14 @@
 """Every bit pattern of every small type, against what its definition says and what numpy works out in wider types."""
 
+import copy
+import itertools
 import math
 import pickle
 
 import ml_dtypes
 import numpy as np
 import pytest
+from ml_dtypes import _ml_dtypes_ext
 
 # name -> bits of exponent and of fraction, bias; whether there are infinities, and which patterns are not numbers.
 FLOATS = {
@@ -145,3 +148,118 @@ def test_bfloat16_works_with_the_rest_of_numpy():
         np.testing.assert_allclose(np.exp(x).astype(float), np.exp([3, 1, 2]), rtol=2**-8)
     complex_halves = np.array([1 + 2j, 3 - 4j], dtype=ml_dtypes.bcomplex32)
     assert np.abs(complex_halves).astype(float).tolist() == [2.234375, 5]
+
+
+ALL = [*FLOATS, "float8_e8m0fnu", *INTEGERS, "int1", "uint1", "bcomplex32", "complex32"]
+AGAIN = [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))]
+
+
+def test_every_type_is_compiled():
+    assert _ml_dtypes_ext.__file__.endswith((".so", ".pyd"))
+    types = {name for name, value in vars(_ml_dtypes_ext).items() if isinstance(value, type)}
+    assert types == set(ALL)
+    assert all(getattr(ml_dtypes, name) is getattr(_ml_dtypes_ext, name) for name in ALL)
+
+
+@pytest.mark.parametrize("again", AGAIN)
+@pytest.mark.parametrize("name", ALL)
+def test_copies(name, again):
+    kind = getattr(ml_dtypes, name)
+    dtype = np.dtype(kind)
+    assert again(kind) is kind
+    assert again(dtype) == dtype
+    scalar = again(kind(1))
+    assert (type(scalar), scalar) == (kind, kind(1))
+    assert hash(scalar) == hash(kind(1))
+    array = np.zeros((2, 3), dtype, order="F")
+    array[1] = 1
+    other = again(array)
+    assert (other.dtype, other.flags.fnc, other.tobytes()) == (dtype, True, array.tobytes())
+    record = np.zeros(2, [("x", dtype), ("n", "i4")])
+    record["x"] = 1
+    assert again(record).tobytes() == record.tobytes()
+    assert again(record)["x"].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [*itertools.permutations(FLOATS, 2), *itertools.permutations(["int4", "bfloat16"]), ("bfloat16", "uint4")],
+)
+def test_each_type_is_made_of_each_other(source, target):
+    values = np.array([-1, 0, 0.5, 1, 1.5, 2, 3, 4]).astype(getattr(ml_dtypes, source))
+    dtype = np.dtype(getattr(ml_dtypes, target))
+    # By way of doubles, which hold all of them.
+    doubles = values.astype(float)
+    expected = (np.trunc(doubles) if "int" in target else doubles).astype(dtype)
+    if target == "uint4":
+        values, expected = values[1:], expected[1:]
+    assert values.astype(dtype).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_neighbours_and_signs(name):
+    array, meaning = every(name)
+    finite = np.unique(meaning[np.isfinite(meaning)])
+    ordered = finite.astype(array.dtype)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(np.nextafter(ordered[:-1], ordered[-1]).astype(float), finite[1:])
+        np.testing.assert_array_equal(np.nextafter(ordered[1:], ordered[0]).astype(float), finite[:-1])
+    np.testing.assert_array_equal(np.argsort(ordered[::-1]), np.arange(len(finite))[::-1])
+    np.testing.assert_array_equal(np.sign(ordered).astype(float), np.sign(finite))
+    np.testing.assert_array_equal(np.copysign(ordered, ordered.dtype.type(1)).astype(float), np.abs(finite))
+    np.testing.assert_array_equal(np.floor(ordered).astype(float), np.floor(finite).astype(array.dtype).astype(float))
+    if FLOATS[name][0] > 2:  # else there are few fractions between 0.5 and 1
+        fractions, exponents = np.frexp(ordered[finite != 0])
+        np.testing.assert_array_equal(np.ldexp(fractions.astype(float), exponents), finite[finite != 0])
+    assert ordered.max() == finite.max()
+    assert ordered.argmin() == 0
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("bcomplex32", 2.0**-7), ("complex32", 2.0**-10)])
+def test_complex_numbers(name, tolerance):
+    values = np.array([1 + 2j, -0.5 + 1j, 3 - 4j])
+    ours = values.astype(getattr(ml_dtypes, name))
+    assert ours.dtype.itemsize == 4
+    assert ours.astype(complex).tolist() == values.tolist()
+    for operation in (np.add, np.subtract, np.multiply, np.true_divide):
+        expected = operation(values, values[::-1])
+        np.testing.assert_allclose(operation(ours, ours[::-1]).astype(complex), expected, rtol=tolerance)
+    np.testing.assert_array_equal(np.conjugate(ours).astype(complex), values.conj())
+    np.testing.assert_allclose(np.abs(ours).astype(float), np.abs(values), rtol=tolerance)
+    assert (complex(ours[0]), ours[0] == 1 + 2j) == (1 + 2j, True)
+
+
+def test_division_and_shifts_of_small_integers():
+    for name, (lowest, highest) in INTEGERS.items():
+        kind = getattr(ml_dtypes, name)
+        for a, b in itertools.product(range(lowest, highest + 1), repeat=2):
+            if b and a // b <= highest:
+                assert (int(kind(a) // kind(b)), int(kind(a) % kind(b))) == (a // b, a % b)
+            assert (kind(a) < kind(b), kind(a) == kind(b)) == (a < b, a == b)
+            assert int(kind(a) & kind(b)) == a & b
+            assert int(kind(a) ^ kind(b)) == a ^ b
+        assert [int(each) for each in np.array([0, 1], kind) << np.array([1, 0], kind)] == [0, 1]
+
+
+class OwnError(Exception):
+    pass
+
+
+def fails(*_arguments):
+    raise OwnError("from Python")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_errors(name):
+    kind = getattr(ml_dtypes, name)
+    for _ in range(20):
+        with pytest.raises(OwnError, match="from Python"):
+            kind(1) + type("Right", (), {"__radd__": fails})()
+        with pytest.raises(OwnError, match="from Python"):
+            np.add(np.ones(2, kind), type("Ufunc", (), {"__array_ufunc__": fails})())
+        with pytest.raises(TypeError, match="expected number"):
+            kind(object())
+        with pytest.raises(TypeError, match="expected number"):
+            kind()
+        with pytest.raises(TypeError, match="Cannot cast array data"):
+            np.array(["1"]).astype(kind)
