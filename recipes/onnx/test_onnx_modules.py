@@ -157,7 +157,7 @@ GOOD = {
     "value_info": helper.make_tensor_value_info("v", TensorProto.INT8, [1, "n"]),
     "attribute": helper.make_attribute("a", [1.5, 2]),
     "sparse_tensor": helper.make_sparse_tensor(
-        numpy_helper.from_array(np.array([7.0]), "v"), numpy_helper.from_array(np.array([2]), "i"), [9]
+        numpy_helper.from_array(np.array([7.0]), "v"), numpy_helper.from_array(np.array([2], np.int64), "i"), [9]
     ),
 }
 
