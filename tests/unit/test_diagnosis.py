@@ -28,7 +28,7 @@ from emwheels.build.diagnosis import diagnose
         ("bash: line 1: flex: command not found", "A tool was not found"),
         ("RuntimeError: The following executables are required: ninja", "A tool was not found"),
         ("../meson.build:1:0: ERROR: Program 'cython' not found or not executable", "A tool was not found"),
-        ("error: Cannot compile `Python.h`.", "header of another Python"),
+        ("error: Cannot compile `Python.h`.", "the image's own Python"),
         ("emcc: error: FROZEN_CACHE is set, EM_FROZEN_CACHE, but cache file is missing", "image/inside/warm.sh"),
         ("c++: fatal error: Killed signal terminated program cc1plus", "ran out of memory"),
         ("terminate called after throwing std::bad_alloc", "ran out of memory"),

@@ -236,7 +236,7 @@ def test_a_server_that_is_down_is_a_warning_once(exported, local, said, web, mon
     assert builds.get(exported[0]) is None
     assert builds.get("1" * 64) is None
     assert len(said) == 1
-    assert "going on with what is here" in said[0]
+    assert "remote store unavailable" in said[0]
     assert "127.0.0.1:9" in said[0]
 
 

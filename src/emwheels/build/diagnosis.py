@@ -59,7 +59,13 @@ _KNOWN: tuple[tuple[str, str], ...] = (
             "targets.toml."
         ),
     ),
-    (r"Cannot compile .Python\.h.", "The header of another Python was found first: a .pc file of the image is seen."),
+    (
+        r"Cannot compile .Python\.h.",
+        (
+            "pkg-config found the image's own Python. Unset PKG_CONFIG_PATH, or point it at "
+            "${WASM_LIBRARY_DIR}/lib/pkgconfig."
+        ),
+    ),
     (
         r"EM_FROZEN_CACHE",
         (

@@ -49,9 +49,17 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
         if verb == "build":
             run.add_argument(
-                "--jobs", type=int, default=0, metavar="N", help="cores for all builds together (those of the machine)"
+                "--jobs",
+                type=int,
+                default=0,
+                metavar="N",
+                help="CPU cores that all builds share, and the most parallel builds (default: all)",
             )
-            run.add_argument("--fail-fast", action="store_true", help="start nothing more after the first failure")
+            run.add_argument(
+                "--fail-fast",
+                action="store_true",
+                help="stop at the first failure (default: build what does not depend on it)",
+            )
             run.add_argument("--no-test", action="store_true", help="do not run the tests")
             run.add_argument(
                 "--no-ccache", action="store_true", help="compile every object, with an empty compiler cache"

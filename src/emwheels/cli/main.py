@@ -60,7 +60,10 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
         "--toolchain",
         choices=TOOLCHAINS,
         default=TOOLCHAINS[0],
-        help="Debian's Emscripten (default), or the target's exact one from upstream, which needs more than registries",
+        help=(
+            "Debian's Emscripten (default), or the target's exact one from upstream, which needs access to GitHub and "
+            "Google Storage"
+        ),
     )
     common.add_argument("--offline", action="store_true", help="open no socket; what is missing is an error")
     common.add_argument("--json", action="store_true", help="print the result as JSON on standard output")

@@ -204,7 +204,7 @@ class Builds:
         except RemoteError as error:
             self._quiet_until[what] = time.monotonic() + _PAUSE
             hint = f" ({error.hint})" if error.hint else ""
-            self._say(f"no {what} for {_PAUSE:.0f} s, going on with what is here: {error.message}{hint}")
+            self._say(f"remote store unavailable, no {what} for {_PAUSE:.0f} s: {error.message}{hint}")
         return None
 
     def _mark_pushed(self, remote: Remote, key: str) -> None:

@@ -91,7 +91,9 @@ def _recipe_folders(recipes: Path) -> dict[str, Path]:
     for folder in found:
         other = folders.setdefault(canonicalize_name(folder.name), folder)
         if other is not folder:
-            raise RecipeError(f"{other} and {folder} are the same name (PEP 503)", hint="remove one of the two folders")
+            raise RecipeError(
+                f"{other} and {folder} normalise to the same name (PEP 503)", hint="remove one of the two folders"
+            )
     return folders
 
 
