@@ -11,6 +11,7 @@ from emwheels.errors import AuditError
 from emwheels.image.places import BUILD_PATHS
 from emwheels.pipeline.known import latest
 from emwheels.recipe.accepted import accepted_findings
+from emwheels.recipe.graph import matching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         wheel,
         target=environment.target,
         runtime=Runtime.read(environment.toolchain.runtime),
-        dependencies=[environment.named(outputs[name]) for name in recipe.requirements.run if name in outputs],
+        dependencies=[environment.named(output) for output in matching(recipe.requirements.run, outputs)],
         build_paths=BUILD_PATHS,
         accepted_size=_accepted_size(run, recipe.name),
         accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],

@@ -77,13 +77,14 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
         )
         ends = _Ends(shared, order)
         try:
-            run_tasks(
+            results = run_tasks(
                 _tasks(shared, cores),
                 executor or here,
                 ok=lambda outcome: outcome.error is None,
                 fail_fast=shared.options.fail_fast,
                 on_end=ends,
             )
+            ends.name_all_at_fault(results)
         finally:
             ends.show()
     return list(ends.outcomes.values())
@@ -186,18 +187,27 @@ class _Ends:
         if result.value is not None:
             self.outcomes[name] = result.value
         elif result.state is State.BLOCKED and step.stage is Stage.BUILD:
-            at_fault = sorted({cause.name for cause in result.blocked_by})
-            self.outcomes[name] = Outcome(name=name, state="blocked", why=f"needs {', '.join(at_fault)}")
+            self.outcomes[name] = Outcome(name=name, state="blocked", why=_needs(result))
         outcome = self.outcomes[name]
         last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
         wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
         if result.state is State.DONE and last and wheel and (publish_package(run, wheel) or outcome.phases):
             self._to_show[canonicalize_name(name)] = outcome.engines
 
+    def name_all_at_fault(self, results: Mapping[Step, TaskResult[Step, Outcome]]) -> None:
+        """Say of each package that is blocked what it needs, that which failed later as well."""
+        for step, result in results.items():
+            if result.state is State.BLOCKED and step.stage is Stage.BUILD:
+                self.outcomes[step.name].why = _needs(result)
+
     def show(self) -> None:
         """Write the status page anew, if there is something new that it tells of."""
         if self._to_show:
             show_status(self._run, self._to_show)
+
+
+def _needs(result: TaskResult[Step, Outcome]) -> str:
+    return f"needs {', '.join(sorted({cause.name for cause in result.blocked_by}))}"
 
 
 _REUSED = {"store": "nothing that can change the output has changed", "remote": "from the remote store"}

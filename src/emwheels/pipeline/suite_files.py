@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import unpack
 from emwheels.harness.model import Suite
@@ -48,7 +51,7 @@ def staged(
         raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
     if recipe.source.url is None:
         raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
-    left = {name for name in of_recipes if name not in also}
+    left = {canonicalize_name(name) for name in of_recipes if name not in also}
     fetched = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
     with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
         named = Path(folder) / fetched.filename
@@ -66,7 +69,9 @@ def staged(
                 root=site if suite.into == "site-packages" else "/tests",
                 paths=suite.smoke if smoke else suite.paths,
                 options=suite.options,
-                requirements=tuple(text for text in suite.requirements if text not in left),
+                requirements=tuple(
+                    text for text in suite.requirements if canonicalize_name(Requirement(text).name) not in left
+                ),
             ),
             beside=environment.pure_wheels(lock) if locked else (),
         )

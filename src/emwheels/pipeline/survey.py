@@ -8,7 +8,7 @@ from emwheels.pipeline.known import KnownBuilds, existing, key_of
 from emwheels.pipeline.model import Outcome
 from emwheels.pipeline.testing import tested
 from emwheels.plan.planning import Planned, make_plan
-from emwheels.recipe.graph import dependency_order
+from emwheels.recipe.graph import dependency_order, host_recipes
 
 if TYPE_CHECKING:
     from emwheels.outputs.builds import Output
@@ -25,7 +25,7 @@ def survey(run: Run) -> list[Outcome]:
     for name in dependency_order(run.recipes):
         recipe = run.recipes[name]
         outcomes.append(outcome := Outcome(name=name, state="missing"))
-        if any(need not in outputs for need in recipe.requirements.host):
+        if any(need not in outputs for need in host_recipes(recipe, run.recipes)):
             continue
         if found := existing(run, key_of(run, recipe, outputs)):
             outcome.state, outputs[name] = "reused", found[0]

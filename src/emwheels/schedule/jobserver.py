@@ -29,7 +29,8 @@ class JobServer:
         self.inside = inside
         self._lock = threading.Lock()
         self._builds = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed and had the number of this one
+        folder.mkdir(parents=True)
         os.mkfifo(folder / _PIPE)
         # Open at both ends, so that no build finds the pipe without a reader or a writer.
         self._descriptor = os.open(folder / _PIPE, os.O_RDWR)
