@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emwheels.build.compile import build
-from emwheels.errors import EmwheelsError
+from emwheels.errors import BuildError
 from emwheels.image.removal import remove_tree
 from emwheels.outputs.named import content
 from emwheels.pipeline.difference import first_difference
@@ -42,10 +42,8 @@ _OTHER_DAY = {
 """libfaketime 0.9.10. `emwheels.build.compiler_cache` keeps it away from the compilers."""
 
 
-class NotReproducedError(EmwheelsError):
+class NotReproducedError(BuildError):
     """A package came out with other bytes when it was built again."""
-
-    exit_code = 6
 
 
 @dataclass(frozen=True, kw_only=True)
