@@ -194,7 +194,7 @@ def _size_below(folder: Path) -> Size:
 
 
 def _parsed(units: dict[str, int], example: str) -> Callable[[str], float]:
-    pattern = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})B?", re.IGNORECASE)
+    pattern = re.compile(rf"(\d{{1,15}}(?:\.\d{{1,15}})?)\s*({'|'.join(units)})B?", re.IGNORECASE | re.ASCII)
 
     def parse(text: str) -> float:
         match = pattern.fullmatch(text.strip())

@@ -207,10 +207,11 @@ def _build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -
     with place.changing():
         changed = rebuild(place, base_url=base_url, releases=releases, say=lambda text: board.say("index", text))
     refresh_status(place, list(targets.targets.values()))
+    projects = sorted(read_catalogue(place).projects)
     if arguments.json:
-        print(json.dumps({"projects": list(changed.projects), "left_out": changed.left_out}, indent=1))
+        print(json.dumps({"projects": projects, "left_out": changed.left_out}, indent=1))
         return 0
-    print(f"{len(changed.projects)} projects in {place.where}")
+    print(f"{len(projects)} projects in {place.where}")
     _print_left_out(changed)
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -176,7 +177,10 @@ def end(run: str) -> None:
 def pack_project(project: Checkout) -> bytes:
     """Return targets.toml, recipes and patches as an archive, the same bytes for the same files."""
     raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz", compresslevel=6, format=tarfile.PAX_FORMAT) as tar:
+    with (
+        gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
         tar.add(project.targets_file, arcname="targets.toml")
         for folder in (project.recipes, project.patches):
             for path in sorted(folder.rglob("*")):

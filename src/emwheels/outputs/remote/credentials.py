@@ -146,9 +146,11 @@ class RegistryAuth(httpx.Auth):
                     self._header = self._bearer(answer)
                 else:
                     return
-        if self._header != used:
+        # Always once more, or what the token server said would be taken for the registry's answer.
+        request.headers.pop("Authorization", None)
+        if self._header:
             request.headers["Authorization"] = self._header
-            yield request
+        yield request
 
     def _basic(self) -> str:
         assert self._credentials is not None

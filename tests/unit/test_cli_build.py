@@ -1,0 +1,144 @@
+"""``emwheels build``: what is refused before anything is built, and what is said afterwards; see test_cli.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sample_run import add_recipe, keep, make_environment
+from small_project import make_command
+
+from emwheels.build.compiler_cache import Hits
+from emwheels.errors import BuildError, HarnessError
+from emwheels.outputs.named import content
+from emwheels.pipeline.model import Outcome
+from emwheels.pipeline.run import make_run
+from emwheels.status.ledger import Ledger, write_ledger
+
+REMOTE = "oci://registry.example.org/builds"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    environment = make_environment(tmp_path)
+    add_recipe(environment, "tiny")
+    return environment
+
+
+@pytest.fixture
+def outcomes(monkeypatch):
+    """What a run gives; ``outcomes.runs`` are the runs, and those on a cluster with how they were asked for."""
+
+    class Outcomes(list):
+        def __init__(self):
+            super().__init__()
+            self.runs = []
+
+        def __call__(self, run):
+            self.runs.append(run)
+            return list(self)
+
+        def on_cluster(self, address, run, names, remote):
+            self.runs.append((address, list(names), remote))
+            return list(self)
+
+    given = Outcomes()
+    monkeypatch.setattr("emwheels.cli.build.run_packages", given)
+    monkeypatch.setattr("emwheels.pipeline.worker.run_on_cluster", given.on_cluster)
+    return given
+
+
+@pytest.fixture
+def command(environment, outcomes, monkeypatch, capsys):
+    monkeypatch.setattr("emwheels.cli.build.open_environment", lambda arguments, project, targets: environment)
+    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+
+
+@pytest.mark.parametrize("more", [[], ["--remote", REMOTE, "--offline"]])
+def test_a_cluster_needs_a_store_to_share(command, outcomes, more):
+    said = command("build", "tiny", "--scheduler", "tcp://host:8786", *more, status=2)
+    assert said.err.startswith("emwheels: --scheduler needs --remote: ")
+    assert "oci://HOST/NAME" in said.err
+    assert outcomes.runs == []
+
+
+def test_a_run_on_a_cluster(command, outcomes):
+    command("build", "tiny", "--scheduler", "tcp://host:8786", "--remote", REMOTE)
+    assert outcomes.runs == [("tcp://host:8786", ["tiny"], REMOTE)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["build"], {"jobs": 0, "fail_fast": False, "ccache": True, "rebuild": False, "retest": False}),
+        (["build", "--jobs", "3", "--fail-fast", "--no-ccache"], {"jobs": 3, "fail_fast": True, "ccache": False}),
+        (["build", "--force"], {"rebuild": True, "retest": True, "test": True}),
+        (["build", "--engine", "node", "--engine", "chromium-page"], {"engines": ("node", "chromium-page")}),
+        (["test"], {"test": True, "retest": True, "rebuild": False, "jobs": 0, "ccache": True}),
+    ],
+)
+def test_options_of_a_run(command, outcomes, arguments, expected):
+    command(arguments[0], "tiny", *arguments[1:])
+    (run,) = outcomes.runs
+    assert {name: getattr(run.options, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("arguments", [["--jobs", "2"], ["--force"], ["--no-test"]])
+def test_what_only_a_build_takes_is_refused_for_tests(command, outcomes, arguments):
+    assert "unrecognized arguments" in command("test", "tiny", *arguments, status=2).err
+    assert outcomes.runs == []
+
+
+def test_hits_of_the_compiler_cache_are_added_up(command, outcomes):
+    outcomes += [
+        Outcome(name="tiny", state="built", ccache=Hits(hits=3, misses=1)),
+        Outcome(name="other", state="built", ccache=Hits(hits=1, misses=5)),
+        Outcome(name="third", state="reused", why="it is there"),
+    ]
+    said = command("build", "tiny")
+    assert said.lines()[-1] == "ccache: 4 of 10 (40.0 %)"
+    assert "third reused it is there" in said.lines()
+
+
+def test_the_status_is_that_of_the_first_failure(command, outcomes):
+    outcomes += [
+        Outcome(name="a", state="failed", error=HarnessError("tests failed")),
+        Outcome(name="b", state="failed", error=BuildError("it broke")),
+    ]
+    command("build", "tiny", status=8)
+
+
+@pytest.fixture
+def documents(environment, outcomes):
+    """Results in docs/ of another build of ``tiny`` than the one that a run gives."""
+    docs = environment.project.root / "docs"
+    (docs / "reproduce").mkdir(parents=True)
+    write_ledger(Ledger(target="314.0.7", profile="speed", date="2026-01-01", wheels={}), docs / "wheels.json")
+
+    def note(wheel):
+        document = {"name": "tiny", "date": "2026-01-02", "wheels": {"tiny": wheel}}
+        (docs / "reproduce" / "tiny.json").write_text(json.dumps(document))
+
+    note("a" * 64)
+    output = keep(make_run(environment, ["tiny"]), "tiny")
+    outcomes.append(Outcome(name="tiny", state="built", output=output))
+    return lambda: note(content(output, environment.store))
+
+
+def test_results_that_are_of_another_wheel_now_are_told(command, documents):
+    assert command("build", "tiny").lines()[-2:] == [
+        "tiny has other content than docs/ tells of; due: reproduce/tiny",
+        "To have them again: emwheels upstream-tests --due, then emwheels tables",
+    ]
+    assert command("build", "tiny", "--json").json()[0]["due"] == ["reproduce/tiny"]
+
+
+def test_results_that_are_of_this_wheel_are_not_due(command, documents):
+    documents()
+    assert "due" not in command("build", "tiny").out
+    assert command("build", "tiny", "--json").json()[0]["due"] == []
+
+
+def test_what_was_not_built_makes_nothing_due(command, documents, outcomes):
+    outcomes[0].state = "reused"
+    assert "due" not in command("build", "tiny").out

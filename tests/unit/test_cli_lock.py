@@ -1,0 +1,139 @@
+"""``emwheels lock``: which requirements are locked where; the resolver itself is in test_lock.py."""
+
+from __future__ import annotations
+
+import pytest
+from sample_run import LIBRARY, add_recipe, make_environment
+from small_project import archive, make_command
+
+from emwheels.errors import RecipeError
+
+PYPROJECT = '[build-system]\nrequires = ["setuptools>=77", "numpy>=2"]\n'
+
+
+@pytest.fixture
+def environment(tmp_path):
+    environment = make_environment(tmp_path)
+    add_recipe(environment, "tiny")
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", archive({"tiny-1.0/pyproject.toml": PYPROJECT})))
+    return environment
+
+
+@pytest.fixture
+def locked(monkeypatch, environment):
+    """What was locked into which file, relative to the recipes; each file is written."""
+    calls = {}
+
+    def lock(requirements, destination, *, pythons, **options):
+        calls[str(destination.relative_to(environment.project.recipes))] = list(requirements)
+        calls["pythons"], calls["recipes"] = list(pythons), options.get("recipes", calls.get("recipes"))
+        destination.write_text("locked\n")
+
+    monkeypatch.setattr("emwheels.cli.lock.lock_build_requirements", lock)
+    monkeypatch.setattr("emwheels.cli.lock.lock_pure_requirements", lock)
+    return calls
+
+
+@pytest.fixture
+def command(environment, locked, monkeypatch, capsys):
+    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda: None)
+    monkeypatch.setattr("emwheels.cli.lock.pip_configuration", lambda: None)  # half a second, to start pip
+    monkeypatch.setattr("emwheels.cli.lock.open_environment", lambda arguments, project, targets: environment)
+    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+
+
+def test_build_requirements_are_those_of_the_source(command, locked, targets):
+    assert command("lock", "tiny").out == "recipes/tiny/requirements.build.txt\n"
+    assert locked["tiny/requirements.build.txt"] == ["setuptools>=77", "numpy>=2"]
+    assert locked["pythons"] == sorted({target.python_minor for target in targets.targets.values()})
+
+
+def test_a_recipe_adds_what_its_backend_asks_for(command, locked, environment):
+    add_recipe(environment, "tiny", "requirements:\n  build-extras: [ninja]\n")
+    command("lock", "tiny")
+    assert locked["tiny/requirements.build.txt"] == ["setuptools>=77", "numpy>=2", "ninja"]
+
+
+def test_what_is_compiled_against_is_at_the_version_of_its_recipe(command, locked, environment):
+    add_recipe(
+        environment,
+        "numpy",
+        "build:\n  cross-build-env: true\n  cross-build-files: [numpy/core.h]\n",
+        version="2.5.1",
+    )
+    add_recipe(environment, "tiny", "requirements:\n  host: [numpy]\n")
+    command("lock", "tiny")
+    assert locked["tiny/requirements.build.txt"] == ["setuptools>=77", "numpy==2.5.1"]
+
+
+def test_run_requirements_that_no_recipe_builds_are_locked_too(command, locked, environment):
+    add_recipe(environment, "zlib", LIBRARY)
+    add_recipe(environment, "base")
+    add_recipe(environment, "tiny", "requirements:\n  run: [base, six]\n")
+    assert command("lock", "tiny").out.splitlines() == [
+        "recipes/tiny/requirements.build.txt",
+        "recipes/tiny/requirements.run.txt",
+    ]
+    assert locked["tiny/requirements.run.txt"] == ["six"]
+    assert locked["recipes"] == {"base": "1.0", "tiny": "1.0"}, "a library of C answers no requirement"
+    assert any("requirements.run.txt" in each for each in environment.fetcher.asked), "they are fetched at once"
+
+
+def test_a_lock_that_nothing_needs_any_more_is_removed(command, environment):
+    folder = environment.project.recipes / "tiny"
+    for name in ("requirements.run.txt", "requirements.upstream.txt"):
+        (folder / name).write_text("six==1.16\n")
+    assert command("lock", "tiny").out == "recipes/tiny/requirements.build.txt\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["meta.yaml", "requirements.build.txt"]
+
+
+def test_requirements_of_upstream_s_tests_are_locked_but_for_recipes(command, locked, environment):
+    add_recipe(environment, "base")
+    suite = {"upstream.yaml": "files: [tests]\nrequirements: [Base, 'hypothesis>=6']\n"}
+    add_recipe(environment, "tiny", files=suite)
+    assert command("lock", "tiny").out.splitlines()[-1] == "recipes/tiny/requirements.upstream.txt"
+    assert locked["tiny/requirements.upstream.txt"] == ["hypothesis>=6"]
+
+
+def test_several_at_once(command, locked, environment):
+    add_recipe(environment, "base")
+    environment.fetcher.give("pkg:pypi/base@1.0", ("base-1.0.tar.gz", archive({"base-1.0/setup.py": ""})))
+    assert command("lock", "base", "tiny").out.splitlines() == [
+        "recipes/base/requirements.build.txt",
+        "recipes/tiny/requirements.build.txt",
+    ]
+    assert locked["base/requirements.build.txt"] == ["setuptools>=40.8.0"], "without a pyproject.toml (PEP 518)"
+
+
+def test_a_library_has_nothing_to_lock(command, locked, environment):
+    add_recipe(environment, "zlib", LIBRARY)
+    said = command("lock", "zlib", status=2)
+    assert said.err == "emwheels: zlib has no build requirements of its own: it is a static_library\n"
+    assert locked == {}
+
+
+def test_a_recipe_that_there_is_not(command, locked):
+    assert "there is no recipe tinny; did you mean tiny?" in command("lock", "tinny", status=2).err
+    assert locked == {}
+
+
+def test_a_source_whose_pyproject_is_wrong(command, environment):
+    bad = archive({"tiny-1.0/pyproject.toml": "[build-system\n"})
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", bad))
+    said = command("lock", "tiny", status=3)
+    assert "pyproject.toml" in said.err
+    assert "a patch of the recipe can correct it" in said.err
+
+
+def test_without_a_solution_the_lock_of_before_stays(command, environment, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise RecipeError("no solution found", hint="loosen them")
+
+    monkeypatch.setattr("emwheels.cli.lock.lock_build_requirements", fail)
+    before = (environment.project.recipes / "tiny" / "requirements.build.txt").read_bytes()
+    assert command("lock", "tiny", status=3).err == "emwheels: no solution found\n  loosen them\n"
+    assert (environment.project.recipes / "tiny" / "requirements.build.txt").read_bytes() == before
+
+
+def test_a_name_is_needed(command):
+    assert "required: NAME" in command("lock", status=2).err
