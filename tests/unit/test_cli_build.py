@@ -13,7 +13,7 @@ from emwheels.errors import BuildError, HarnessError
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Outcome
 from emwheels.pipeline.run import make_run
-from emwheels.status.ledger import Ledger, write_ledger
+from emwheels.status.ledger import Ledger, LedgerWheel, write_ledger
 
 REMOTE = "oci://registry.example.org/builds"
 
@@ -137,6 +137,25 @@ def test_results_that_are_of_this_wheel_are_not_due(command, documents):
     documents()
     assert "due" not in command("build", "tiny").out
     assert command("build", "tiny", "--json").json()[0]["due"] == []
+
+
+def test_a_build_that_gives_the_known_content_again_makes_nothing_due(command, documents, environment, outcomes):
+    output = outcomes[0].output
+    wheel = LedgerWheel(
+        name="tiny",
+        version="1.0",
+        kind="wheels",
+        filename=output.filename,
+        sha256="b" * 64,
+        content=content(output, environment.store),
+        bytes=1,
+        seconds=1.0,
+        inputs="c" * 64,
+        engines={},
+    )
+    ledger = Ledger(target="314.0.7", profile="speed", date="2026-01-01", wheels={"tiny": wheel})
+    write_ledger(ledger, environment.project.root / "docs" / "wheels.json")
+    assert "due" not in command("build", "tiny").out
 
 
 def test_what_was_not_built_makes_nothing_due(command, documents, outcomes):

@@ -20,7 +20,7 @@ from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
-from emwheels.status.ledger import WHEELS
+from emwheels.status.ledger import WHEELS, read_ledger
 
 if TYPE_CHECKING:
     import argparse
@@ -129,12 +129,16 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
 
 
 def _due(environment: Environment, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
-    """Return for each package that was built the results in docs/ that are of another content of it."""
+    """Return for each package whose content a build changed the results in docs/ that are of another."""
     docs = environment.project.root / "docs"
     if not (docs / WHEELS).is_file():
         return {}
     built = [each.output for each in outcomes if each.state in ("built", "failed") and each.output is not None]
-    return due_after(docs, {output.name: content(output, environment.store) for output in built})
+    contents = {output.name: content(output, environment.store) for output in built}
+    known = read_ledger(docs / WHEELS).wheels
+    return due_after(
+        docs, {name: each for name, each in contents.items() if name not in known or known[name].content != each}
+    )
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
