@@ -178,7 +178,7 @@ def test_points_in_space(tmp_path, shape):
     assert near.ravel() == pytest.approx([0.9, 0.9, 0.9], abs=0.05)
     assert distance.ravel()[0] == pytest.approx(0.05**2, abs=0.005)
     path = str(tmp_path / "mesh.obj")
-    cv2.saveMesh(path, points, [np.array([0, 1, 2], np.int32)])
+    cv2.saveMesh(path, points.reshape(3, 1, 3), [np.array([0, 1, 2], np.int32)])
     vertices, triangles = cv2.loadMesh(path)[:2]
     assert vertices.reshape(-1, 3) == pytest.approx(points.reshape(-1, 3), abs=1e-5)
     assert np.ravel(triangles).tolist() == [0, 1, 2]
