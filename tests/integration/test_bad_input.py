@@ -206,6 +206,25 @@ def test_types_whose_functions_python_cannot_call(tiny_project, extension, modul
 
 
 @pytest.mark.image
+def test_modules_whose_functions_python_cannot_call(tiny_project, extension, module):
+    code = """
+        static void setup(PyObject *module) {}
+        static int release(void *module) { return 0; }
+        static PyModuleDef_Slot slots[] = {{Py_mod_exec, setup}, {Py_mod_gil, Py_MOD_GIL_NOT_USED}, {0, NULL}};
+        PyModuleDef phased = {PyModuleDef_HEAD_INIT, .m_name = "tiny.phased", .m_slots = slots};
+        PyModuleDef freed = {PyModuleDef_HEAD_INIT, .m_name = "tiny.freed", .m_size = -1, .m_free = (freefunc)release};
+        static PyObject *one(PyObject *s, PyObject *v) { return PyModuleDef_Init(&phased); }
+        static PyObject *two(PyObject *s, PyObject *v) { return PyModule_Create(&freed); }
+    """
+    tiny_project.recipe("tiny", extension("tiny", module("tiny", code, "one", "two")))
+    tiny_project.refused(
+        7,
+        "module tiny.phased has Py_mod_exec as (i32) -> (), and Python calls it as (i32) -> (i32)",
+        "module tiny.freed has m_free as (i32) -> (i32), and Python calls it as (i32) -> ()",
+    )
+
+
+@pytest.mark.image
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 @pytest.mark.parametrize("phase", ["unpack", "build"])
 def test_no_disk_space(tiny_project, phase):

@@ -122,7 +122,7 @@ def make_environment(root: Path) -> Environment:
     given: dict[str, Any] = {
         "image_digest": IMAGE,
         "image": "the image",
-        "toolchain": Toolchain(runtime=runtime, crossenv=root / "crossenv", key="2" * 64),
+        "toolchain": Toolchain(crossenv=root / "crossenv", key="2" * 64),
         "fetcher": Files(environment.store),
         "runtime": runtime,
         "release": RELEASE,

@@ -104,7 +104,7 @@ def start(tmp_path):
         envs = tmp_path / "shared" / "xbuildenv" / "pyodide-root" / "Makefile.envs"
         envs.parent.mkdir(parents=True, exist_ok=True)
         envs.write_text("export CFLAGS_BASE=-fPIC\nexport PYTHONINCLUDE=/include\nexport LDFLAGS_BASE=-sX\n")
-        toolchain = Toolchain(runtime=tmp_path, crossenv=tmp_path / "shared", key="")
+        toolchain = Toolchain(crossenv=tmp_path / "shared", key="")
         return build(inputs, image=image, toolchain=toolchain, work=work, log=tmp_path / "logs" / "demo.log", **options)
 
     return start

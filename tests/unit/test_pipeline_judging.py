@@ -130,7 +130,7 @@ def test_a_library_of_a_run_requirement_is_found(environment, spelling):
 
 
 def test_a_runtime_that_cannot_be_read_is_told_by_its_folder(run, judge, environment):
-    (environment.toolchain.runtime / "pyodide.asm.wasm").unlink()
+    (environment.runtime / "pyodide.asm.wasm").unlink()
     with pytest.raises(AuditError, match=r"the runtime in .* cannot be read"):
         judge(wheel_of(run, "tiny"))
 

@@ -42,7 +42,7 @@ def test_the_readme_has_them():
 @pytest.fixture
 def seen(targets, tmp_path):
     """Return what emwheels gives a build, from each place that adds to it."""
-    toolchain = Toolchain(runtime=tmp_path, crossenv=tmp_path, key="")
+    toolchain = Toolchain(crossenv=tmp_path, key="")
     server = JobServer(tmp_path / "jobs", cores=1, inside="/jobs")
     try:
         with server.build() as shared:
@@ -65,7 +65,7 @@ def test_every_variable_that_a_build_sees(seen):
 
 def test_flags(monkeypatch):
     monkeypatch.setattr(Toolchain, "module_flags", lambda _: ("", ""))
-    flags = compiling.side_module_flags(Toolchain(runtime=Path(), crossenv=Path(), key=""), "speed")
+    flags = compiling.side_module_flags(Toolchain(crossenv=Path(), key=""), "speed")
     assert set(flags) <= set(variables.FOR_RECIPES)
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.build.compiler_cache import Hits
-from emwheels.cli.opening import open_builds, open_environment
+from emwheels.cli.opening import add_profile, open_builds, open_environment
 from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.named import content
@@ -41,7 +41,7 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         run = verbs.add_parser(verb, parents=parents, help=text)
         run.add_argument("names", nargs="*", metavar="NAME", help="a recipe; without one, the recipes are listed")
         run.add_argument("--all", action="store_true", help="every recipe")
-        run.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+        add_profile(run)
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
         run.add_argument(
             "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder
 from emwheels.cli.index import dist_of
-from emwheels.cli.opening import open_environment
+from emwheels.cli.opening import add_profile, open_environment
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
@@ -20,7 +20,6 @@ from emwheels.harness.install import installer_wheels
 from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
-from emwheels.profile import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +49,7 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="e.g. numpy, or pandas>=3")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder, which is made")
-    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+    add_profile(parser, "the dist/ of this profile (speed)")
 
 
 def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:

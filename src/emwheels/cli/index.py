@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels import index
-from emwheels.cli.opening import open_environment
+from emwheels.cli.opening import add_profile, open_environment
 from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.compressed import COPIES
@@ -21,7 +21,6 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
-from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.serve.rules import headers_of, rule_of
 from emwheels.status import publish_status, refresh_status
@@ -68,7 +67,7 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
 
     where = argparse.ArgumentParser(add_help=False)
     where.add_argument("--at", metavar="PLACE", help="a published index instead of dist/: as for `emwheels publish`")
-    where.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+    add_profile(where, "the dist/ of this profile (speed)")
 
     show = actions.add_parser("show", parents=[common, where], help="list the projects and their files")
     show.add_argument("names", nargs="*", metavar="NAME", help="a project (all)")
@@ -105,7 +104,7 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
         "destination", metavar="DEST", help="folder, user@host:folder, rsync://… or s3://bucket/folder"
     )
     publish.add_argument("--base-url", metavar="URL", help="where DEST is served: for JSON pages; kept once given")
-    publish.add_argument("--profile", choices=list(PROFILES), default="speed", help="the dist/ of this profile (speed)")
+    add_profile(publish, "the dist/ of this profile (speed)")
     publish.add_argument("--dry-run", action="store_true", help="only say what would be sent")
 
 

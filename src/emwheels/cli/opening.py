@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from emwheels.errors import UsageError
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
+from emwheels.profile import PROFILES
 from emwheels.progress import Board
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
+
+
+def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise (default: speed)") -> None:
+    """Add ``--profile``, which is for what ``words`` say."""
+    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help=words)
 
 
 def open_environment(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> Environment:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.cli.opening import open_builds, open_environment
+from emwheels.cli.opening import add_profile, open_builds, open_environment
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import plan
 from emwheels.plan.ci_jobs import GITHUB_LEVELS, ci_levels, github, gitlab
 from emwheels.plan.planning import REMOTE, TO_BUILD
-from emwheels.profile import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +53,7 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         default="table",
         help="how to print it; for a CI service, what is to be built as levels of jobs (default: table)",
     )
-    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+    add_profile(parser)
 
 
 def run_plan(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.cli.opening import open_builds, open_environment
+from emwheels.cli.opening import add_profile, open_builds, open_environment
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
-from emwheels.profile import PROFILES
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     parser.add_argument(
         "--once", action="store_true", help="build once, on another day by another user, and compare with the store"
     )
-    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="how to optimise (default: speed)")
+    add_profile(parser)
 
 
 def run_reproduce(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:

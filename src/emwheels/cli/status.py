@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.index import dist_of
-from emwheels.profile import PROFILES
+from emwheels.cli.opening import add_profile
 from emwheels.status import PAGE, summary, write_status
 from emwheels.store import Store
 
@@ -24,7 +24,7 @@ def add_status(verbs: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="write dist/index.html anew: packages, versions, sizes, tests, build times; --json prints them",
     )
-    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help="which index (default: speed)")
+    add_profile(parser, "which index (default: speed)")
 
 
 def run_status(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:

@@ -117,6 +117,7 @@ class Environment:
         with oci.headers(self.image, self._image_folder / "rootfs", self.project.cache) as root:
             return make_toolchain(
                 self.target,
+                runtime=self.runtime,
                 name=self.toolchain_name,
                 image=self.image,
                 image_root=root,

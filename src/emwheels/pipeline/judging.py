@@ -31,7 +31,7 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
     report = audit_wheel(
         wheel,
         target=environment.target,
-        runtime=Runtime.read(environment.toolchain.runtime),
+        runtime=Runtime.read(environment.runtime),
         dependencies=[environment.named(output) for output in matching(recipe.requirements.run, outputs)],
         build_paths=BUILD_PATHS,
         accepted_size=_accepted_size(run, recipe.name),

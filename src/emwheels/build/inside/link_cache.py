@@ -1,6 +1,6 @@
 """Keeps what emcc links beside ccache, which keeps objects only. Runs in the build image: standard library only.
 
-    python3 links.py EMCC ARGUMENT...
+    python3 link_cache.py EMCC ARGUMENT...
 
 does what ``EMCC ARGUMENT...`` does. A link of objects and archives, and of one source as the checks before a build
 have it, is looked up by its command, the variables that emcc reads, and the content of each file that it reads. Any

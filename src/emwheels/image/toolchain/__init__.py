@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emwheels.atomic import make_once
-from emwheels.fetch.npm import npm_package
 from emwheels.image.toolchain import emsdk
 from emwheels.image.toolchain.crossenv import INSIDE, CrossEnvInputs, make_crossenv
 
@@ -31,8 +30,6 @@ TOOLCHAINS = ("debian", "emsdk")
 class Toolchain:
     """The folders of one target that are mounted into the image, and a key that changes when they do."""
 
-    runtime: Path
-    """The npm package ``pyodide``."""
     crossenv: Path
     """Mounted at `emwheels.image.toolchain.crossenv.INSIDE`."""
     key: str
@@ -80,6 +77,7 @@ def toolchain_key(target: Target, image_digest: str, *, name: str = "debian") ->
 def make_toolchain(
     target: Target,
     *,
+    runtime: Path,
     name: str,
     image: Image,
     image_root: Path,
@@ -90,9 +88,9 @@ def make_toolchain(
 ) -> Toolchain:
     """Return the toolchain ``name`` of ``target``, made if it is not there yet. Raises `FetchError`, `ImageError`.
 
-    ``image_root`` is a folder of the host that holds the image's ``/opt/emwheels/headers``.
+    ``runtime`` is the unpacked npm package ``pyodide``, ``image_root`` a folder of the host that holds the image's
+    ``/opt/emwheels/headers``.
     """
-    runtime = npm_package(target.runtime, target.runtime_sha256, fetcher, cache)
     key = toolchain_key(target, image.digest, name=name)
     folder = cache / "xbuildenvs" / key[:24]
     inputs = CrossEnvInputs(runtime=runtime, headers=image_root / "opt/emwheels/headers/usr/include")
@@ -104,4 +102,4 @@ def make_toolchain(
             make_crossenv(target, inputs, making)
 
     make_once(folder, make)
-    return Toolchain(runtime=runtime, crossenv=folder, key=key, name=name)
+    return Toolchain(crossenv=folder, key=key, name=name)
