@@ -69,8 +69,8 @@ def toolchain(environment):
 
 
 @pytest.fixture(scope="session")
-def runtime(toolchain):
-    return toolchain.runtime
+def runtime(environment):
+    return environment.runtime
 
 
 @pytest.fixture(scope="session")
