@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import http.server
-import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +19,7 @@ from textwrap import dedent
 import platformdirs
 import pytest
 from hypothesis import settings
+from packed import tar_gz
 
 from emwheels.checkout import Checkout
 from emwheels.pipeline.environment import Environment
@@ -97,21 +96,6 @@ class Done:
         return {name: row["state"] for name, row in self.json().items()}
 
 
-def pack(members):
-    """Return a tar.gz with the same bytes for the same content: name -> text, bytes, or a TarInfo with its bytes."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
-        for name, content in members.items():
-            if isinstance(content, tarfile.TarInfo):
-                tar.addfile(content)
-                continue
-            data = content.encode() if isinstance(content, str) else content
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return raw.getvalue()
-
-
 @dataclass
 class TinyProject:
     """A project of its own below ``root``: its store and its logs are its own, the image is everybody's."""
@@ -143,7 +127,7 @@ class TinyProject:
 
     def recipe(self, name, members, meta="", *, version="1.0", tests=None, locked=True, sha256=None, url=None):
         """Write a recipe whose source is an archive of ``members``; ``meta`` is the rest of its meta.yaml."""
-        archive = pack({f"{name}-{version}/{path}": content for path, content in members.items()})
+        archive = tar_gz({f"{name}-{version}/{path}": content for path, content in members.items()})
         served, digest = self.serve(f"{name}-{version}.tar.gz", archive)
         return self.recipe_from(
             name, url or served, sha256 or digest, meta, version=version, tests=tests, locked=locked

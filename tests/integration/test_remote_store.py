@@ -236,7 +236,7 @@ def test_one_project_builds_and_others_reuse(  # noqa: PLR0917
 
     pulled = second.json("build", "tiny", "--no-test")
     row = pulled.json()["tiny"]
-    assert (row["state"], row["why"]) == ("reused", "from the remote store")
+    assert (row["state"], row["why"]) == ("reused", "from the remote store"), pulled.err
     assert "compile" not in row["phases"]
     assert row["output"] == built["output"]
     (wheel,) = second.published()
@@ -250,8 +250,9 @@ def test_one_project_builds_and_others_reuse(  # noqa: PLR0917
     exported = first.json("cache", "export", str(folder / "builds"))
     assert json.loads(exported.out)["builds"] == [built["output"]["key"]]
     registry.kill()
-    row = third.json("build", "tiny", "--no-test", "--remote", f"{address}/builds/").json()["tiny"]
-    assert (row["state"], row["output"]) == ("reused", built["output"])
+    taken = third.json("build", "tiny", "--no-test", "--remote", f"{address}/builds/")
+    row = taken.json()["tiny"]
+    assert (row["state"], row["output"]) == ("reused", built["output"]), taken.err
 
     refused = third.run("build", "tiny", "--push", "--remote", f"{address}/builds/")
     assert refused.status == 2
@@ -269,14 +270,15 @@ def test_interrupted_while_pulling(registry, machine, tmp_path):
     key, record = make_build(origin.store, wheel=random.Random(1).randbytes(60_000_000))
     origin.add(key, record)
     script = (
-        "import sys; from pathlib import Path; from emwheels.store import Store; from emwheels.builds import Builds;"
-        "from emwheels.remote.open import open_remote\n"
+        "import sys; from pathlib import Path; from emwheels.store import Store; from emwheels.outputs.builds import Builds;"
+        "from emwheels.outputs.remote.open import open_remote\n"
         "Builds(Store(Path(sys.argv[1])), open_remote(sys.argv[2])).get(sys.argv[3])"
     )
     puller = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "two"), registry.url, key])
     partial = tmp_path / "two" / "partial" / f"sha256-{record['output']['sha256']}"
     while puller.poll() is None and not (partial.exists() and partial.stat().st_size > 1_000_000):
         time.sleep(0.002)
+    assert puller.poll() is None, "it was to be killed while it downloads"
     puller.kill()
     puller.wait()
     two = machine("two", registry)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import signal
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.main import main
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -71,14 +67,3 @@ def make_command(
     for name in ("EMWHEELS_REMOTE", "EMWHEELS_PUSH"):
         monkeypatch.delenv(name, raising=False)
     return Command(root, capsys)
-
-
-def archive(members: Mapping[str, str]) -> bytes:
-    """Return a tar.gz, such as a source distribution: name -> text."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for name, text in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text.encode())
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return raw.getvalue()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from packed import tar_gz
 from sample_run import LIBRARY, add_recipe, make_environment
-from small_project import archive, make_command
+from small_project import make_command
 
 from emwheels.errors import RecipeError
 
@@ -15,7 +16,7 @@ PYPROJECT = '[build-system]\nrequires = ["setuptools>=77", "numpy>=2"]\n'
 def environment(tmp_path):
     environment = make_environment(tmp_path)
     add_recipe(environment, "tiny")
-    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", archive({"tiny-1.0/pyproject.toml": PYPROJECT})))
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", tar_gz({"tiny-1.0/pyproject.toml": PYPROJECT})))
     return environment
 
 
@@ -97,7 +98,7 @@ def test_requirements_of_upstream_s_tests_are_locked_but_for_recipes(command, lo
 
 def test_several_at_once(command, locked, environment):
     add_recipe(environment, "base")
-    environment.fetcher.give("pkg:pypi/base@1.0", ("base-1.0.tar.gz", archive({"base-1.0/setup.py": ""})))
+    environment.fetcher.give("pkg:pypi/base@1.0", ("base-1.0.tar.gz", tar_gz({"base-1.0/setup.py": ""})))
     assert command("lock", "base", "tiny").out.splitlines() == [
         "recipes/base/requirements.build.txt",
         "recipes/tiny/requirements.build.txt",
@@ -118,7 +119,7 @@ def test_a_recipe_that_there_is_not(command, locked):
 
 
 def test_a_source_whose_pyproject_is_wrong(command, environment):
-    bad = archive({"tiny-1.0/pyproject.toml": "[build-system\n"})
+    bad = tar_gz({"tiny-1.0/pyproject.toml": "[build-system\n"})
     environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", bad))
     said = command("lock", "tiny", status=3)
     assert "pyproject.toml" in said.err

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
+from packed import tar_gz
 from sample_run import Lines, make_environment
 from synthetic_wheels import make_wheel
 
@@ -196,13 +195,9 @@ def test_a_folder_that_is_no_project(tmp_path, there):
 
 
 def test_an_npm_package_is_unpacked_once(given):
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        info = tarfile.TarInfo("package/index.js")
-        info.size = 2
-        tar.addfile(info, io.BytesIO(b"1;"))
-    given.fetcher.give("pkg:npm/tiny@1", ("tiny-1.tgz", raw.getvalue()))
-    sha256 = hashlib.sha256(raw.getvalue()).hexdigest()
+    archive = tar_gz({"package/index.js": "1;"})
+    given.fetcher.give("pkg:npm/tiny@1", ("tiny-1.tgz", archive))
+    sha256 = hashlib.sha256(archive).hexdigest()
     folder = npm_package("pkg:npm/tiny@1", sha256, given.fetcher, given.project.cache)
     assert (folder / "index.js").read_bytes() == b"1;"
     asked = len(given.fetcher.asked)

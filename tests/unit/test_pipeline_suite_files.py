@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import io
-import tarfile
-
 import pytest
+from packed import tar_gz
 from sample_run import add_recipe, make_environment
 from synthetic_wheels import make_wheel
 
@@ -18,13 +16,7 @@ SUITE = "files: [tests]\npaths: [tests]\noptions: [-q]\n"
 
 def archive(files):
     """Return a source distribution: a tar.gz with one folder at its top."""
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        for name, text in files.items():
-            info = tarfile.TarInfo(f"tiny-1.0/{name}")
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return raw.getvalue()
+    return tar_gz({f"tiny-1.0/{name}": text for name, text in files.items()})
 
 
 @pytest.fixture

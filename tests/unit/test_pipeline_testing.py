@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import io
-import tarfile
 from dataclasses import replace
 
 import pytest
+from packed import tar_gz
 from sample_run import LIBRARY, add_recipe, keep, make_environment, wheel_of
 from synthetic_wheels import make_wheel
 
@@ -346,10 +345,8 @@ def test_needs_of_the_index_without_a_lock_are_refused(harness, environment):
 
 @pytest.fixture
 def smoke(environment, run):
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-        tar.addfile(tarfile.TarInfo("tiny-1.0/tests/test_core.py"))
-    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", raw.getvalue()))
+    archive = tar_gz({"tiny-1.0/tests/test_core.py": ""})
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", archive))
     (run.recipes["tiny"].folder / "upstream.yaml").write_text(SMOKE)
 
 

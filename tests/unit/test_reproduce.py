@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
+from packed import tar_gz
 from sample_run import LIBRARY, Compiler, add_recipe, keep, make_environment, wheel_of
 
 from emwheels.errors import BuildError, RecipeError
@@ -150,12 +149,7 @@ def test_a_library_is_compared_as_an_archive(environment, monkeypatch):
     run = make_run(environment, ["zlib"], Options(test=False))
 
     def archive(text):
-        raw = io.BytesIO()
-        with tarfile.open(fileobj=raw, mode="w:gz") as tar:
-            member = tarfile.TarInfo("lib/libz.a")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text))
-        return raw.getvalue()
+        return tar_gz({"lib/libz.a": text})
 
     made = environment.project.cache / "libz.tar.gz"
     made.write_bytes(archive(b"!<arch>\0stored"))

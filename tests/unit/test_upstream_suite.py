@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from packed import tar_gz
 from sample_run import IMAGE, add_recipe, keep, make_environment
-from small_project import archive
 
 from emwheels.errors import RecipeError
 from emwheels.harness.model import Case, EngineResult, Event
@@ -32,7 +32,7 @@ def environment(tmp_path):
     environment = make_environment(tmp_path)
     add_recipe(environment, "tiny", files={"upstream.yaml": SUITE})
     source = {"tiny-1.0/tests/test_a.py": "def test(): pass\n", "tiny-1.0/tests/data.txt": "x", "tiny-1.0/setup.py": ""}
-    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", archive(source)))
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", tar_gz(source)))
     return environment
 
 
