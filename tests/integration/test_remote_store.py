@@ -270,8 +270,8 @@ def test_interrupted_while_pulling(registry, machine, tmp_path):
     key, record = make_build(origin.store, wheel=random.Random(1).randbytes(60_000_000))
     origin.add(key, record)
     script = (
-        "import sys; from pathlib import Path; from emwheels.store import Store; from emwheels.outputs.builds import Builds;"
-        "from emwheels.outputs.remote.open import open_remote\n"
+        "import sys; from pathlib import Path; from emwheels.store import Store;"
+        "from emwheels.outputs.builds import Builds; from emwheels.outputs.remote.open import open_remote\n"
         "Builds(Store(Path(sys.argv[1])), open_remote(sys.argv[2])).get(sys.argv[3])"
     )
     puller = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "two"), registry.url, key])

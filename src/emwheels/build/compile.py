@@ -24,6 +24,7 @@ from emwheels.image.model import Mount
 from emwheels.image.places import WORK
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.recipe.python_path import python_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,13 +42,6 @@ _CCACHE_LOG = "ccache.log"
 _LAUNCHERS = "launchers"
 _EMPTY_CACHE = "ccache"
 _INSIDE = Path(__file__).parent / "inside"
-_F2C_FIXES = """\
-def scipy_fixes(args):
-    pass
-"""
-"""In place of pyodide-build's module of the name ``_f2c_fixes`` (0.39.2). That makes void functions return int in each
-C file of the package called scipy, as they do in the LAPACK that upstream has by f2c. Here LAPACK is as scipy declares
-it."""
 
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -120,7 +114,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
 
     (work / "python").mkdir()
     shutil.copyfile(_INSIDE / "sitecustomize.py", work / "python" / "sitecustomize.py")
-    (work / "python" / "_f2c_fixes.py").write_text(_F2C_FIXES)
+    for name, path in python_path(recipe).items():
+        shutil.copyfile(path, work / "python" / name)
     env = (
         profile_environment(recipe, inputs.profile)
         | _ENVIRONMENT
