@@ -80,7 +80,7 @@ def tables(session: nox.Session) -> None:
 
 @nox.session
 def image(session: nox.Session) -> None:
-    """Make the build image if it is missing and show what is in it; also: -- save FILE, -- load FILE."""
+    """Make the images if they are missing and show what is in them; also: -- save FILE, -- load FILE."""
     emwheels(session, "image", *session.posargs)
 
 

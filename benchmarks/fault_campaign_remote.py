@@ -120,7 +120,7 @@ def campaign(rounds: int, seed: int, folder: Path, minutes: float) -> Counter[st
     randomness, counts = random.Random(seed), Counter[str]()
     project = find_project(Path(__file__).parent)
     targets = load_targets(project.targets_file)
-    image = Environment(project, targets, targets.get(None), board=Board()).image
+    image = Environment(project, targets, targets.get(None), board=Board()).service_image
     scratch = Store(folder / "scratch")
     known = [key_of(number, scratch) for number in range(BUILDS)]
     registry = LocalRegistry(image, folder / "registry").start()

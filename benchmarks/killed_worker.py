@@ -93,7 +93,7 @@ def main() -> int:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
     with tempfile.TemporaryDirectory(prefix="killed-worker-") as name:
-        registry = LocalRegistry(environment.image, Path(name) / "registry").start()
+        registry = LocalRegistry(environment.service_image, Path(name) / "registry").start()
         try:
             result = run(Path(name), real, expected, arguments, registry.url)
         finally:

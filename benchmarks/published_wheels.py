@@ -113,7 +113,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
             shutil.copyfile(source, wheel)
             environment.board.say(name, f"tests of the wheel: {kind}")
             results = run_tests(
-                image=environment.image,
+                image=environment.test_image,
                 runtime=environment.runtime,
                 playwright_core=environment.playwright_core,
                 harness_wheels=environment.harness_wheels,

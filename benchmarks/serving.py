@@ -4,8 +4,8 @@
     python benchmarks/serving.py --seconds 1     a quick look
 
 Makes an index of a few wheels in a temporary folder, with one precompressed. For each server and each kind of file wrk
-(of the build image) asks over 32 connections, or 4 for the large one; then, from 16 threads, every file is fetched many
-times, whole, in parts and compressed, and compared byte by byte with what is published. Prints a table; ends with
+(of the service image) asks over 32 connections, or 4 for the large one; then, from 16 threads, every file is fetched
+many times, whole, in parts and compressed, and compared byte by byte with what is published. Prints a table; ends with
 status 1 for any error or wrong byte.
 """
 
@@ -138,7 +138,7 @@ def main() -> int:
     arguments = parser.parse_args()
     project = find_project(Path(__file__).resolve().parent)
     targets = load_targets(project.targets_file)
-    image = Environment(project, targets, targets.get(None), board=Board()).image
+    image = Environment(project, targets, targets.get(None), board=Board()).service_image
     rows: list[dict[str, str | float]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "site"

@@ -219,7 +219,7 @@ def in_pyodide(
 ) -> dict[str, float]:
     """Run the workload as a test in ``engine`` and return its times in milliseconds."""
     results = run_tests(
-        image=environment.image,
+        image=environment.test_image,
         runtime=environment.runtime,
         playwright_core=environment.playwright_core,
         harness_wheels=environment.harness_wheels,
@@ -271,7 +271,7 @@ def in_native(python: Path, workload: str) -> dict[str, float]:
 def in_javascript(environment: Environment, package: Path, script: str) -> dict[str, float]:
     """Run the JavaScript twin of the workload in Node and return its times in milliseconds."""
     with tempfile.TemporaryFile() as output:
-        done = environment.image.run(
+        done = environment.test_image.run(
             ["node", f"/mnt/workloads/{script}"],
             mounts=[
                 Mount(host=HERE / "workloads", inside="/mnt/workloads"),

@@ -5,7 +5,7 @@
 
 The builds are real (recipe, sandbox, emcc, registry), but each of them sleeps most of its time: workers on one machine
 share its cores, so builds that compute would show the machine and not the cluster. Every worker is a process with a
-store of its own, builds go through a registry (Debian's docker-registry, of the build image). The bound is the larger
+store of its own, builds go through a registry (Debian's docker-registry, of the service image). The bound is the larger
 of the longest way through the graph and all work divided by the workers, with the times that the builds took.
 """
 
@@ -76,7 +76,7 @@ def main() -> int:
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
     targets = load_targets(real.targets_file)
-    image = Environment(real, targets, targets.get(None), board=Board()).image
+    image = Environment(real, targets, targets.get(None), board=Board()).service_image
     needs = graph([int(width) for width in arguments.widths.split(",")])
     rows = []
     for workers in (1, 2):

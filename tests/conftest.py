@@ -63,6 +63,16 @@ def image(environment):
 
 
 @pytest.fixture(scope="session")
+def testing_image(environment):
+    return environment.test_image
+
+
+@pytest.fixture(scope="session")
+def service_image(environment):
+    return environment.service_image
+
+
+@pytest.fixture(scope="session")
 def toolchain(environment):
     return environment.toolchain
 

@@ -22,7 +22,7 @@ from emwheels.checkout import find_project
 from emwheels.cli.main import command_parser
 from emwheels.cli.variables import OTHERS, OWN
 from emwheels.recipe.keys import KEYS
-from emwheels.target import EmsdkPins, HarnessPins, ImagePins, Pin, Target, Targets, load_targets
+from emwheels.target import BuildImagePins, EmsdkPins, HarnessPins, ImagePins, Pin, Target, Targets, load_targets
 from emwheels.verify import CHECKS
 
 if TYPE_CHECKING:
@@ -234,14 +234,17 @@ def targets_toml_page() -> str:
     tables: list[tuple[str, type, Any]] = [
         ('target."VERSION"', Target, given.get(None)),
         ('target."VERSION".emsdk.FILE', Pin, Pin()),
-        ("image", ImagePins, given.image),
+        ("image.build", BuildImagePins, given.image),
+        ("image.test", ImagePins, given.test_image),
         ("harness", HarnessPins, given.harness),
     ]
     files = _table(("FILE", "what it is"), [(f"`{f.name}`", _words(EmsdkPins, f.name)) for f in fields(EmsdkPins)])
     lines = [
         *("# targets.toml", ""),
         "`targets.toml` has one table for each Pyodide release, and tables for what all of them share. A new release",
-        "is a new table. A value of `[image]` or of a target changes the build keys of every wheel.",
+        "is a new table. A value of `[image.build]` or of a target changes the build keys of every wheel; one of",
+        "`[image.test]` changes none. `suite` stands in `[image]`, for all images. `[image.service]` is for this",
+        "project's own tests.",
         *("", "## The file", ""),
         *_table(("key", "type", "default", "meaning", "example"), [_row(Targets, _field(Targets, "default"), given)]),
     ]
@@ -249,14 +252,19 @@ def targets_toml_page() -> str:
         lines += ["", f"## `[{name}]`", "", f"{inspect.getdoc(kind)}", ""]
         if kind is Pin:
             lines += [*files, ""]
-        shown = [field for field in fields(kind) if field.name not in ("name", "emsdk")]
+        shown = [field for field in fields(kind) if field.name not in ("name", "part", "emsdk")]
         lines += _table(
             ("key", "type", "default", "meaning", "example"), [_row(kind, field, example) for field in shown]
         )
     return "\n".join([*lines, ""])
 
 
-_TOML_TYPES = {"str": "text", "bool": "true or false", "tuple[str, ...]": "a list of texts"}
+_TOML_TYPES = {
+    "str": "text",
+    "bool": "true or false",
+    "tuple[str, ...]": "a list of texts",
+    "Mapping[str, str]": "a table of texts",
+}
 
 
 def _field(kind: type, name: str) -> Field[Any]:
@@ -276,18 +284,21 @@ def _toml(value: object) -> str:
             return str(value).lower()
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{ {', '.join(f'{name} = {_toml(text)}' for name, text in value.items())} }}"
     return f'"{value}"'
 
 
 def _words(kind: type, name: str) -> str:
-    """Return the docstring below a field, which Python drops when it runs the code."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(body, ast.ClassDef)
-    for statement, after in zip(body.body, body.body[1:], strict=False):
-        if isinstance(statement, ast.AnnAssign) and getattr(statement.target, "id", "") == name:
-            match after:
-                case ast.Expr(value=ast.Constant(value=str(text))):
-                    return " ".join(text.replace("``", "`").split())
+    """Return the docstring below a field, which Python drops when it runs the code, of the class or one above it."""
+    for each in kind.__mro__[:-1]:
+        body = ast.parse(textwrap.dedent(inspect.getsource(each))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for statement, after in zip(body.body, body.body[1:], strict=False):
+            if isinstance(statement, ast.AnnAssign) and getattr(statement.target, "id", "") == name:
+                match after:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        return " ".join(text.replace("``", "`").split())
     raise LookupError(f"{kind.__name__}.{name} has no docstring: write one below it")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -95,12 +96,28 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePins:
-    """What the build image is made of, and what must be found in it."""
+    """What an image is made of."""
 
+    part: str
+    """``build``, ``test`` or ``service``; the table's name."""
     suite: str
-    """The Debian release."""
-    packages: tuple[str, ...]
-    """Debian packages."""
+    """The Debian release, of ``[image]``."""
+    packages: Mapping[str, str]
+    """Debian package -> what it is there for. A reason is no part of any key."""
+    oci_reference: str = ""
+    """``registry/name@sha256:…`` of a published image; empty: it is made here."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what belongs into the key of the image that is made of this."""
+        given = asdict(self) | {"packages": sorted(self.packages)}
+        del given["oci_reference"]
+        return given
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildImagePins(ImagePins):
+    """What the image is made of in which packages are compiled, and what must be found in it."""
+
     emscripten: str
     """The version of Emscripten that must be found in the image."""
     llvm: str
@@ -109,8 +126,6 @@ class ImagePins:
     """The minor versions of Python that it has: those of all targets."""
     pyodide_build: str
     """The version of pyodide-build that must be found in it."""
-    oci_reference: str
-    """``registry/name@sha256:…``; empty when no image has been published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +145,9 @@ class Targets:
     default: str
     """The target that is used without ``--target``."""
     targets: dict[str, Target]
-    image: ImagePins
+    image: BuildImagePins
+    test_image: ImagePins
+    service_image: ImagePins
     harness: HarnessPins
 
     def get(self, name: str | None) -> Target:
@@ -151,7 +168,7 @@ def load_targets(path: Path) -> Targets:
         found = Targets(
             default=document["default"],
             targets=targets,
-            image=ImagePins(**_frozen(document["image"])),
+            **_images(document["image"]),
             harness=HarnessPins(**_frozen(document["harness"])),
         )
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -168,6 +185,22 @@ def _target(name: str, table: dict[str, Any]) -> Target:
     if not isinstance(plain.get("stored", False), bool):
         raise TypeError(f"target.{name!r}: stored is true or false")
     return Target(name=name, emsdk=EmsdkPins(**pins), **_frozen(plain))
+
+
+def _images(table: dict[str, Any]) -> dict[str, Any]:
+    shared = {name: value for name, value in table.items() if not isinstance(value, dict)}
+    pins = {part: _frozen(table[part]) | shared | {"part": part} for part in ("build", "test", "service")}
+    for part, given in pins.items():
+        packages = given["packages"]
+        if not isinstance(packages, dict) or not all(isinstance(reason, str) for reason in packages.values()):
+            raise TypeError(f"image.{part}.packages is a table: a Debian package's name = what it is there for")
+    if unknown := sorted(name for name in table if name not in pins and isinstance(table[name], dict)):
+        raise TypeError(f"image.{unknown[0]} is no image; there are {', '.join(pins)}")
+    return {
+        "image": BuildImagePins(**pins["build"]),
+        "test_image": ImagePins(**pins["test"]),
+        "service_image": ImagePins(**pins["service"]),
+    }
 
 
 def _frozen(table: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def test_build_test_and_verify(tiny_project, extension, module, workflow, job):
     shutil.copytree(CHECKOUT / "ci", tiny_project.root / "ci")
     (tiny_project.root / ".venv").symlink_to(sys.prefix)
     command = [sys.executable, str(CHECKOUT / "ci" / "run_steps.py"), str(workflow), job]
-    command += ["--skip", "setup.sh", "--skip", "login.sh", "--set", "EMWHEELS_REMOTE=", "--set", "EMWHEELS_IMAGE="]
+    command += ["--skip", "setup.sh", "--skip", "login.sh", "--set", "EMWHEELS_REMOTE="]
+    command += ["--set", "EMWHEELS_IMAGE=", "--set", "EMWHEELS_TEST_IMAGE="]
     done = subprocess.run(
         command, cwd=tiny_project.root, env=tiny_project.env, capture_output=True, text=True, timeout=1500, check=False
     )

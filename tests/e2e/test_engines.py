@@ -69,7 +69,9 @@ def make_wheel(folder: Path, name: str, version: str, source: str, requires: str
 
 
 @pytest.fixture
-def run(image: Image, runtime: Path, playwright_core: Path, harness_wheels: tuple[Path, ...], tmp_path: Path) -> Run:
+def run(
+    testing_image: Image, runtime: Path, playwright_core: Path, harness_wheels: tuple[Path, ...], tmp_path: Path
+) -> Run:
     def run(engine: str, tests: dict[str, str], *, requires: str = "", test_seconds: float = 5) -> EngineResult:
         recipe = tmp_path / "recipe"
         recipe.mkdir()
@@ -80,7 +82,7 @@ def run(image: Image, runtime: Path, playwright_core: Path, harness_wheels: tupl
             make_wheel(tmp_path, "numpy", "2.4.3", "OURS = True\n"),
         ]
         results = run_tests(
-            image=image,
+            image=testing_image,
             runtime=runtime,
             playwright_core=playwright_core,
             harness_wheels=harness_wheels,

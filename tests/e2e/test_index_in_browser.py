@@ -79,15 +79,15 @@ def site(environment, wheels, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(image, site, tmp_path_factory):
-    with nginx(image, site, tmp_path_factory.mktemp("nginx")) as running:
+def address(service_image, site, tmp_path_factory):
+    with nginx(service_image, site, tmp_path_factory.mktemp("nginx")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def files(image, runtime, playwright_core, harness_wheels):
+def files(testing_image, runtime, playwright_core, harness_wheels):
     return {
-        "image": image,
+        "image": testing_image,
         "runtime": runtime,
         "playwright_core": playwright_core,
         "harness_wheels": harness_wheels,
@@ -154,7 +154,7 @@ def test_verification_passes(files, address, wheels, targets):
     }
 
 
-def test_a_bundle_runs_in_a_browser_without_network(image, playwright_core, site, wheels, tiny_project):
+def test_a_bundle_runs_in_a_browser_without_network(testing_image, playwright_core, site, wheels, tiny_project):
     """From Python's own web server, in a folder below its root, in a sandbox that has loopback and nothing else."""
     shutil.copytree(site, tiny_project.dist)
     made = tiny_project.root / "made" / "my app"
@@ -162,7 +162,7 @@ def test_a_bundle_runs_in_a_browser_without_network(image, playwright_core, site
     assert done.status == 0, done.err
     (made / "main.py").write_text(f"{CODE}\nimport micropip\nprint(result)\n")
     seen = run_script(
-        image,
+        testing_image,
         playwright_core,
         *("bundle_check.mjs", "/mnt/bundle/app"),
         mounts=[Mount(host=made, inside="/mnt/bundle/app")],

@@ -31,9 +31,9 @@ def nobody():
 
 
 @pytest.fixture(scope="module")
-def files(image, runtime, playwright_core, harness_wheels):
+def files(testing_image, runtime, playwright_core, harness_wheels):
     return {
-        "image": image,
+        "image": testing_image,
         "runtime": runtime,
         "playwright_core": playwright_core,
         "harness_wheels": harness_wheels,

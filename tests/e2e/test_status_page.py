@@ -51,13 +51,13 @@ def dist(targets, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def seen(image, dist, environment, playwright_core, tmp_path_factory):
+def seen(environment, service_image, dist, playwright_core, tmp_path_factory):
     """What page_check.mjs found, by view; the screenshots are beside it."""
     axe = npm_package(AXE, AXE_SHA256, environment.fetcher, environment.project.cache)
     shots = tmp_path_factory.mktemp("shots")
-    with nginx(image, dist, tmp_path_factory.mktemp("nginx")) as address:
+    with nginx(service_image, dist, tmp_path_factory.mktemp("nginx")) as address:
         found = run_script(
-            image,
+            environment.test_image,
             playwright_core,
             *("page_check.mjs", "/mnt/axe/axe.min.js", address, "/mnt/shots"),
             mounts=[Mount(host=axe, inside="/mnt/axe"), Mount(host=shots, inside="/mnt/shots", writable=True)],

@@ -39,8 +39,8 @@ LIBRARY = {"library.c": "int answer(void) { return 41; }\n", "library.h": "int a
 
 
 @pytest.fixture
-def registry(image, tmp_path):
-    made = LocalRegistry(image, tmp_path / "registry").start()
+def registry(service_image, tmp_path):
+    made = LocalRegistry(service_image, tmp_path / "registry").start()
     yield made
     made.kill()
 

@@ -59,10 +59,10 @@ def published(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ssh(image, published, tmp_path_factory):
+def ssh(service_image, published, tmp_path_factory):
     """What RSYNC_RSH has to be."""
     install_on_host(sorted({package for tool, package in ON_HOST.items() if not shutil.which(tool)}), print)
-    with ssh_server(image, tmp_path_factory.mktemp("ssh"), published) as running:
+    with ssh_server(service_image, tmp_path_factory.mktemp("ssh"), published) as running:
         yield running
 
 

@@ -30,11 +30,11 @@ def no_proxy_and_no_login(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def make_registry(image, tmp_path):
+def make_registry(service_image, tmp_path):
     made = []
 
     def make(**auth):
-        made.append(LocalRegistry(image, tmp_path / f"registry{len(made)}", auth=auth).start())
+        made.append(LocalRegistry(service_image, tmp_path / f"registry{len(made)}", auth=auth).start())
         return made[-1]
 
     yield make

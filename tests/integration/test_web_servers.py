@@ -68,12 +68,12 @@ def built_in(site, project):
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def server(request, image, site, make_project, tmp_path_factory):
+def server(request, service_image, site, make_project, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     running = {
         "built-in": lambda: built_in(site, make_project(folder)),
-        "nginx": lambda: nginx(image, site, folder),
-        "caddy": lambda: caddy(image, site, folder),
+        "nginx": lambda: nginx(service_image, site, folder),
+        "caddy": lambda: caddy(service_image, site, folder),
     }[request.param]
     with running() as address:
         yield request.param, address
@@ -209,17 +209,17 @@ def test_verification_finds_nothing(server, targets):
 
 
 @pytest.mark.parametrize("kind", ["nginx", "caddy"])
-def test_isolated_configurations_are_valid_and_isolate(image, site, tmp_path, kind):
-    with {"nginx": nginx, "caddy": caddy}[kind](image, site, tmp_path, isolated=True) as address:
+def test_isolated_configurations_are_valid_and_isolate(service_image, site, tmp_path, kind):
+    with {"nginx": nginx, "caddy": caddy}[kind](service_image, site, tmp_path, isolated=True) as address:
         headers = httpx.get(f"{address}/simple/", trust_env=False).headers
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-embedder-policy"] == "require-corp"
 
 
-def test_caddy_validate(image, tmp_path):
+def test_caddy_validate(service_image, tmp_path):
     text = configuration("caddy", root=SITE, listen=f"127.0.0.1:{free_port()}")
     (tmp_path / "Caddyfile").write_text(text)
     argv = ["/usr/bin/caddy", "validate", "--adapter", "caddyfile", "--config", f"{CONFIGURATION}/Caddyfile"]
-    status, said = run_inside(image, argv, tmp_path)
+    status, said = run_inside(service_image, argv, tmp_path)
     assert status == 0, said
     assert "Valid configuration" in said

@@ -1,4 +1,4 @@
-"""A script of this folder that drives Chromium, run by Node in the image."""
+"""A script of this folder that drives Chromium, run by Node in the test image."""
 
 from __future__ import annotations
 

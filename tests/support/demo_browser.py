@@ -45,7 +45,7 @@ def drive(environment, scenario, address, folder, given=None, *, seconds=900):
     """Run the scenario of that name, with ``folder`` for its profiles and files, and return what it returns."""
     (folder / "given.json").write_text(json.dumps(given or {}))
     return run_script(
-        environment.image,
+        environment.test_image,
         environment.playwright_core,
         "demo_drive.mjs",
         *(f"/mnt/support/demo/{scenario}.mjs", address, "/mnt/folder", "/mnt/folder/given.json"),

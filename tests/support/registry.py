@@ -1,4 +1,4 @@
-"""Debian's docker-registry out of the build image, on a loopback port, with its storage in a folder."""
+"""Debian's docker-registry out of the service image, on a loopback port, with its storage in a folder."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from emwheels.outputs.latest import latest_key
 from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.known import key_of
 from emwheels.progress import Board
-from emwheels.target import HarnessPins, ImagePins, Targets
+from emwheels.target import BuildImagePins, HarnessPins, ImagePins, Targets
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from emwheels.store import Store
 
 IMAGE = "sha256:" + "1" * 64
+TEST_IMAGE = "sha256:" + "7" * 64
 LIBRARY = "build:\n  type: static_library\n  script: make\n"
 RELEASE = Release(
     name=TARGET.name,
@@ -103,15 +104,17 @@ def make_environment(root: Path) -> Environment:
     targets = Targets(
         default=TARGET.name,
         targets={TARGET.name: TARGET},
-        image=ImagePins(
+        image=BuildImagePins(
+            part="build",
             suite="sid",
-            packages=(),
+            packages={},
             emscripten="6.0",
             llvm="21",
             pythons=("3.14",),
             pyodide_build="0.39",
-            oci_reference="",
         ),
+        test_image=ImagePins(part="test", suite="sid", packages={}),
+        service_image=ImagePins(part="service", suite="sid", packages={}),
         harness=HarnessPins(playwright_core="pkg:npm/playwright-core@1", playwright_core_sha256="0" * 64),
     )
     environment = Environment(project, targets, TARGET, board=Lines())
@@ -122,6 +125,8 @@ def make_environment(root: Path) -> Environment:
     given: dict[str, Any] = {
         "image_digest": IMAGE,
         "image": "the image",
+        "test_image_digest": TEST_IMAGE,
+        "test_image": "the image with the engines",
         "toolchain": Toolchain(crossenv=root / "crossenv", key="2" * 64),
         "fetcher": Files(environment.store),
         "runtime": runtime,

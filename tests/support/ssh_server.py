@@ -1,4 +1,4 @@
-"""sshd and rsync of the build image on a loopback port, and how this machine's rsync gets there."""
+"""sshd and rsync of the service image on a loopback port, and how this machine's rsync gets there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nginx and Caddy of the build image, run on loopback as whoever runs the tests, on the configuration that is made."""
+"""nginx and Caddy of the service image, run on loopback as whoever runs the tests, on what is written for them."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from sample_run import IMAGE, make_environment
+from sample_run import IMAGE, TEST_IMAGE, make_environment
 from sample_target import TARGET
 from small_project import make_command
 
@@ -26,43 +26,84 @@ def command(environment, monkeypatch, capsys):
 
 
 @pytest.fixture
-def record(monkeypatch, environment):
-    record = ImageRecord(key="k", digest=IMAGE, suite="sid", packages={"zlib1g": "1.3", "emscripten": "6.0~rc1"})
-    monkeypatch.setattr("emwheels.cli.image.debian.read_record", lambda folder: record)
-    return record
+def records(monkeypatch, environment):
+    """The records of both images, as they are found beside them."""
+    packages = {"build": {"zlib1g": "1.3", "emscripten": "6.0~rc1"}, "test": {"nodejs": "24"}}
+    records = {
+        part: ImageRecord(key="k", digest=digest, suite="sid", packages=packages[part])
+        for part, digest in (("build", IMAGE), ("test", TEST_IMAGE))
+    }
+    monkeypatch.setattr("emwheels.cli.image.debian.image_folder", lambda cache, pins: cache / pins.part)
+    monkeypatch.setattr("emwheels.cli.image.debian.read_record", lambda folder: records[folder.name])
+    return records
 
 
-def test_the_image_is_shown(command, record, environment):
+def test_the_images_are_shown(command, records, environment):
     said = command("image").lines()
-    assert said[0] == f"digest {IMAGE}"
-    assert said[1] == f"toolchain debian for {TARGET.name}, {environment.toolchain.crossenv}"
-    assert said[2] == "suite Debian sid"
-    assert said[-2:] == ["emscripten 6.0~rc1", "zlib1g 1.3"], "sorted"
+    assert said == [
+        "image build",
+        f"digest {IMAGE}",
+        f"toolchain debian, {environment.toolchain.crossenv}",
+        "suite Debian sid",
+        f"kept in {environment.project.cache}/build",
+        "",
+        "emscripten 6.0~rc1",
+        "zlib1g 1.3",
+        "",
+        "image test",
+        f"digest {TEST_IMAGE}",
+        "suite Debian sid",
+        f"kept in {environment.project.cache}/test",
+        "",
+        "nodejs 24",
+    ]
 
 
-def test_the_image_in_json(command, record):
+def test_one_image_is_shown(command, records, environment):
+    vars(environment)["image_digest"] = None  # it is not asked for
+    said = command("image", "--part", "test").lines()
+    assert said[:2] == ["image test", f"digest {TEST_IMAGE}"]
+    assert "zlib1g 1.3" not in said
+
+
+def test_the_images_in_json(command, records):
     found = command("image", "--json").json()
-    assert (found["digest"], found["toolchain"], found["toolchain_key"]) == (IMAGE, "debian", "2" * 64)
-    assert found["packages"] == record.packages
+    assert list(found) == ["build", "test"]
+    build = found["build"]
+    assert (build["digest"], build["toolchain"], build["toolchain_key"]) == (IMAGE, "debian", "2" * 64)
+    assert {part: found[part]["packages"] for part in found} == {
+        part: record.packages for part, record in records.items()
+    }
 
 
 def test_a_published_image_is_not_shown_with_the_packages_of_the_embedded_one(command, environment, monkeypatch):
     other = ImageRecord(key="k", digest="sha256:" + "9" * 64, suite="sid", packages={"zlib1g": "1.3"})
     monkeypatch.setattr("emwheels.cli.image.debian.read_record", lambda folder: other)
     assert "zlib1g" not in command("image").out
-    assert "packages" not in command("image", "--json").json()
+    found = command("image", "--json").json()
+    assert all("packages" not in content for content in found.values())
 
 
-def test_an_image_is_saved(command, monkeypatch, tmp_path):
-    monkeypatch.setattr("emwheels.cli.image.debian.save_image", lambda cache, pins, file: file.write_bytes(b"x" * 1234))
-    file = tmp_path / "image.tar.gz"
-    assert command("image", "save", file).out == f"saved {IMAGE} to {file} (1,234 bytes)\n"
+def test_images_are_saved(command, monkeypatch, tmp_path):
+    parts = []
+
+    def save_images(cache, images, file):
+        parts.append([pins.part for pins in images])
+        file.write_bytes(b"x" * 1234)
+
+    monkeypatch.setattr("emwheels.cli.image.save_images", save_images)
+    file = tmp_path / "images.tar.gz"
+    assert command("image", "save", file).out == f"saved {IMAGE} and {TEST_IMAGE} to {file} (1,234 bytes)\n"
+    assert command("image", "save", file, "--part", "test").out == f"saved {TEST_IMAGE} to {file} (1,234 bytes)\n"
+    assert parts == [["build", "test"], ["test"]]
 
 
-def test_an_image_is_loaded_before_there_is_one(command, monkeypatch, tmp_path, environment, record):
-    del vars(environment)["image_digest"]  # to ask for it would make one
-    monkeypatch.setattr("emwheels.cli.image.debian.load_archive", lambda cache, pins, file: record)
-    assert command("image", "load", tmp_path / "image.tar.gz").out == f"loaded {IMAGE}\n"
+def test_images_are_loaded_before_there_are_any(command, monkeypatch, tmp_path, environment, records):
+    for name in ("image_digest", "test_image_digest"):
+        del vars(environment)[name]  # to ask for it would make one
+    monkeypatch.setattr("emwheels.cli.image.load_images", lambda cache, images, file: list(records.values()))
+    said = command("image", "load", tmp_path / "images.tar.gz")
+    assert said.out == f"loaded {IMAGE}\nloaded {TEST_IMAGE}\n"
 
 
 def test_an_archive_that_is_none(command, tmp_path):
@@ -74,7 +115,7 @@ def test_an_archive_that_is_none(command, tmp_path):
 @pytest.mark.parametrize("action", ["save", "load"])
 def test_a_file_is_needed(command, action):
     said = command("image", action, status=2)
-    assert said.err == f"emwheels: image {action} needs a file\n  emwheels image {action} image.tar.gz\n"
+    assert said.err == f"emwheels: image {action} needs a file\n  emwheels image {action} images.tar.gz\n"
 
 
 def test_pins_of_an_emsdk_are_proposed_and_nothing_is_used(command, environment, monkeypatch):

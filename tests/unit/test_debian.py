@@ -12,16 +12,16 @@ from emwheels.fetch.fetcher import Fetched
 from emwheels.image import debian, oci
 from emwheels.image.processes import Completed
 from emwheels.image.rootfs import RootFs
-from emwheels.target import ImagePins
+from emwheels.target import BuildImagePins
 
-PINS = ImagePins(
+PINS = BuildImagePins(
+    part="build",
     suite="sid",
-    packages=("emscripten", "clang-21"),
+    packages={"emscripten": "the compiler", "clang-21": "likewise"},
     emscripten="6.0",
     llvm="21",
     pythons=("3.14",),
     pyodide_build="0.39",
-    oci_reference="",
 )
 OFFERED = "emscripten\\t6.0~rc1+dfsg-1\\nclang-21\\t1:21.1\\npython3.14:amd64\\t3.14.0\\n"
 REFERENCE = "registry.example.org/image@sha256:" + "1" * 64

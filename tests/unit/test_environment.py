@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 from pathlib import Path
@@ -35,7 +36,7 @@ def given(tmp_path):
 @pytest.fixture
 def environment(given, monkeypatch):
     """One that has to find its parts; nothing is configured and no image is there."""
-    for name in ("EMWHEELS_IMAGE", "EMWHEELS_ENTER"):
+    for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE", "EMWHEELS_ENTER"):
         monkeypatch.delenv(name, raising=False)
     return Environment(given.project, given.targets, given.target, board=Lines())
 
@@ -79,9 +80,35 @@ def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypa
     monkeypatch.setattr("emwheels.image.debian.make_image", make_image)
     vars(environment)["fetcher"] = None
     assert environment.image_digest == environment.image_digest == RECORD.digest
-    assert made == [(environment.project.cache, environment.targets.image, environment.logs / "image.log")], "once"
+    assert made == [(environment.project.cache, environment.targets.image, environment.logs / "image-build.log")], (
+        "once"
+    )
     assert environment.board.lines[0].startswith("image: making the build image, once")
     assert environment.board.lines[1] == "image: downloading"
+
+
+def test_each_image_is_another_one(environment, monkeypatch):
+    made = []
+
+    def make_image(cache, pins, fetcher, *, say, log):
+        made.append((pins.part, log.name))
+        return dataclasses.replace(RECORD, digest=f"sha256:{pins.part}")
+
+    monkeypatch.setattr("emwheels.image.debian.make_image", make_image)
+    vars(environment)["fetcher"] = None
+    assert environment.test_image_digest == "sha256:test"
+    assert made == [("test", "image-test.log")], "that which compiles is not needed for it"
+    assert environment.image_digest == "sha256:build"
+    assert [line.partition(" (")[0] for line in environment.board.lines] == [
+        "image: making the test image, once",
+        "image: making the build image, once",
+    ]
+
+
+def test_each_published_image_has_a_variable(environment, monkeypatch):
+    monkeypatch.setattr("emwheels.image.debian.read_record", lambda folder: RECORD)
+    monkeypatch.setenv("EMWHEELS_TEST_IMAGE", REFERENCE)
+    assert (environment.test_image_digest, environment.image_digest) == (DIGEST, RECORD.digest)
 
 
 def test_the_way_into_the_image_can_be_chosen(environment, monkeypatch):

@@ -4,29 +4,43 @@ import dataclasses
 import json
 import os
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from emwheels.errors import ImageError
 from emwheels.image import debian, oci, removal
-from emwheels.target import ImagePins
+from emwheels.target import BuildImagePins, ImagePins
 
-PINS = ImagePins(
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PINS = BuildImagePins(
+    part="build",
     suite="forky",
-    packages=("emscripten",),
+    packages={"emscripten": "the compiler"},
     emscripten="6.0.5",
     llvm="21",
     pythons=("3.14",),
     pyodide_build="0.39.2",
-    oci_reference="",
 )
 OFFERED = {"emscripten": "6.0.5~dfsg-1", "clang-21": "1:21.1.8-1", "python3.14": "3.14.8-1"}
 
 
-@pytest.mark.parametrize("change", [{"suite": "sid"}, {"packages": ("emscripten", "git")}, {"llvm": "22"}])
+@pytest.mark.parametrize("change", [{"suite": "sid"}, {"packages": {"emscripten": "", "git": ""}}, {"llvm": "22"}])
 def test_every_input_of_the_image_is_in_its_key(change):
     assert debian.image_key(dataclasses.replace(PINS, **change)) != debian.image_key(PINS)
+
+
+@pytest.mark.parametrize("part", ["test", "service"])
+def test_an_image_that_does_not_compile_has_a_key_of_its_packages_alone(part, monkeypatch):
+    pins = ImagePins(part=part, suite="sid", packages={"nodejs": "an engine"})
+    key = debian.image_key(pins)
+    assert debian.image_key(dataclasses.replace(pins, packages={"nodejs": "an engine", "wrk": "load"})) != key
+    assert debian.image_key(dataclasses.replace(pins, packages={"nodejs": "another reason"})) == key
+    monkeypatch.setattr(debian, "_data", lambda name: "changed")
+    assert debian.image_key(pins) == key
+    assert debian.image_key(PINS) != key
 
 
 def test_the_published_reference_is_not_in_the_key_of_the_embedded_image():
@@ -73,53 +87,6 @@ def test_a_half_made_or_exchanged_image_is_not_used(tmp_path):
     assert debian.read_record(tmp_path) is None
     (tmp_path / "image.json").write_text("{")
     assert debian.read_record(tmp_path) is None
-
-
-def test_loading_something_else_than_an_image_leaves_nothing(tmp_path):
-    archive = tmp_path / "image.tar.gz"
-    archive.write_bytes(b"not an archive")
-    with pytest.raises(ImageError, match="is not an archive"):
-        debian.load_archive(tmp_path / "cache", PINS, archive)
-    assert debian.load_image(tmp_path / "cache", PINS, method="bwrap") is None
-    assert [path.name for path in (tmp_path / "cache/images").iterdir() if path.is_dir()] == []
-
-
-@pytest.fixture
-def saved(tmp_path):
-    folder = debian.image_folder(tmp_path / "here", PINS)
-    write_image(folder, digest="sha256:1", mark="sha256:1", key=debian.image_key(PINS))
-    (folder / "rootfs/tool").write_bytes(b"#!/bin/sh\n" * 1000)
-    (folder / "rootfs/tool").chmod(0o755)
-    (folder / "rootfs/link").symlink_to("/usr/bin/absolute")
-    debian.save_image(tmp_path / "here", PINS, tmp_path / "image.tar.gz")
-    return tmp_path / "image.tar.gz"
-
-
-def test_an_image_is_carried_to_another_cache(saved, tmp_path):
-    assert debian.load_archive(tmp_path / "there", PINS, saved).digest == "sha256:1"
-    there = debian.image_folder(tmp_path / "there", PINS)
-    assert debian.read_record(there) == debian.read_record(debian.image_folder(tmp_path / "here", PINS))
-    assert (there / "rootfs/tool").stat().st_mode & 0o777 == 0o755
-    assert (there / "rootfs/link").readlink() == Path("/usr/bin/absolute")
-
-
-def test_an_image_of_other_pins_is_refused(saved, tmp_path):
-    with pytest.raises(ImageError, match="other pins"):
-        debian.load_archive(tmp_path / "there", dataclasses.replace(PINS, suite="sid"), saved)
-
-
-def test_a_truncated_image_is_refused_and_the_earlier_one_stays(saved, tmp_path):
-    saved.write_bytes(saved.read_bytes()[:-40])
-    with pytest.raises(ImageError, match="damaged"):
-        debian.load_archive(tmp_path / "here", PINS, saved)
-    assert debian.read_record(debian.image_folder(tmp_path / "here", PINS)) is not None
-    assert not [path for path in (tmp_path / "here/images").iterdir() if path.name.endswith(".making")]
-
-
-def test_there_is_nothing_to_save_before_an_image_is_made(tmp_path):
-    with pytest.raises(ImageError, match="no finished image"):
-        debian.save_image(tmp_path, PINS, tmp_path / "image.tar.gz")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_mirror_can_be_chosen(monkeypatch):

@@ -126,7 +126,7 @@ def test_the_harness_gets_what_was_built_and_what_it_needs_to_run(tests, harness
     assert call["tests"] == run.recipes["tiny"].folder
     assert call["output"] == environment.project.dist / "reports" / "tiny" / "314.0.7"
     assert call["harness_wheels"] == list(environment.harness_wheels)
-    assert (call["test_seconds"], call["image"], call["runtime"]) == (7, environment.image, environment.runtime)
+    assert (call["test_seconds"], call["image"], call["runtime"]) == (7, environment.test_image, environment.runtime)
 
 
 def test_reports_of_another_profile_lie_elsewhere(tests, harness, environment):
@@ -254,7 +254,7 @@ def test_engine_wheels_image_and_target_change_the_results(key, environment, run
     found = [key(), key("chromium-page"), key(names=("tiny",)), key(outputs=rebuilt(run, outputs, "base"))]
     environment.target = replace(environment.target, name="315.0.0")
     found.append(key())
-    environment.image_digest = "sha256:2"
+    environment.test_image_digest = "sha256:2"
     found.append(key())
     assert len(set(found)) == len(found)
 

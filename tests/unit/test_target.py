@@ -11,12 +11,17 @@ GOOD = """\
 default = "1.2.3"
 [image]
 suite = "forky"
+[image.build]
 emscripten = "6.0.5"
 llvm = "21"
 pythons = ["3.14", "3.15"]
 pyodide_build = "0.39.2"
-oci_reference = ""
-packages = ["make"]
+[image.build.packages]
+make = "a tool"
+[image.test.packages]
+nodejs = "an engine"
+[image.service.packages]
+nginx = "a server"
 [harness]
 playwright_core = "pkg:npm/playwright-core@1.65.1"
 playwright_core_sha256 = "00"
@@ -46,6 +51,9 @@ def test_a_target_and_what_follows_from_it(file):
     assert target.platform_tag == "pyemscripten_2026_5_wasm32"
     assert target.cflags == ("-fPIC",)
     assert targets.image.pythons == ("3.14", "3.15")
+    assert (targets.image.packages, targets.image.suite) == ({"make": "a tool"}, "forky")
+    for part, pins in (("build", targets.image), ("test", targets.test_image), ("service", targets.service_image)):
+        assert (pins.part, pins.suite, pins.oci_reference) == (part, "forky", "")
     hash(target)
 
 
@@ -83,6 +91,14 @@ def test_unknown_target_names_those_that_exist(file):
         ('abi = "pyemscripten_2026_5"\n', "", "abi"),
         ('llvm = "21"\n', "", "llvm"),
         ('suite = "forky"', 'suite = "forky"\nsweet = 1', "sweet"),
+        ('make = "a tool"', "make = 1", "image.build.packages is a table"),
+        ("[image.test.packages]\n", "[image.tests.packages]\n", "test"),
+        (
+            "[image.service.packages]\n",
+            '[image.engine]\nx = ""\n[image.service.packages]\n',
+            "image.engine is no image",
+        ),
+        ("[image.test.packages]\n", '[image.test]\nllvm = "21"\n[image.test.packages]\n', "llvm"),
         ("cflags = ", "cxxflags = ", "cxxflags"),
         ("[harness]", "[harness2]", "harness"),
         ('[target."1.2.3"]', '[traget."1.2.3"]', "target"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from packed import tar_gz
-from sample_run import IMAGE, add_recipe, keep, make_environment
+from sample_run import TEST_IMAGE, add_recipe, keep, make_environment
 
 from emwheels.errors import RecipeError
 from emwheels.harness.model import Case, EngineResult, Event
@@ -74,7 +74,12 @@ def suite(environment, monkeypatch, tmp_path):
 def test_a_result_is_of_the_package_the_target_the_wheels_and_the_image(suite, environment):
     result = suite()
     assert (result.package, result.version, result.target) == ("tiny", "1.0", environment.target.name)
-    assert (result.engine, result.seconds, result.wheels, result.image) == ("node", 12.3, {"tiny": "c" * 64}, IMAGE)
+    assert (result.engine, result.seconds, result.wheels, result.image) == (
+        "node",
+        12.3,
+        {"tiny": "c" * 64},
+        TEST_IMAGE,
+    )
     assert (result.passed, result.failed, result.unexplained) == (1, 2, 1)
     assert [(group.reason, group.tests) for group in result.failures] == [
         ("", ("t.py::c",)),

@@ -1,7 +1,8 @@
-"""``emwheels image``: the build image, made, shown, saved or loaded."""
+"""``emwheels image``: the images that compile and test, made, shown, saved or loaded."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -10,57 +11,94 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import open_environment
 from emwheels.errors import ImageError, UsageError
 from emwheels.image import debian
+from emwheels.image.archives import load_images, save_images
 
 if TYPE_CHECKING:
-    import argparse
-
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
-    from emwheels.target import Targets
+    from emwheels.target import ImagePins, Targets
+
+PARTS = ("build", "test")
+"""The images that users have."""
+
+
+_EXAMPLES = """\
+examples:
+  emwheels image                            make both images and show what is in them
+  emwheels image --part build               the one that compiles: enough for builds that run no tests
+  emwheels image save images.tar.gz         write both to one archive
+  emwheels image load images.tar.gz         take them, on another machine
+"""
 
 
 def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
-    image = verbs.add_parser("image", parents=[common], help="make, show, save or load the build image")
+    image = verbs.add_parser(
+        "image",
+        parents=[common],
+        help="make, show, save or load the images that compile and test",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     image.add_argument(
-        "action", nargs="?", choices=["show", "save", "load"], default="show", help="what to do with it (show)"
+        "action", nargs="?", choices=["show", "save", "load"], default="show", help="what to do with them (show)"
     )
     image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
+    image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
 
 
 def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
-    """Do what was asked with the image and return the exit status."""
+    """Do what was asked with the images and return the exit status."""
     environment = open_environment(arguments, project, targets)
+    given = {"build": targets.image, "test": targets.test_image}
+    images = [given[part] for part in ([arguments.part] if arguments.part else PARTS)]
     if arguments.action != "show" and arguments.file is None:
         raise UsageError(
-            f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} image.tar.gz"
+            f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} images.tar.gz"
         )
     if arguments.action == "load":
-        record = debian.load_archive(project.cache, targets.image, arguments.file)
-        print(f"loaded {record.digest}")
+        for record in load_images(project.cache, images, arguments.file):
+            print(f"loaded {record.digest}")
         return 0
-    digest = environment.image_digest
+    digests = {
+        part: environment.image_digest if part == "build" else environment.test_image_digest
+        for part in (pins.part for pins in images)
+    }
     if arguments.action == "save":
-        debian.save_image(project.cache, targets.image, arguments.file)
-        print(f"saved {digest} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
+        save_images(project.cache, images, arguments.file)
+        print(f"saved {' and '.join(digests.values())} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
         return 0
-    if arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
+    if "build" in digests and arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
         return _propose_emsdk(arguments, environment)
-    toolchain = environment.toolchain
-    shown = debian.read_record(debian.image_folder(project.cache, targets.image))
-    content = {"digest": digest, "toolchain": toolchain.name, "toolchain_key": toolchain.key} | (
-        asdict(shown) if shown and shown.digest == digest else {}
-    )
+    shown = {pins.part: _shown(environment, pins, digests[pins.part]) for pins in images}
     if arguments.json:
-        print(json.dumps(content, indent=1))
-        return 0
-    print(f"digest     {digest}\ntoolchain  {toolchain.name} for {environment.target.name}, {toolchain.crossenv}")
-    if shown and shown.digest == digest:
-        print(f"suite      Debian {shown.suite}")
-        print(f"kept in    {debian.image_folder(project.cache, targets.image)}\n")
-        for package, version in sorted(shown.packages.items()):
-            print(f"{package} {version}")
+        print(json.dumps(shown, indent=1))
+    else:
+        print("\n".join(_lines(part, content) for part, content in shown.items()), end="")
     return 0
+
+
+def _shown(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:
+    """Return what is known of an image: of a published one, nothing but its digest."""
+    content: dict[str, Any] = {"digest": digest}
+    if pins.part == "build":
+        toolchain = environment.toolchain
+        content |= {"toolchain": toolchain.name, "toolchain_key": toolchain.key, "crossenv": str(toolchain.crossenv)}
+    folder = debian.image_folder(environment.project.cache, pins)
+    record = debian.read_record(folder)
+    if record is not None and record.digest == digest:
+        content |= {"folder": str(folder)} | asdict(record)
+    return content
+
+
+def _lines(part: str, content: dict[str, Any]) -> str:
+    lines = [f"image      {part}", f"digest     {content['digest']}"]
+    if part == "build":
+        lines.append(f"toolchain  {content['toolchain']}, {content['crossenv']}")
+    if "packages" in content:
+        lines += [f"suite      Debian {content['suite']}", f"kept in    {content['folder']}", ""]
+        lines += [f"{package} {version}" for package, version in sorted(content["packages"].items())]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _propose_emsdk(arguments: argparse.Namespace, environment: Environment) -> int:

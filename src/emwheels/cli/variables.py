@@ -9,9 +9,10 @@ OWN = {
     "EMWHEELS_CACHE": "Where the cache is. Default: `~/.cache/emwheels`.",
     "EMWHEELS_REMOTE": "A store of builds to share, `oci://HOST/NAME` or `https://…`: the default of `--remote`.",
     "EMWHEELS_PUSH": "`1` also uploads builds to that store: the default of `--push`.",
-    "EMWHEELS_IMAGE": "A published image, `registry/name@sha256:…`, or `embedded` for the one made on this machine. "
-    "It overrides `oci_reference` in `targets.toml`.",
-    "EMWHEELS_ENTER": "How emwheels enters the embedded image: `bwrap`, `podman` or `chroot`. Default: the first that "
+    "EMWHEELS_IMAGE": "A published image to compile in, `registry/name@sha256:…`, or `embedded` for the one made on "
+    "this machine. It overrides `oci_reference` in `targets.toml`.",
+    "EMWHEELS_TEST_IMAGE": "The same for the image that runs tests.",
+    "EMWHEELS_ENTER": "How emwheels enters embedded images: `bwrap`, `podman` or `chroot`. Default: the first that "
     "works.",
     "EMWHEELS_DEBIAN_MIRROR": "The Debian mirror for the image and for Debian sources. Default: the mirror of this "
     "machine's apt, then the image's.",

@@ -58,7 +58,7 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
     engines = None
     if any(client.startswith("micropip") for client in clients):
         engines = with_engines(
-            image=environment.image,
+            image=environment.test_image,
             runtime=environment.runtime,
             playwright_core=environment.playwright_core,
             harness_wheels=environment.harness_wheels,

@@ -1,4 +1,4 @@
-"""The embedded image: a Debian root file system put together from the registries and kept in the user's cache."""
+"""The embedded images: Debian root file systems put together from the registries and kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,9 +19,10 @@ from emwheels.errors import ImageError
 from emwheels.image.model import Mount
 from emwheels.image.removal import remove_tree
 from emwheels.image.rootfs import RootFs, usable_method
+from emwheels.target import BuildImagePins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from emwheels.fetch.fetcher import Fetcher
     from emwheels.target import ImagePins
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 PATH_INSIDE = "/usr/share/emscripten:/usr/lib/llvm-{llvm}/bin:/usr/bin:/bin"
 """Emscripten's own folder comes first: Debian's links to it in /usr/bin do not find their tools."""
 
+_LEFT_OUT = ("/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*")
+"""What of Debian's packages nobody reads in an image: a tenth of it."""
 _RECORD = "image.json"
+_REQUIREMENTS = "pyodide-build.txt"
 _MARK = "opt/emwheels/digest"
 
 
@@ -47,10 +50,12 @@ class ImageRecord:
 
 def environment(pins: ImagePins) -> tuple[tuple[str, str], ...]:
     """Return what every command in the image sees."""
+    everywhere = (("HOME", "/tmp"), ("LANG", "C.UTF-8"))  # noqa: S108  fresh for each command
+    if not isinstance(pins, BuildImagePins):
+        return (("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), *everywhere)
     return (
         ("PATH", PATH_INSIDE.format(llvm=pins.llvm)),
-        ("HOME", "/tmp"),  # noqa: S108  fresh for each command
-        ("LANG", "C.UTF-8"),
+        *everywhere,
         ("EM_CACHE", "/opt/emwheels/emscripten-cache"),
         ("EM_FROZEN_CACHE", "1"),
     )
@@ -62,12 +67,13 @@ def _data(name: str) -> str:
 
 def image_key(pins: ImagePins) -> str:
     """Return the hash of everything that the image is made from, as 64 hexadecimal digits."""
-    inputs = {
-        "pins": asdict(pins) | {"oci_reference": ""},
-        "provision": _data("inside/provision.sh"),
-        "warm": _data("inside/warm.sh"),
-        "pyodide_build": _data("pyodide-build.txt"),
-    }
+    inputs = {"pins": pins.identity(), "left out": _LEFT_OUT}
+    if isinstance(pins, BuildImagePins):
+        inputs |= {
+            "provision": _data("inside/provision.sh"),
+            "warm": _data("inside/warm.sh"),
+            "pyodide_build": _data("pyodide-build.txt"),
+        }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
@@ -110,28 +116,33 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
         if record is not None:
             return record
         require_host_tools(say)
-        lock = _requirements_file(cache)
-        wheels = {wheel for python in pins.pythons for wheel in fetcher.fetch_requirements(lock, python=python)}
         making = folder.with_name(f"{folder.name}.making")
         remove_tree(making)
-        (making / "wheels").mkdir(parents=True)
-        for wheel in wheels:
-            shutil.copyfile(wheel.path, making / "wheels" / wheel.filename)
+        making.mkdir()
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
+            if isinstance(pins, BuildImagePins):
+                _fetch_pyodide_build(making / "wheels", pins, fetcher)
             _bootstrap(making / "rootfs", pins, say, output, log)
-            record = _provision(making, pins, say, output, log)
-        shutil.rmtree(making / "wheels")
+            packages = _installed(making / "rootfs")
+            if isinstance(pins, BuildImagePins):
+                _check_versions(packages, pins)
+                _provision(making, pins, say, output, log)
+        record = _marked(making / "rootfs", pins, packages)
         (making / _RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
         remove_tree(folder)
         making.replace(folder)
         return record
 
 
-def _requirements_file(cache: Path) -> Path:
-    path = cache / "images" / "pyodide-build.txt"
-    path.write_text(_data("pyodide-build.txt"))
-    return path
+def _fetch_pyodide_build(folder: Path, pins: BuildImagePins, fetcher: Fetcher) -> None:
+    """Put pyodide-build and what it needs, for each Python of the image, into ``folder``, with the lock file."""
+    folder.mkdir()
+    lock = folder / _REQUIREMENTS
+    lock.write_text(_data("pyodide-build.txt"))
+    for python in pins.pythons:
+        for wheel in fetcher.fetch_requirements(lock, python=python):
+            shutil.copyfile(wheel.path, folder / wheel.filename)
 
 
 _HOST_TOOLS = {
@@ -198,9 +209,9 @@ _NPM_REGISTRY = (
 
 
 def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
-    taken = [*(f"libpython{python}-dev" for python in pins.pythons), "npm"]
-    unpack = 'for deb in "$1"/opt/emwheels/*.deb; do dpkg-deb -x "$deb" "$1/opt/emwheels/headers"; rm "$deb"; done'
-    fetch = f'cd "$1/opt/emwheels" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {" ".join(taken)}'
+    hooks = ['mkdir -p "$1/opt/emwheels"', *(_headers_hooks(pins) if isinstance(pins, BuildImagePins) else ())]
+    hooks.append('dpkg-query --admindir="$1/var/lib/dpkg" -W > "$1/opt/emwheels/packages"')
+    hooks.append(': > "$1/etc/resolv.conf"')  # a mount point of the doorway
     as_root = os.geteuid() == 0
     target = str(root) if as_root else f"{root}.tar"
     command = [
@@ -210,17 +221,9 @@ def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: 
         '--aptopt=Acquire::Check-Valid-Until "false"',
         '--aptopt=Acquire::Retries "5"',
         '--aptopt=Apt::Install-Recommends "false"',
+        *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
         f"--include={','.join(pins.packages)}",
-        '--customize-hook=mkdir -p "$1/opt/emwheels/headers"',
-        f"--customize-hook={fetch}",
-        f"--customize-hook={unpack}",
-        # npm would bring 350 packages; all that is wanted of it is the registry that it asks by default.
-        f"--customize-hook={_NPM_REGISTRY}",
-        # The headers without the .pc files beside them: a cross build must not find the image's own Python.
-        '--customize-hook=rm -rf "$1/opt/emwheels/headers/usr/lib" "$1/opt/emwheels/headers/usr/share"',
-        '--customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" -W > "$1/opt/emwheels/packages"',
-        # Mount points of the doorway.
-        '--customize-hook=: > "$1/etc/resolv.conf"',
+        *(f"--customize-hook={hook}" for hook in hooks),
         pins.suite,
         target,
     ]
@@ -237,7 +240,22 @@ def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: 
             "the root file system could not be unpacked",
         )
         root.with_name(f"{root.name}.tar").unlink()
-    _check_versions(_installed(root), pins)
+
+
+def _headers_hooks(pins: BuildImagePins) -> list[str]:
+    """Return what gets Python's headers, and the registry that npm asks by default, into the root file system.
+
+    npm itself would bring 350 packages. The .pc files beside the headers go: a cross build must not find the image's
+    own Python.
+    """
+    taken = [*(f"libpython{python}-dev" for python in pins.pythons), "npm"]
+    return [
+        'mkdir "$1/opt/emwheels/headers"',
+        f'cd "$1/opt/emwheels" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download {" ".join(taken)}',
+        'for deb in "$1"/opt/emwheels/*.deb; do dpkg-deb -x "$deb" "$1/opt/emwheels/headers"; rm "$deb"; done',
+        _NPM_REGISTRY,
+        'rm -rf "$1/opt/emwheels/headers/usr/lib" "$1/opt/emwheels/headers/usr/share"',
+    ]
 
 
 def _checked(command: list[str], output: IO[bytes], log: Path, failure: str) -> None:
@@ -260,7 +278,7 @@ def _installed(root: Path) -> dict[str, str]:
     return {name.split(":")[0]: version for name, _, version in (line.partition("\t") for line in lines)}
 
 
-def _check_versions(installed: dict[str, str], pins: ImagePins) -> None:
+def _check_versions(installed: Mapping[str, str], pins: BuildImagePins) -> None:
     """Raise `ImageError` when the suite has moved away from what targets.toml pins."""
     emscripten = re.sub(r"[~+-].*", "", installed.get("emscripten", "none"))
     problems = []
@@ -273,17 +291,16 @@ def _check_versions(installed: dict[str, str], pins: ImagePins) -> None:
     if problems:
         raise ImageError(
             f"Debian {pins.suite} now offers {'; '.join(problems)}",
-            hint="either write the new versions into [image] of targets.toml, which builds every wheel again, "
+            hint="either write the new versions into [image.build] of targets.toml, which builds every wheel again, "
             "or take an image that was saved before (emwheels image load FILE)",
         )
 
 
-def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> ImageRecord:
+def _provision(making: Path, pins: BuildImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
     root = making / "rootfs"
     script = making / "provision.sh"
     script.write_text(_data("inside/provision.sh").replace("LLVM_VERSION", pins.llvm))
     (making / "warm.sh").write_text(_data("inside/warm.sh"))
-    (making / "requirements.txt").write_text(_data("pyodide-build.txt"))
     doorway = RootFs(root=root, digest="", method=usable_method(root), writable=True)
     say(f"pyodide-build {pins.pyodide_build} and Emscripten's system libraries (2-3 minutes)")
     done = doorway.run(
@@ -292,7 +309,7 @@ def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output
             Mount(host=script, inside="/mnt/provision.sh"),
             Mount(host=making / "warm.sh", inside="/mnt/warm.sh"),
             Mount(host=making / "wheels", inside="/mnt/wheels"),
-            Mount(host=making / "requirements.txt", inside="/mnt/requirements.txt"),
+            Mount(host=making / "wheels" / _REQUIREMENTS, inside="/mnt/requirements.txt"),
         ],
         env={"PATH": "/usr/bin:/bin"},
         output=output,
@@ -300,46 +317,15 @@ def _provision(making: Path, pins: ImagePins, say: Callable[[str], None], output
     if done.status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ImageError(f"the image could not be provisioned:\n{tail}", hint=f"the whole output is in {log}")
-    for used in ("provision.sh", "warm.sh", "requirements.txt"):
+    for used in ("provision.sh", "warm.sh"):
         (making / used).unlink()
-    packages = _installed(root)
+    shutil.rmtree(making / "wheels")
+
+
+def _marked(root: Path, pins: ImagePins, packages: dict[str, str]) -> ImageRecord:
+    """Write the image's digest into it, and return its record."""
     key = image_key(pins)
     content = json.dumps({"key": key, "packages": packages}, sort_keys=True)
     digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
     (root / _MARK).write_text(digest + "\n")
     return ImageRecord(key=key, digest=digest, suite=pins.suite, packages=packages)
-
-
-def save_image(cache: Path, pins: ImagePins, destination: Path) -> None:
-    """Write the image to one compressed archive. Raises `ImageError` when there is no finished image."""
-    folder = image_folder(cache, pins)
-    if read_record(folder) is None:
-        raise ImageError("there is no finished image to save", hint="make one first: emwheels image")
-    part = destination.with_name(f".{destination.name}.part")
-    command = ["tar", "--create", "--gzip", "--numeric-owner", "--file", str(part), "--directory", str(folder), "."]
-    if subprocess.run(command, check=False).returncode:
-        part.unlink(missing_ok=True)
-        raise ImageError(f"the image could not be written to {destination}", hint="is there room for about 1 GB?")
-    part.replace(destination)
-
-
-def load_archive(cache: Path, pins: ImagePins, archive: Path) -> ImageRecord:
-    """Take an image that `save_image` wrote. Raises `ImageError` when it is damaged or of other pins."""
-    folder = image_folder(cache, pins)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    making = folder.with_name(f"{folder.name}.making")
-    with FileLock(f"{folder}.lock"):
-        remove_tree(making)
-        if not tarfile.is_tarfile(archive):
-            raise ImageError(f"{archive} is not an archive", hint="it has to come from: emwheels image save FILE")
-        making.mkdir()
-        command = ["tar", "--extract", "--gzip", "--numeric-owner", "--file", str(archive), "--directory", str(making)]
-        status = subprocess.run(command, check=False, capture_output=True).returncode
-        record = read_record(making)
-        if status or record is None or record.key != image_key(pins):
-            remove_tree(making)
-            what = "is damaged" if status or record is None else "was made from other pins than targets.toml has"
-            raise ImageError(f"{archive} {what}", hint="save it again with the same checkout of the project")
-        remove_tree(folder)
-        making.replace(folder)
-        return record

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
     from emwheels.target import ImagePins
 
+_VARIABLES = {"build": "EMWHEELS_IMAGE", "test": "EMWHEELS_TEST_IMAGE"}
 _REFERENCE = re.compile(r"[\w.:/-]+@(?P<digest>sha256:[0-9a-f]{64})")
 
 
 def configured_reference(pins: ImagePins) -> str:
     """Return the OCI image to use, or an empty string for the embedded image.
 
-    ``EMWHEELS_IMAGE`` overrides targets.toml: a reference by digest, or ``embedded``.
+    ``EMWHEELS_IMAGE`` and ``EMWHEELS_TEST_IMAGE`` override targets.toml: a reference by digest, or ``embedded``.
     """
-    chosen = os.environ.get("EMWHEELS_IMAGE", pins.oci_reference)
+    variable = _VARIABLES.get(pins.part)
+    chosen = os.environ.get(variable, pins.oci_reference) if variable else ""
     return "" if chosen == "embedded" else chosen
 
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from emwheels.image.model import Image
     from emwheels.outputs.builds import Output
     from emwheels.progress import Board
-    from emwheels.target import Target, Targets
+    from emwheels.target import ImagePins, Target, Targets
+
+_EFFORT = {"build": "about 4 minutes, 1.3 GB", "test": "about a minute, 1 GB", "service": "about a minute, 0.3 GB"}
+"""What making an image takes."""
 
 
 class Environment:
@@ -80,33 +83,50 @@ class Environment:
 
     @cached_property
     def image_digest(self) -> str:
-        """The digest of the image, which is made or pulled first if it is not there; entering it is not needed."""
-        if reference := oci.configured_reference(self.targets.image):
-            return oci.digest_of(reference)
-        record = debian.read_record(self._image_folder)
-        if record is None:
-            with self.board.phase("image", "making the build image, once (about 5 minutes, 2.5 GB)"):
-                record = debian.make_image(
-                    self.project.cache,
-                    self.targets.image,
-                    self.fetcher,
-                    say=lambda text: self.board.say("image", text),
-                    log=self.logs / "image.log",
-                )
-        return record.digest
-
-    @property
-    def _image_folder(self) -> Path:
-        return debian.image_folder(self.project.cache, self.targets.image)
+        """The digest of the image that compiles; see `digest_of`."""
+        return self.digest_of(self.targets.image)
 
     @cached_property
     def image(self) -> Image:
-        """The way into the image."""
-        digest = self.image_digest
-        if reference := oci.configured_reference(self.targets.image):
-            return oci.OciImage.open(reference, environment=debian.environment(self.targets.image))
+        """The way into the image that compiles."""
+        return self._entered(self.targets.image, self.image_digest)
+
+    @cached_property
+    def test_image_digest(self) -> str:
+        """The digest of the image that has the engines; see `digest_of`."""
+        return self.digest_of(self.targets.test_image)
+
+    @cached_property
+    def test_image(self) -> Image:
+        """The way into the image that has the engines."""
+        return self._entered(self.targets.test_image, self.test_image_digest)
+
+    @cached_property
+    def service_image(self) -> Image:
+        """The way into the image that has servers, which only this project's own tests need."""
+        return self._entered(self.targets.service_image, self.digest_of(self.targets.service_image))
+
+    def digest_of(self, pins: ImagePins) -> str:
+        """Return the digest of an image, which is made first if it is not there; entering it is not needed."""
+        if reference := oci.configured_reference(pins):
+            return oci.digest_of(reference)
+        record = debian.read_record(debian.image_folder(self.project.cache, pins))
+        if record is None:
+            with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
+                record = debian.make_image(
+                    self.project.cache,
+                    pins,
+                    self.fetcher,
+                    say=lambda text: self.board.say("image", text),
+                    log=self.logs / f"image-{pins.part}.log",
+                )
+        return record.digest
+
+    def _entered(self, pins: ImagePins, digest: str) -> Image:
+        if reference := oci.configured_reference(pins):
+            return oci.OciImage.open(reference, environment=debian.environment(pins))
         method = os.environ.get("EMWHEELS_ENTER") or None
-        loaded = debian.load_image(self.project.cache, self.targets.image, method=method)
+        loaded = debian.load_image(self.project.cache, pins, method=method)
         if loaded is None:  # removed since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
         return loaded[0]
@@ -114,7 +134,8 @@ class Environment:
     @cached_property
     def toolchain(self) -> Toolchain:
         """The folders of the target beside the image."""
-        with oci.headers(self.image, self._image_folder / "rootfs", self.project.cache) as root:
+        embedded = debian.image_folder(self.project.cache, self.targets.image) / "rootfs"
+        with oci.headers(self.image, embedded, self.project.cache) as root:
             return make_toolchain(
                 self.target,
                 runtime=self.runtime,

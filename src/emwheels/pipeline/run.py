@@ -66,7 +66,9 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
     """
     order = dependency_order(run.recipes)  # a ring is said before anything is done
     remove_stale_work(run.environment.project.cache / "work")
-    _ = run.environment.image_digest  # making the image is nothing to be done beside builds
+    _ = run.environment.image_digest  # making an image is nothing to be done beside builds
+    if run.options.test:
+        _ = run.environment.test_image_digest
     cores = run.options.jobs or available_cores()
     with _shared_cores(run, cores) as shared:
         here: LocalExecutor[Step, Outcome] = LocalExecutor(

@@ -146,7 +146,7 @@ def run_in_engines(
     closure = list(dict.fromkeys(name for each in wanted for name in run_closure(each, run.recipes)))
     served = {_project_name(wheel): wheel for wheel in (*beside, *_served_wheels(run, closure))}
     return run_tests(
-        image=environment.image,
+        image=environment.test_image,
         runtime=environment.runtime,
         playwright_core=environment.playwright_core,
         harness_wheels=list(served.values()),
@@ -166,7 +166,7 @@ def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str
     """Return the hash of everything that can change the tests' results."""
     digest, environment = hashlib.sha256(), run.environment
     lock = (files("emwheels.harness") / "requirements.txt").read_text()
-    target, image = environment.target.name, environment.image_digest
+    target, image = environment.target.name, environment.test_image_digest
     for part in (engine, target, image, lock, *(output.sha256 for output in wheels)):
         digest.update(f"{part}\n".encode())
     for name in run_closure(recipe.name, run.recipes):

@@ -69,7 +69,7 @@ def run_suite(
         target=environment.target.name,
         date=datetime.now(UTC).date().isoformat(),
         wheels=wheels,
-        image=environment.image_digest,
+        image=environment.test_image_digest,
     )
 
 

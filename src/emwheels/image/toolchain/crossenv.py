@@ -30,6 +30,11 @@ _DEFINITION = re.compile(r"^\s*(?:/\*\s*)?#\s*(?:undef|define)\s+(?P<name>\w+)(?
 _HOST_ONLY_PRIVATE = re.compile(r"_Py_HACL_\w+|_PYTHREAD_NAME_MAXLEN|_Py_FFI_SUPPORT_C_COMPLEX")
 _COMPILE_ONLY = {"-DPY_CALL_TRAMPOLINE"}
 
+_CONSTRAINTS = {
+    "cmake < 4": "CMake 4 refuses projects that declare a version below 3.5, and libraries that packages bring do",
+}
+"""What pyodide-build holds every build requirement to, each with its reason; Pyodide's own tree has more of them."""
+
 BuildVariables = dict[str, str | int]
 
 
@@ -180,7 +185,7 @@ def make_crossenv(target: Target, inputs: CrossEnvInputs, destination: Path) -> 
     (install / "sysconfigdata").mkdir()
     (install / "sysconfigdata" / f"{SYSCONFIG_NAME}.py").write_text(sysconfig)
     (root / "tools").mkdir()
-    (root / "tools" / "constraints.txt").write_text("cmake < 4\n")
+    (root / "tools" / "constraints.txt").write_text("".join(f"{constraint}\n" for constraint in _CONSTRAINTS))
     (root / "Makefile.envs").write_text(_makefile_envs(target, variables))
     (root.parent / "requirements.txt").write_text("")
     (root.parent / "site-packages-extras").mkdir()
