@@ -38,7 +38,7 @@ class FetchError(EmwheelsError):
 
 
 class ImageError(EmwheelsError):
-    """The build image could not be made, found or entered."""
+    """An image could not be made, found or entered."""
 
     exit_code = 5
 

@@ -338,7 +338,7 @@ def test_the_first_way_that_works_is_taken(tmp_path, tools, monkeypatch, works, 
     monkeypatch.setattr("emwheels.image.rootfs.os.geteuid", lambda: uid)
     tools(**{name: f"exit {0 if name in works else 1}" for name in there})
     if found is None:
-        with pytest.raises(ImageError, match="no way into the build image") as caught:
+        with pytest.raises(ImageError, match="no way into an image") as caught:
             usable_method(tmp_path)
         assert "apt-get install bubblewrap" in caught.value.hint
     else:

@@ -26,7 +26,7 @@ _EXAMPLES = """examples:
   emwheels build --all --profile size    every recipe with upstream's size optimisation
   emwheels plan                          what a build would do, and why
   emwheels test numpy --engine node      the tests only, in one engine
-  emwheels image                         what is in the build image
+  emwheels image                         what is in the images
   emwheels serve                         dist/ over HTTP, with the headers that micropip needs
   emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client

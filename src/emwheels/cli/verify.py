@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   emwheels index verify https://wheels.example.org/simple
   emwheels index verify http://127.0.0.1:8000/simple --client micropip-node --only numpy
-  emwheels index verify URL --client none      pages, files and headers only; needs no build image
+  emwheels index verify URL --client none      pages, files and headers only; needs no image
   emwheels index verify URL --json | jq '.[].findings[].check'
 
 exit status: 0 no errors (there may be warnings), 10 errors

@@ -1,4 +1,4 @@
-"""Start driver.mjs inside the image and read a result for each engine."""
+"""Start driver.mjs inside the test image and read a result for each engine."""
 
 from __future__ import annotations
 

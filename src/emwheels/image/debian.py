@@ -19,6 +19,7 @@ from emwheels.errors import ImageError
 from emwheels.image.model import Mount
 from emwheels.image.removal import remove_tree
 from emwheels.image.rootfs import RootFs, usable_method
+from emwheels.image.sharing import share_files
 from emwheels.target import BuildImagePins
 
 if TYPE_CHECKING:
@@ -129,10 +130,17 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
                 _check_versions(packages, pins)
                 _provision(making, pins, say, output, log)
         record = _marked(making / "rootfs", pins, packages)
+        share_files(making / "rootfs", _roots(folder.parent))
         (making / _RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
         remove_tree(folder)
         making.replace(folder)
         return record
+
+
+def _roots(images: Path) -> list[Path]:
+    """Return the root file systems of the finished images, the newest first."""
+    found = [path.parent for path in images.glob(f"*/{_RECORD}") if read_record(path.parent) is not None]
+    return [folder / "rootfs" for folder in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)]
 
 
 def _fetch_pyodide_build(folder: Path, pins: BuildImagePins, fetcher: Fetcher) -> None:

@@ -131,6 +131,6 @@ def usable_method(root: Path) -> str:
         if probe.run(["/usr/bin/true"], seconds=60).status == 0:
             return method
     raise ImageError(
-        "there is no way into the build image on this machine",
+        "there is no way into an image on this machine",
         hint="install bubblewrap (apt-get install bubblewrap) or podman, allow user namespaces, or run as root",
     )

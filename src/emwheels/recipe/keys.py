@@ -208,7 +208,7 @@ KEYS: dict[str, Key] = {
         kind=_TEXTS,
         default=(),
         example="[cmake, ninja]",
-        means="Programs of the image that the build starts. It is a note for readers; nothing checks it.",
+        means="Programs of the build image that the build starts. It is a note for readers; nothing checks it.",
     ),
     "requirements.constraint": Key(
         kind="a list of requirements (PEP 508)",
