@@ -10,9 +10,11 @@ import pytest
 
 from emwheels.audit.model import Rule
 from emwheels.audit.rules import RULES
+from emwheels.cli.tables import with_audit_rules
 from emwheels.recipe.accepted import RULES as ACCEPTABLE
 
-SOURCE = Path(__file__).parents[2] / "src" / "emwheels" / "audit"
+CHECKOUT = Path(__file__).parents[2]
+SOURCE = CHECKOUT / "src" / "emwheels" / "audit"
 
 
 def reported():
@@ -37,3 +39,15 @@ def test_texts_are_sentences(rule):
     for text in (RULES[rule].means, RULES[rule].fix):
         assert text.endswith(".")
         assert all(len(sentence.split()) <= 25 for sentence in text.split(". "))
+
+
+def test_one_page_has_the_table_as_it_is_here():
+    pages = {page.name: page.read_text() for page in [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").glob("*.md")]}
+    assert [name for name, text in pages.items() if "<!-- audit rules: " in text] == ["troubleshooting.md"]
+    assert with_audit_rules(pages["troubleshooting.md"]) == pages["troubleshooting.md"], "run `nox -s tables`"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_other_table_has_a_row_of_a_rule(rule):
+    pages = [*CHECKOUT.glob("*.md"), *(CHECKOUT / "docs").glob("*.md")]
+    assert [page.name for page in pages if f"\n| `{rule}` |" in page.read_text()] == ["troubleshooting.md"]

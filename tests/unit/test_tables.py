@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emwheels.cli.tables import packages_page, reproduce_page, upstream_page
+from emwheels.audit.rules import RULES
+from emwheels.cli.tables import packages_page, reproduce_page, upstream_page, with_audit_rules, written_pages
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import Ledger, LedgerWheel
 from emwheels.upstream import Group, SuiteResult
@@ -128,3 +129,17 @@ def test_reproduced_builds() -> None:
         "| app | 1.2 | yes | `reproduce --once` | 2026-01-02 | `0123456789ab` |",
         "| lib | 1.2 | no: lib/libx.a | `reproduce` | 2026-01-02 | `0123456789ab` |",
     ]
+
+
+@pytest.mark.parametrize("before", ["", "| rule |\n| --- |\n| `gone` |\n"])
+def test_the_rules_of_the_audit_stand_below_the_line_that_asks_for_them(tmp_path: Path, before: str) -> None:
+    text = f"Text.\n\n<!-- audit rules: written -->\n{before}\n| other | table |\n"
+    (tmp_path / "help.md").write_text(text)
+    (tmp_path / "other.md").write_text("| rule |\n| --- |\n| `tag` |\n")
+    pages = written_pages(tmp_path, LEDGER, {})
+    written = pages["help.md"]
+    assert "other.md" not in pages
+    assert written.startswith("Text.\n\n<!-- audit rules: written -->\n| rule |")
+    assert written.endswith(f"{RULES['archive'].fix} |\n\n| other | table |\n")
+    assert "gone" not in written
+    assert with_audit_rules(written) == written

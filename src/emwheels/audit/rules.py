@@ -1,6 +1,7 @@
 """Each rule of the audit in words: what a finding means, and what to do about it.
 
-A unit test holds this table against the rules that the audit reports, so that neither drifts.
+A unit test holds this table against the rules that the audit reports, so that neither drifts. `emwheels tables` writes
+it into docs/troubleshooting.md, and the documentation site has a page of it; nothing else says what a rule is.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ RULES: dict[Rule, RuleText] = {
     "build-path": RuleText(
         means="A file names a folder of the build, or what looks like one of a build machine. Often the package "
         "records its compiler command line, or uses `__FILE__`.",
-        fix="Map the path away with `-ffile-prefix-map`, or patch what writes it. For a warning, check that the path "
-        "is only an example in a text.",
+        fix="Map the path away with `-ffile-prefix-map`, or take it out of the file, as `build.post` of numpy's recipe "
+        "does. For a warning, check that the path is only an example in a text.",
     ),
     "record": RuleText(
         means="RECORD and the files of the wheel disagree, or a name or version does. Installers reject such a wheel "

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from emwheels.audit.rules import RULES
 from emwheels.cli.opening import open_environment
 from emwheels.errors import EmwheelsError
 from emwheels.harness.engines import ENGINES
@@ -127,8 +129,8 @@ def written_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dic
     }
     for path in sorted(docs.glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        if path.name not in pages and "<!-- wheels: " in text:
-            pages[path.name] = with_stamps(text, ledger)
+        if path.name not in pages and ("<!-- wheels: " in text or _AUDIT_RULES.search(text)):
+            pages[path.name] = with_audit_rules(with_stamps(text, ledger))
     return pages
 
 
@@ -142,6 +144,17 @@ def _missing_suites(docs: Path, recipes: dict[str, Recipe]) -> list[str]:
 
 def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+_AUDIT_RULES = re.compile(r"^(<!-- audit rules: [^\n]*-->\n)(?:\|[^\n]*\n)*", re.MULTILINE)
+"""The line above the table of the audit's rules, and the table."""
+
+
+def with_audit_rules(text: str) -> str:
+    """Return a document with the table of the audit's rules below the line that asks for it."""
+    rows = [(f"`{name}`", rule.means, rule.fix) for name, rule in RULES.items()]
+    table = "\n".join(_table(("rule", "what it means", "what to do"), rows, right=()))
+    return _AUDIT_RULES.sub(lambda found: f"{found[1]}{table}\n", text)
 
 
 _GENERATED = "<!-- Written by `nox -s tables`; do not edit. -->"
