@@ -161,13 +161,13 @@ def test_commands_do_what_the_page_says(block, root, request):
 
 
 def image_of(request, root):
-    """Put the build image where the pages say that it is."""
-    image = request.getfixturevalue("image")
-    if getattr(image, "method", "") != "bwrap":
+    """Put the images where the pages say that they are, and what belongs to the build image beside them."""
+    environment = request.getfixturevalue("environment")
+    if getattr(environment.image, "method", "") != "bwrap":
         pytest.skip("the build image is entered without bwrap on this machine")
-    folder = root / CACHE / "images"
-    folder.mkdir(parents=True)
-    (folder / image.root.parent.name).symlink_to(image.root.parent)
+    _ = environment.toolchain
+    for name in ("images", "npm", "xbuildenvs"):
+        (root / CACHE / name).symlink_to(environment.project.cache / name)
 
 
 def skip_if_in_use(port):
