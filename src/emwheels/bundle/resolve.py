@@ -86,7 +86,7 @@ class Finder:
                 source="index",
             )
             for file in (project.files if project else ())
-            if file.yanked is None and any(map(self.release.accepts, file.tags))
+            if file.yanked is None and self.release.accepts(file.tags)
         ]
         return sorted(fitting, key=attrgetter("version"), reverse=True)
 
@@ -98,7 +98,7 @@ class Finder:
                     _, version, _, tags = parse_wheel_filename(offer.resource.filename)
                 except (InvalidWheelFilename, InvalidVersion):
                     continue
-                if offer.yanked is None and any(map(self.release.accepts, tags)):
+                if offer.yanked is None and self.release.accepts(tags):
                     found.append((version, offer))
             found.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
             self._offers[name] = found

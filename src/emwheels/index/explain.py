@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from emwheels.fetch.registries import Offer, Resource
 from emwheels.index.model import offered
+from emwheels.target import Policy, fitting_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,11 +156,11 @@ def _judge(source: Source, offer: Offer, requirement: Requirement, release: Rele
 def tag_problem(tags: Iterable[Tag], release: Release) -> tuple[str, str] | None:
     """Return the kind of problem that a wheel with these tags has on this release, and the words for it."""
     tags = list(tags)
-    if any(release.accepts(tag) for tag in tags):
+    if release.accepts(tags):
         return None
     platforms = sorted({tag.platform for tag in tags})
     interpreters = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
-    if any(platform in release.platforms or platform == "any" for platform in platforms):
+    if any(tag.platform in platforms for tag in fitting_tags(release, Policy.MICROPIP)):
         return "python", f"for the interpreter {interpreters}, Pyodide {release.name} is {release.python_tag}"
     abis = sorted({found[1] for platform in platforms if (found := _PYODIDE.fullmatch(platform))})
     if abis:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import UsageError
+from emwheels.target import Policy, fits, fitting_tags
 from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
 from emwheels.verify.files import Files
 from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
@@ -19,8 +19,6 @@ from emwheels.verify.probe import Probe, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from packaging.tags import Tag
 
     from emwheels.target import Target
     from emwheels.verify.clients import TryInstalls
@@ -89,16 +87,6 @@ def root_of(url: str) -> str:
     return root
 
 
-def supported_tags(target: Target) -> list[Tag]:
-    """Return the tags of wheels that fit ``target``, best first."""
-    major, minor = map(int, target.python_minor.split("."))
-    platforms = [target.platform_tag]
-    return [
-        *cpython_tags((major, minor), abis=[target.python_tag], platforms=platforms),
-        *compatible_tags((major, minor), interpreter=target.python_tag, platforms=platforms),
-    ]
-
-
 class _Index:
     """Looks at one index by plain requests."""
 
@@ -117,7 +105,7 @@ class _Index:
         self._root = root
         self._pages = Pages(probe, report, root)
         self._files = Files(probe, report)
-        self._tags = {tag: place for place, tag in enumerate(supported_tags(target))}
+        self._tags = {tag: place for place, tag in enumerate(fitting_tags(target, Policy.PIP))}
         self._target = target
         self._others = others
         self._every_file = every_file
@@ -161,11 +149,11 @@ class _Index:
 
     def _choose(self, name: str, files: Sequence[ListedFile]) -> ListedFile | None:
         """Return the file that a client takes; record why there is none, or none that should be taken."""
-        fitting = [file for file in files if file.tags & self._tags.keys()]
+        fitting = [file for file in files if fits(file.tags, self._target, Policy.PIP)]
         if not fitting:
             platforms = sorted({tag.platform for file in files for tag in file.tags})
             said = f"nothing for {self._target.platform_tag}; there is: {', '.join(platforms) or 'no wheel at all'}"
-            elsewhere = any(file.tags & set(supported_tags(other)) for file in files for other in self._others)
+            elsewhere = any(fits(file.tags, other, Policy.PIP) for file in files for other in self._others)
             self._report.add("abi-other-target" if elsewhere else "abi", name, said)
             return None
         good = [file for file in fitting if not file.yanked]
