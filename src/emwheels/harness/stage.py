@@ -29,6 +29,8 @@ HARNESS = "/mnt/harness"
 TESTS = "/mnt/tests"
 STAGE = "/mnt/stage"
 
+_MICROPIP = NormalizedName("micropip")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -70,7 +72,7 @@ def stage(
 
 def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: Limits) -> dict[str, Any]:
     """Return what every job has. Raises `HarnessError` if ``wheels`` have no micropip."""
-    micropip = wheels.get(canonicalize_name("micropip"))
+    micropip = wheels.get(_MICROPIP)
     if micropip is None:
         raise HarnessError(
             "there is no micropip among the harness's wheels",

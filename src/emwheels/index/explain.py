@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from emwheels.fetch.registries import Offer, Resource
-from emwheels.index.model import offered
+from emwheels.index.model import offered, required_project
 from emwheels.target import Policy, fitting_tags
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _version_problems(version: Version, specifier: SpecifierSet) -> list[tuple[s
 
 
 def _locked(requirement: Requirement, release: Release) -> list[Candidate]:
-    entry = release.lock["packages"].get(canonicalize_name(requirement.name))
+    entry = release.lock["packages"].get(required_project(requirement))
     if entry is None:
         return []
     # With the lock, micropip takes a pre-release as any other version.
@@ -228,7 +228,7 @@ def _advice(
 ) -> str:
     if index is not None:
         return ""
-    name = canonicalize_name(requirement.name)
+    name = required_project(requirement)
     fits = [c for c in candidates if not c.reasons]
     if name in recipes:
         if requirement.specifier.contains(recipes[name], prereleases=True):

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from emwheels.errors import IndexingError
+from emwheels.index.model import required_project
 from emwheels.target import Policy, fits
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _depends(
                 continue
             if extra and environment.holds(requirement.marker, ""):
                 continue  # needed without the extra as well: found when that package itself is looked at
-            needed = canonicalize_name(requirement.name)
+            needed = required_project(requirement)
             version = available.get(needed)
             if version is None:
                 return list(found), f"needs {text}, which is neither in this index nor in Pyodide's lock"

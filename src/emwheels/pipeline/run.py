@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from emwheels.errors import EmwheelsError, of_os_error
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.known import existing, key_of, latest
@@ -194,7 +192,7 @@ class _Ends:
         last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
         wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
         if result.state is State.DONE and last and wheel and (publish_package(run, wheel) or outcome.phases):
-            self._to_show[canonicalize_name(name)] = outcome.engines
+            self._to_show[name] = outcome.engines
 
     def name_all_at_fault(self, results: Mapping[Step, TaskResult[Step, Outcome]]) -> None:
         """Say of each package that is blocked what it needs, that which failed later as well."""

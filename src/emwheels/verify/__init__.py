@@ -124,8 +124,9 @@ class _Index:
         return [wanted for wanted in found if wanted is not None]
 
     def _project(self, name: str) -> Wanted | None:
+        project = canonicalize_name(name)
         try:
-            page = self._pages.project(name)
+            page = self._pages.project(name, project)
             if page is None:
                 return None
             chosen = self._choose(name, page.files)
@@ -140,7 +141,7 @@ class _Index:
         if chosen is None or chosen.yanked:
             return None
         return Wanted(
-            project=str(canonicalize_name(name)),
+            project=project,
             version=str(chosen.version),
             filename=chosen.filename,
             sha256=chosen.sha256,
@@ -196,7 +197,7 @@ def _judge_lock(
         return
     listed = []
     for want in wants:
-        entry = next((entry for name, entry in entries.items() if canonicalize_name(name) == want.project), None)
+        entry = entries.get(want.project)
         if entry is None or entry["file_name"].rpartition("/")[2] != want.filename:
             continue  # the lock may be older, or another package's version may be the one that all agree on
         if want.sha256 is not None and entry["sha256"] != want.sha256:
