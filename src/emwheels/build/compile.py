@@ -21,8 +21,7 @@ from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.errors import BuildError
 from emwheels.image.model import Mount
-from emwheels.image.places import WORK
-from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
+from emwheels.image.places import CROSSENV, WORK
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
 from emwheels.recipe.python_path import python_path
 

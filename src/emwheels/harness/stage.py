@@ -16,18 +16,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from emwheels.errors import HarnessError
-from emwheels.harness.engines import CHROMIUM
+from emwheels.image.places import CHROMIUM, HARNESS, PLAYWRIGHT, RUNTIME, STAGE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from emwheels.harness.model import Suite
-
-RUNTIME = "/mnt/pyodide"
-PLAYWRIGHT = "/mnt/playwright-core"
-HARNESS = "/mnt/harness"
-TESTS = "/mnt/tests"
-STAGE = "/mnt/stage"
 
 _MICROPIP = NormalizedName("micropip")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emwheels.errors import EmwheelsError, of_os_error
+from emwheels.image.places import JOBSERVER
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.known import existing, key_of, latest
 from emwheels.pipeline.model import Options, Outcome, Run, Stage, Step
@@ -93,7 +94,7 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
 @contextmanager
 def _shared_cores(run: Run, cores: int) -> Iterator[Run]:
     folder = run.environment.project.cache / "work" / f"jobserver-{os.getpid()}"
-    server = JobServer(folder, cores=cores, inside="/mnt/jobserver")
+    server = JobServer(folder, cores=cores, inside=JOBSERVER)
     try:
         yield replace(run, jobserver=server)
     finally:

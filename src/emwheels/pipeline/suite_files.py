@@ -62,7 +62,7 @@ def staged(
             tests=tests,
             files=files,
             suite=Suite(
-                root=site if suite.into == "site-packages" else "/tests",
+                root=site if suite.into == "site-packages" else Suite.root,
                 paths=suite.smoke if smoke else suite.paths,
                 options=suite.options,
                 requirements=tuple(text for text, name in suite.required.items() if name not in left),
