@@ -49,6 +49,10 @@ def test_build_requirements_are_those_of_the_source(command, locked, targets):
     assert locked["pythons"] == sorted({target.python_minor for target in targets.targets.values()})
 
 
+def test_a_recipe_is_found_in_any_spelling_of_its_name(command):
+    assert command("lock", "Tiny").out == "recipes/tiny/requirements.build.txt\n"
+
+
 def test_a_recipe_adds_what_its_backend_asks_for(command, locked, environment):
     add_recipe(environment, "tiny", "requirements:\n  build-extras: [ninja]\n")
     command("lock", "tiny")

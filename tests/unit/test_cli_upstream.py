@@ -158,7 +158,8 @@ def test_recipes_that_the_tests_need_are_in_the_run(command, suites, environment
 
 
 def test_a_recipe_that_there_is_not(command, suites):
-    assert command("upstream-tests", "tiny", "tyni", status=2).err == "emwheels: there is no recipe 'tyni'\n"
+    said = command("upstream-tests", "tiny", "tyni", status=2).err
+    assert said.startswith("emwheels: there is no recipe tyni\n")
     assert ran(suites) == []
 
 

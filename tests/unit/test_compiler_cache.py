@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from emwheels.build.compiler_cache import INSIDE, PYTHON, CompilerCache, Hits, read_hits
+from emwheels.build.compiler_cache import LAUNCHER, CompilerCache, Hits, read_hits
 from emwheels.build.inside import link_cache
+from emwheels.image.places import COMPILER_CACHE
 from emwheels.plan.key import linker_digest
 
 LOG = """\
@@ -43,7 +44,7 @@ def test_hits_are_shown_with_their_share():
 
 def test_every_recipe_has_a_folder_of_its_own(tmp_path):
     mount = CompilerCache(folder=tmp_path / "ccache" / "numpy").mount()
-    assert (mount.host, mount.inside, mount.writable) == (tmp_path / "ccache" / "numpy", INSIDE, True)
+    assert (mount.host, mount.inside, mount.writable) == (tmp_path / "ccache" / "numpy", COMPILER_CACHE, True)
     assert mount.host.is_dir()
 
 
@@ -52,7 +53,7 @@ def test_another_image_is_another_compiler():
         CompilerCache.environment(digest, "/log", launchers="/launchers") for digest in ("sha256:1", "sha256:2")
     )
     assert {name for name in one if one[name] != other[name]} == {"CCACHE_COMPILERCHECK"}
-    assert one["EMSDK_PYTHON"] == f"/launchers/{PYTHON}"
+    assert one["EMSDK_PYTHON"] == f"/launchers/{LAUNCHER}"
     assert one["EMWHEELS_LINKER"] == linker_digest()
 
 
@@ -76,7 +77,7 @@ def launch(tmp_path):
     env |= {"EM_COMPILER_WRAPPER": "ccache", "LD_PRELOAD": "libc.so.6"}
 
     def launch(*words: str) -> str:
-        command = [str(folder / PYTHON), "-E", *words]
+        command = [str(folder / LAUNCHER), "-E", *words]
         return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout.strip()
 
     return launch
@@ -107,7 +108,7 @@ def test_other_programs_of_emscripten_are_started_as_they_are(launch):
 
 def test_what_runs_under_emcmake_has_the_launcher_too(launch, tmp_path):
     for name in ("emcmake", "emconfigure", "emmake"):
-        assert launch(f"/em/{name}.py", "printenv", "EMSDK_PYTHON") == str(tmp_path / "launchers" / PYTHON)
+        assert launch(f"/em/{name}.py", "printenv", "EMSDK_PYTHON") == str(tmp_path / "launchers" / LAUNCHER)
 
 
 def test_the_counters_are_those_that_the_link_cache_notes(tmp_path):

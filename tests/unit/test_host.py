@@ -33,7 +33,7 @@ USER = Recipe(
     folder=Path("recipes/user"),
     package=Package(name="user", version="1"),
     source=Source(),
-    requirements=Requirements(host=("zlib", "NumPy")),
+    requirements=Requirements(host=("zlib", "numpy")),
 )
 
 

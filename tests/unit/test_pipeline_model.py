@@ -6,6 +6,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 from sample_run import add_recipe, make_environment
 
+from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.pipeline.model import Options, Outcome, Stage, Step
 from emwheels.pipeline.run import make_run
@@ -16,7 +17,9 @@ def test_a_recipe_is_found_in_any_spelling_of_its_name(tmp_path):
     add_recipe(environment, "Tiny.Package")
     run = make_run(environment, ["tiny-package"])
     for name in ("Tiny.Package", "tiny_package", "TINY-package"):
-        assert run.recipe(name) is run.recipes["Tiny.Package"]
+        assert run.recipe(name) is run.recipes["tiny-package"]
+    with pytest.raises(UsageError, match=r"there is no recipe tiny-packag; did you mean tiny-package\?"):
+        run.recipe("tiny-packag")
 
 
 def test_a_run_is_not_changed_and_two_runs_are_not_stopped_together(tmp_path):

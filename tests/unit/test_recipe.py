@@ -156,6 +156,18 @@ def test_every_key(folder, patches):
     assert recipe.patches == (folder / "local/fix.patch",)
 
 
+def test_names_are_read_in_any_spelling_and_known_in_one(tmp_path):
+    folder = tmp_path / "Demo.Pkg"
+    folder.mkdir()
+    source = "source: {path: .}\nrequirements: {run: [Py_YAML, numpy], host: [LibZ]}\n"
+    (folder / "meta.yaml").write_text(f"package: {{name: Demo.Pkg, version: '1'}}\n{source}")
+    recipe = load_recipe(folder, patches=tmp_path)
+    assert (recipe.name, recipe.spelling) == ("demo-pkg", "Demo.Pkg")
+    assert (recipe.requirements.run, recipe.requirements.host) == (("py-yaml", "numpy"), ("libz",))
+    assert recipe.document["package"]["name"] == "Demo.Pkg"
+    assert recipe.document["requirements"]["run"] == ["Py_YAML", "numpy"]
+
+
 def test_files_beside_meta_yaml(folder, patches):
     (folder / "local.patch").write_text(PATCH)
     for name in ("test_b.py", "test_a.py", "conftest.py", "requirements.build.txt"):

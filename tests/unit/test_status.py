@@ -49,7 +49,7 @@ def dist(tmp_path, store):
     """A folder with one wheel, with everything that can be known of it."""
     root = tmp_path / "dist"
     sha256 = add(tmp_path, "1.0", **{"sboms/emwheels.cdx.json": '{"components": []}'})
-    reports = root / "reports" / "demo_pkg" / "314.0.7"
+    reports = root / "reports" / "demo-pkg" / "314.0.7"
     reports.mkdir(parents=True)
     (reports / "node.xml").write_text(JUNIT.replace("CONTENT", content_of(root / "wheels" / FILE)))
     (reports / "node.log").write_text("said")
@@ -106,7 +106,7 @@ def test_everything_that_is_known(dist, show):
 
 
 def test_a_report_of_another_wheel_is_stale(dist, show):
-    report = dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml"
+    report = dist / "reports" / "demo-pkg" / "314.0.7" / "node.xml"
     report.write_text(JUNIT)
     (row,) = show()
     assert row.tests == {"node": EngineTests(passed=3, failed=1, stale="2026-11-22")}
@@ -133,7 +133,7 @@ def test_a_rebuilt_wheel_has_no_record_of_the_one_before(tmp_path, show):
 
 
 def test_damaged_reports_are_no_reports(dist, show):
-    (dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml").write_text("<testsuites>")
+    (dist / "reports" / "demo-pkg" / "314.0.7" / "node.xml").write_text("<testsuites>")
     (row,) = show()
     assert row.tests == {}
 
@@ -153,7 +153,7 @@ def test_what_is_known_stays_where_the_records_are_gone(dist, tmp_path, chosen, 
 
 def test_only_what_changed_is_looked_at(dist, show):
     show()
-    (dist / "reports" / "demo_pkg" / "314.0.7" / "node.xml").write_text(JUNIT.replace('failures="1"', 'failures="0"'))
+    (dist / "reports" / "demo-pkg" / "314.0.7" / "node.xml").write_text(JUNIT.replace('failures="1"', 'failures="0"'))
     assert show(tested={"other": {}})[0].tests["node"].failed == 1
     assert show(tested={"demo-pkg": {}})[0].tests["node"].failed == 0
 
@@ -226,8 +226,8 @@ def test_the_page_follows_the_index(dist, chosen, show):
         lambda rows: b"",
         lambda rows: rows[:-20],
         lambda rows: rows.replace(b'"format":1', b'"format":9'),
-        lambda rows: rows.replace(b"reports/demo_pkg", b"javascript:"),
-        lambda rows: rows.replace(b"reports/demo_pkg", b"reports/../../etc"),
+        lambda rows: rows.replace(b"reports/demo-pkg", b"javascript:"),
+        lambda rows: rows.replace(b"reports/demo-pkg", b"reports/../../etc"),
     ],
 )
 def test_what_is_no_status_file_is_not_believed(dist, show, spoil):

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
+from sample_target import TARGET
 
 from emwheels.errors import UsageError
-from emwheels.target import load_targets
+from emwheels.target import Policy, fits, fitting_tags, load_targets
 
 GOOD = """\
 default = "1.2.3"
@@ -121,3 +126,73 @@ def test_no_file_and_no_text(tmp_path):
     (tmp_path / "targets.toml").write_bytes(b"default = '\xff'")
     with pytest.raises(UsageError, match=r"targets\.toml"):
         load_targets(tmp_path / "targets.toml")
+
+
+C, P, M, I = Policy.COMPILED, Policy.PURE, Policy.MICROPIP, Policy.PIP  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("tag", "policies"),
+    [
+        ("cp314-cp314-pyemscripten_2026_0_wasm32", {C, M, I}),
+        ("cp314-cp314-pyodide_2026_0_wasm32", {M}),
+        ("cp39-abi3-pyemscripten_2026_0_wasm32", {C, M, I}),
+        ("cp39-abi3-pyodide_2026_0_wasm32", {M}),
+        ("cp315-abi3-pyemscripten_2026_0_wasm32", set()),
+        ("cp314-none-pyemscripten_2026_0_wasm32", {M, I}),
+        ("py3-none-pyemscripten_2026_0_wasm32", {M, I}),
+        ("cp313-cp313-pyemscripten_2026_0_wasm32", set()),
+        ("cp314-cp314t-pyemscripten_2026_0_wasm32", set()),
+        ("cp314-cp314-pyemscripten_2025_0_wasm32", set()),
+        ("cp314-cp314-manylinux_2_28_x86_64", set()),
+        ("py3-none-any", {P, M, I}),
+        ("py2.py3-none-any", {P, M, I}),
+        ("cp314-none-any", {M, I}),
+        ("cp314.cp313-cp314-pyemscripten_2026_0_wasm32.manylinux_2_28_x86_64", {C, M, I}),
+        ("py314-none-any", {M, I}),
+        ("py2-none-any", set()),
+        ("py315-none-any", set()),
+        ("pp310-none-any", set()),
+        ("cp314-abi3-any", set()),
+    ],
+)
+def test_whose_rule_takes_which_tag(tag, policies):
+    assert {policy for policy in Policy if fits(parse_tag(tag), TARGET, policy)} == policies
+
+
+_TAGS = st.builds(
+    Tag,
+    st.sampled_from(
+        [*(f"{kind}3{minor}" for kind in ("cp", "py") for minor in range(20)), "py2", "py3", "cp3", "pp310"]
+    ),
+    st.sampled_from(["none", "abi3", *(f"cp3{minor}" for minor in range(12, 17)), "cp314t"]),
+    st.sampled_from(
+        ["any", "linux_x86_64", "emscripten_4_0_9_wasm32"]
+        + [f"{name}_202{year}_0_wasm32" for name in ("pyodide", "pyemscripten") for year in (5, 6)]
+    ),
+)
+
+
+@given(tags=st.frozensets(_TAGS, max_size=4))
+def test_rules_agree_where_they_have_to(tags):
+    taken = {policy for policy in Policy if fits(tags, TARGET, policy)}
+    assert taken == {policy for policy in Policy if any(fits([tag], TARGET, policy) for tag in tags)}
+    assert taken == {policy for policy in Policy if tags & set(fitting_tags(TARGET, policy))}
+    assert M in taken or not taken, "what is published, and what pip takes, micropip can install"
+    assert I in taken or not taken & {C, P}, "what is published, pip takes"
+    of_today = {Tag(tag.interpreter, tag.abi, tag.platform.replace("pyodide_", "pyemscripten_")) for tag in tags}
+    assert (M in taken) is fits(of_today, TARGET, I), "micropip differs from pip by the platform's older name"
+
+
+@pytest.mark.parametrize("python", ["3.9.1", "3.14.2", "3.15.0a2", "3.103.0"])
+def test_installers_prefer_what_packaging_says(python):
+    target = replace(TARGET, python=python)
+    version = (3, int(python.split(".")[1]))
+    platforms = ["pyemscripten_2026_0_wasm32"]
+    native = cpython_tags(version, abis=[target.python_tag], platforms=platforms)
+    pure = compatible_tags(version, interpreter=target.python_tag, platforms=platforms)
+    assert fitting_tags(target, I) == (*native, *pure)
+    assert fitting_tags(target, C)[0] == Tag(target.python_tag, target.python_tag, *platforms)
+    older = [tag for tag in fitting_tags(target, M) if tag.platform.startswith("pyodide_")]
+    assert [tag for tag in fitting_tags(target, M) if tag not in older] == list(fitting_tags(target, I))
+    assert len(older) == sum(tag.platform != "any" for tag in fitting_tags(target, I))

@@ -11,6 +11,7 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.audit.contents import metadata_file
+from emwheels.target import Policy, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,7 @@ def check_tags(wheel: str, contents: Contents, target: Target) -> None:
         )
     if contents.libraries:
         _check_platform_tags(wheel, tags, contents, target)
-    elif Tag("py3", "none", "any") not in tags:
+    elif not fits(tags, target, Policy.PURE):
         contents.report(
             "tag", wheel, "it has no shared library and is not tagged py3-none-any: did the build lose its extensions?"
         )
@@ -68,16 +69,9 @@ def _check_platform_tags(wheel: str, tags: Iterable[Tag], contents: Contents, ta
         if tag.platform != target.platform_tag:
             message = f"tag {tag} is for another platform than Pyodide {target.name}'s {target.platform_tag}"
             contents.report("tag", wheel, f"{message}: build for this target")
-        elif not _fits_interpreter(tag, target):
+        elif not fits([tag], target, Policy.COMPILED):
             wanted = f"{target.python_tag}-{target.python_tag}, or abi3 of that version or an older one"
             contents.report("tag", wheel, f"tag {tag} is for another interpreter: Pyodide {target.name} takes {wanted}")
-
-
-def _fits_interpreter(tag: Tag, target: Target) -> bool:
-    if tag.abi == "abi3":
-        older = re.fullmatch(r"cp3(\d+)", tag.interpreter)
-        return older is not None and int(older[1]) <= int(target.python_minor.split(".")[1])
-    return tag.interpreter == tag.abi == target.python_tag
 
 
 def _check_suffix(member: str, contents: Contents, target: Target) -> None:

@@ -21,8 +21,7 @@ from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.errors import BuildError
 from emwheels.image.model import Mount
-from emwheels.image.places import WORK
-from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
+from emwheels.image.places import CROSSENV, WORK
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
 from emwheels.recipe.python_path import python_path
 
@@ -94,9 +93,9 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     for name in ("packages", "build", "wheels", "home"):
         (work / name).mkdir(parents=True)
     prepare_source(recipe, inputs.source, work / "source", image)
-    folder = work / "packages" / recipe.name
+    folder = work / "packages" / recipe.spelling
     folder.mkdir()
-    cross = [package.recipe.name for package in inputs.cross_packages]
+    cross = [package.recipe.spelling for package in inputs.cross_packages]
     (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source", cross), indent=1))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
@@ -134,7 +133,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         done = image.run(
             [
                 *("/bin/sh", "-c", SAME_ADDRESSES, "sh", *inputs.starter),
-                *("pyodide", "build-recipes-no-deps", recipe.name, "--force-rebuild"),
+                *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
             mounts=mounts,
@@ -227,11 +226,11 @@ def _add_licences(source: Path, folder: Path) -> None:
 def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
     """Pack what the recipe installed into ${WASM_LIBRARY_DIR}: same files, same bytes."""
     libs = work / "build" / ".libs"
-    _add_licences(work / "source", libs / LICENCES / recipe.name)
+    _add_licences(work / "source", libs / LICENCES / recipe.spelling)
     made = [name for name in files_below(libs) if name not in given]
     if not made:
         raise BuildError(f"{recipe.name} installed nothing into ${{WASM_LIBRARY_DIR}}", hint="check its build script")
-    archive = work / f"{recipe.name}-{recipe.version}.tar.gz"
+    archive = work / f"{recipe.spelling}-{recipe.version}.tar.gz"
 
     def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
         info.uid = info.gid = 0

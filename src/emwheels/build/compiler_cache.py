@@ -11,14 +11,13 @@ from pathlib import Path
 from stat import S_ISREG
 
 from emwheels.image.model import Mount
+from emwheels.image.places import COMPILER_CACHE, PYTHON
 from emwheels.plan.key import linker_digest
 
-INSIDE = "/mnt/ccache"
-"""Where a build sees its folder of the cache."""
 MAX_SIZE = "2G"
 """Limit for one recipe; ccache removes what was used longest ago."""
 
-PYTHON = "python"
+LAUNCHER = "python"
 """Emscripten's programs are shell scripts that start this for the Python program beside them."""
 
 _LAUNCHER = """\
@@ -49,7 +48,7 @@ for argument in "$@"; do
         exec ccache "$compiler" "$@"
     fi
 done
-exec /usr/bin/python3 -I -S {folder}/link_cache.py "{folder}/linking/${{compiler##*/}}" "$@"
+exec {python} -I -S {folder}/link_cache.py "{folder}/linking/${{compiler##*/}}" "$@"
 """
 _REAL = """\
 #!/bin/sh
@@ -60,7 +59,7 @@ exec python3 -E "$EMWHEELS_COMPILER" "$@"
 _LINKING = """\
 #!/bin/sh
 unset EMSDK_PYTHON
-exec /usr/bin/python3 -I -S {folder}/vague_linkage.py "$EMWHEELS_COMPILER" "$@"
+exec {python} -I -S {folder}/vague_linkage.py "$EMWHEELS_COMPILER" "$@"
 """
 
 _PROGRAMS = tuple(Path(__file__).parent / "inside" / name for name in ("link_cache.py", "vague_linkage.py"))
@@ -116,7 +115,7 @@ class CompilerCache:
     def mount(self) -> Mount:
         """Return the folder as a build sees it; it is made if it is not there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Mount(host=self.folder, inside=INSIDE, writable=True)
+        return Mount(host=self.folder, inside=COMPILER_CACHE, writable=True)
 
     @staticmethod
     def add_launchers(folder: Path, *, inside: str) -> None:
@@ -127,11 +126,11 @@ class CompilerCache:
         for program in _PROGRAMS:
             shutil.copyfile(program, folder / program.name)
         for path, text in (
-            (folder / PYTHON, _LAUNCHER.format(folder=inside)),
+            (folder / LAUNCHER, _LAUNCHER.format(folder=inside, python=PYTHON)),
             (real / "emcc", _REAL),
             (real / "em++", _REAL),
-            (linking / "emcc", _LINKING.format(folder=inside)),
-            (linking / "em++", _LINKING.format(folder=inside)),
+            (linking / "emcc", _LINKING.format(folder=inside, python=PYTHON)),
+            (linking / "em++", _LINKING.format(folder=inside, python=PYTHON)),
         ):
             path.write_text(text)
             path.chmod(0o755)
@@ -147,14 +146,14 @@ class CompilerCache:
         A configuration file that a build left in the folder is not read.
         """
         return {
-            "EMSDK_PYTHON": f"{launchers}/{PYTHON}",
+            "EMSDK_PYTHON": f"{launchers}/{LAUNCHER}",
             # Part of what a link is looked up by, as are all variables of such names.
             "EMWHEELS_LINKER": linker_digest(),
             "EM_COMPILER_WRAPPER": "ccache",
             "CCACHE_COMPILERTYPE": "clang",
             # The list of headers that the compiler writes anyway (-MD) is taken: nothing is preprocessed twice.
             "CCACHE_DEPEND": "1",
-            "CCACHE_DIR": INSIDE,
+            "CCACHE_DIR": COMPILER_CACHE,
             "CCACHE_CONFIGPATH": "/dev/null",
             "CCACHE_COMPILERCHECK": f"string:{compiler}",
             "CCACHE_MAXSIZE": MAX_SIZE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import BuildError
 from emwheels.image.model import Mount
-from emwheels.image.places import WORK
+from emwheels.image.places import ADD_MEMBERS, PYTHON, WORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,12 +28,12 @@ def add_documents(wheel: Path, documents: Mapping[str, bytes], work: Path, image
     out.parent.mkdir()
     with tempfile.TemporaryFile() as said:
         done = image.run(
-            ["/usr/bin/python3", "-I", f"/mnt/{_PROGRAM.name}"]
+            [PYTHON, "-I", ADD_MEMBERS]
             + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)]
             + (["stored"] if stored else []),
             mounts=[
                 Mount(host=work, inside=WORK, writable=True),
-                Mount(host=_PROGRAM, inside=f"/mnt/{_PROGRAM.name}"),
+                Mount(host=_PROGRAM, inside=ADD_MEMBERS),
             ],
             output=said,
         )

@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from emwheels.errors import RecipeError
@@ -39,7 +39,7 @@ class CrossPackage:
 def check_native_packages(recipe: Recipe, cross: Sequence[Recipe], wheels: Sequence[Fetched]) -> None:
     """Raise `RecipeError` unless the native wheel of each of ``cross``, at its recipe's version, is in ``wheels``."""
     for needed in cross:
-        versions = {version for name, version in map(_identity, wheels) if name == canonicalize_name(needed.name)}
+        versions = {version for name, version in map(_identity, wheels) if name == needed.name}
         if Version(needed.version) not in versions:
             pinned = f"pins {needed.name} {versions.pop()}" if versions else f"does not pin {needed.name}"
             raise RecipeError(
@@ -63,7 +63,7 @@ def add_cross_packages(packages: Sequence[CrossPackage], crossenv: Path) -> None
     Raises `RecipeError` for a file that a package's recipe promises and its wheel does not hold.
     """
     tree = crossenv / "xbuildenv"
-    pins = "".join(f"{package.recipe.name}=={package.recipe.version}\n" for package in packages)
+    pins = "".join(f"{package.recipe.spelling}=={package.recipe.version}\n" for package in packages)
     (tree / "requirements.txt").write_text(pins)
     for package in packages:
         with zipfile.ZipFile(package.wheel) as archive:

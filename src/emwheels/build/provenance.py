@@ -18,7 +18,6 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
-from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +45,7 @@ def build_report(recipe: Recipe, key: BuildKey, *, tools: Mapping[str, str], req
     inputs = {name: value for name, value in key.inputs.items() if value not in ({}, "")}
     inputs["target"] = {name: inputs["target"][name] for name in ("name", "cflags", "ldflags")}
     document = {
-        "name": recipe.name,
+        "name": recipe.spelling,
         "version": recipe.version,
         "key": key.digest,
         "inputs": inputs,
@@ -66,11 +65,9 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
 
     ``epoch``, in seconds, stands for the time, as in SOURCE_DATE_EPOCH.
     """
-    root = _component(
-        recipe, ComponentType.LIBRARY, PackageURL("pypi", None, canonicalize_name(recipe.name), recipe.version)
-    )
+    root = _component(recipe, ComponentType.LIBRARY, PackageURL("pypi", None, recipe.name, recipe.version))
     libraries = []
-    for library in sorted(linked, key=lambda one: one.recipe.name):
+    for library in sorted(linked, key=lambda one: one.recipe.spelling):
         component = _component(library.recipe, ComponentType.LIBRARY, library.recipe.source.purl)
         component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=library.sha256))
         libraries.append(component)
@@ -90,10 +87,10 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
 def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> Component:
     licences = [LicenseFactory().make_from_string(recipe.about.license)] if recipe.about.license else []
     return Component(
-        name=recipe.name,
+        name=recipe.spelling,
         version=recipe.version,
         type=kind,
         purl=purl,
-        bom_ref=f"{recipe.name}@{recipe.version}",
+        bom_ref=f"{recipe.spelling}@{recipe.version}",
         licenses=licences,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import unpack
 from emwheels.image.model import Mount
+from emwheels.image.places import PATCH, SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +42,9 @@ def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Im
 def _apply(patch: Path, tree: Path, image: Image) -> None:
     with tempfile.TemporaryFile() as said:
         done = image.run(
-            ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", "/mnt/patch"],
-            mounts=[Mount(host=tree, inside="/mnt/tree", writable=True), Mount(host=patch, inside="/mnt/patch")],
-            cwd="/mnt/tree",
+            ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", PATCH],
+            mounts=[Mount(host=tree, inside=SOURCE, writable=True), Mount(host=patch, inside=PATCH)],
+            cwd=SOURCE,
             output=said,
         )
         if done.status:

@@ -11,12 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from emwheels.bundle.resolve import Finder, FoundWheel, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.lockfile import Lock, merge
-from emwheels.index.model import Project, now, project_of
+from emwheels.index.model import Project, now, project_name, project_of, required_project
 from emwheels.index.wheelfile import read_wheel
 
 if TYPE_CHECKING:
@@ -65,14 +63,14 @@ def make_bundle(
         for wheel in wheels:
             shutil.copyfile(wheel.path, making / "wheels" / wheel.filename)
         for path in extra:
-            if not any(canonicalize_name(wheel.name) == canonicalize_name(path.name.split("-")[0]) for wheel in wheels):
+            if all(wheel.name != project_name(path.name) for wheel in wheels):
                 shutil.copyfile(path, making / "wheels" / path.name)
         lock = make_lock(making / "wheels", release)
         if lock.left_out:
             name, why = next(iter(lock.left_out.items()))
             raise IndexingError(f"{name} {why}", hint="name that package too, or other versions")
         (making / "pyodide-lock.json").write_bytes(lock.dump())
-        names = [canonicalize_name(requirement.name) for requirement in requirements]
+        names = [required_project(requirement) for requirement in requirements]
         _write_pages(making, names, lock, release)
         if folder.exists():
             folder.rmdir()

@@ -7,12 +7,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from emwheels.errors import IndexingError
-from emwheels.index.model import now
+from emwheels.index.model import now, required_project
 from emwheels.index.wheelfile import read_wheel
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Finder:
                 source="index",
             )
             for file in (project.files if project else ())
-            if file.yanked is None and any(map(self.release.accepts, file.tags))
+            if file.yanked is None and self.release.accepts(file.tags)
         ]
         return sorted(fitting, key=attrgetter("version"), reverse=True)
 
@@ -98,7 +98,7 @@ class Finder:
                     _, version, _, tags = parse_wheel_filename(offer.resource.filename)
                 except (InvalidWheelFilename, InvalidVersion):
                     continue
-                if offer.yanked is None and any(map(self.release.accepts, tags)):
+                if offer.yanked is None and self.release.accepts(tags):
                     found.append((version, offer))
             found.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
             self._offers[name] = found
@@ -120,7 +120,8 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
 
     def identify(self, requirement_or_candidate: Requirement | _Candidate) -> Any:
         given = requirement_or_candidate
-        return canonicalize_name(given.name), frozenset(given.extras)
+        name = given.name if isinstance(given, _Candidate) else required_project(given)
+        return name, frozenset(given.extras)
 
     def get_preference(self, identifier: Any, *_: Any, **__: Any) -> Any:
         return str(identifier)

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 from rich.console import Console
 from rich.table import Table
 
@@ -20,12 +19,15 @@ from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
+from emwheels.index.model import required_project
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from packaging.utils import NormalizedName
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.registries import Offer
@@ -76,8 +78,8 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
     explanation = explain(
         requirement,
         read_release(target, runtime),
-        project=catalogue.projects.get(canonicalize_name(requirement.name)),
-        pypi=None if arguments.offline else _offers(requirement.name, environment.board),
+        project=catalogue.projects.get(required_project(requirement)),
+        pypi=None if arguments.offline else _offers(required_project(requirement), environment.board),
         recipes={recipe.name: recipe.version for recipe in recipes.values()},
     )
     if arguments.json:
@@ -87,9 +89,9 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
     return 0 if explanation.found else 1
 
 
-def _offers(name: str, board: Board) -> Sequence[Offer] | None:
+def _offers(name: NormalizedName, board: Board) -> Sequence[Offer] | None:
     try:
-        return Registries(Downloader()).offers(canonicalize_name(name))
+        return Registries(Downloader()).offers(name)
     except FetchError as error:
         board.say("explain", f"PyPI was left out: {error.message}")
         return None

@@ -15,7 +15,7 @@ from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements,
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import Registries
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
-from emwheels.recipe.load import load_recipes
+from emwheels.recipe.load import load_recipes, named
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     environment = open_environment(arguments, project, targets)
     recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
     everything = load_recipes(project.recipes, patches=project.patches)
-    versions = {recipe.name: recipe.version for recipe in everything.values() if recipe.build.type == "package"}
+    versions = {name: recipe.version for name, recipe in everything.items() if recipe.build.type == "package"}
     pythons = sorted({target.python_minor for target in targets.targets.values()})
     index, wheels = pip_configuration(), Registries(Downloader()).wheel_hashes
     lock_pure = partial(lock_pure_requirements, recipes=versions, pythons=pythons, index=index, wheels=wheels)
     for name in arguments.names:
-        recipe = recipes[name]
+        recipe = named(name, recipes, project.recipes)
         if recipe.source.url is None or recipe.build.type != "package":
             raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
         with environment.board.phase(name, "lock"):

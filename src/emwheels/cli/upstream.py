@@ -17,7 +17,7 @@ from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.testing import contents
 from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
-from emwheels.recipe.load import load_recipes
+from emwheels.recipe.load import load_recipes, named
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,
@@ -71,11 +71,9 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     recipes = load_recipes(project.recipes, patches=project.patches)
-    for name in arguments.names:
-        if name not in recipes:
-            raise UsageError(f"there is no recipe {name!r}")
-    suites = {name: read_suite(recipes[name].folder) for name in arguments.names or recipes}
-    if missing := [name for name in arguments.names if suites[name] is None]:
+    wanted = [named(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
+    suites = {recipe.name: read_suite(recipe.folder) for recipe in wanted}
+    if arguments.names and (missing := [name for name, suite in suites.items() if suite is None]):
         raise UsageError(
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )

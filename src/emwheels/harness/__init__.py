@@ -18,6 +18,7 @@ from emwheels.harness.engines import ENGINES
 from emwheels.harness.install import Install, Installed, try_installs
 from emwheels.harness.model import Case, EngineResult, Event, Suite
 from emwheels.image.model import Mount
+from emwheels.image.places import STAGE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ def run_tests(
         )
         mounts = (
             *runtime_mounts(runtime, playwright_core),
-            Mount(host=tests, inside=_stage.TESTS),
-            Mount(host=Path(folder), inside=_stage.STAGE),
+            Mount(host=tests, inside=TESTS),
+            Mount(host=Path(folder), inside=STAGE),
         )
         return drive(image, mounts, engines=engines, output=output, on_event=on_event, content=content)

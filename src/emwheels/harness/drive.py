@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import HarnessError
-from emwheels.harness import stage as _stage
 from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
+from emwheels.image.places import HARNESS, NODE, PLAYWRIGHT, PROGRAMS, RUNTIME, STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def runtime_mounts(runtime: Path, playwright_core: Path) -> tuple[Mount, ...]:
     """Return the mounts that every job needs; ``STAGE``, with the job itself, comes besides."""
     return (
-        Mount(host=runtime, inside=_stage.RUNTIME),
-        Mount(host=playwright_core, inside=_stage.PLAYWRIGHT),
-        Mount(host=Path(__file__).parent / "inside", inside=_stage.HARNESS),
+        Mount(host=runtime, inside=RUNTIME),
+        Mount(host=playwright_core, inside=PLAYWRIGHT),
+        Mount(host=Path(__file__).parent / "inside", inside=HARNESS),
     )
 
 
@@ -39,8 +39,8 @@ def drive(
     content: str = "",
 ) -> dict[str, EngineResult]:
     """Run driver.mjs and read what it says. Raises `HarnessError`, with the end of its standard error, if it fails."""
-    argv = ("/usr/bin/node", f"{_stage.HARNESS}/driver.mjs", f"{_stage.STAGE}/job.json")
-    env = {"HOME": "/tmp", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **(environment or {})}  # noqa: S108  (fresh /tmp)
+    argv = (NODE, f"{HARNESS}/driver.mjs", f"{STAGE}/job.json")
+    env = {"HOME": "/tmp", "PATH": PROGRAMS, "LANG": "C.UTF-8", **(environment or {})}  # noqa: S108  (fresh /tmp)
     with (
         tempfile.TemporaryFile() as stderr,
         image.start(argv, mounts=mounts, env=env, network=network, stderr=stderr) as process,

@@ -2,8 +2,5 @@
 
 from __future__ import annotations
 
-CHROMIUM = "/usr/bin/chromium"
-
-
 ENGINES = ("node", "chromium-page", "chromium-worker")
 """Every engine there is."""

@@ -15,6 +15,7 @@ from emwheels.errors import HarnessError
 from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.image.model import Mount
+from emwheels.image.places import STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,7 @@ def try_installs(
             (folder / "wheels" / wheel.name).write_bytes(wheel.read_bytes())
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         output = folder / "output"
-        mounts = (*runtime_mounts(runtime, playwright_core), Mount(host=folder, inside=_stage.STAGE))
+        mounts = (*runtime_mounts(runtime, playwright_core), Mount(host=folder, inside=STAGE))
         results = drive(
             image, mounts, engines=engines, output=output, on_event=None, network=True, environment=_proxy_environment()
         )

@@ -16,18 +16,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from emwheels.errors import HarnessError
-from emwheels.harness.engines import CHROMIUM
+from emwheels.image.places import CHROMIUM, HARNESS, PLAYWRIGHT, RUNTIME, STAGE, TESTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from emwheels.harness.model import Suite
 
-RUNTIME = "/mnt/pyodide"
-PLAYWRIGHT = "/mnt/playwright-core"
-HARNESS = "/mnt/harness"
-TESTS = "/mnt/tests"
-STAGE = "/mnt/stage"
+_MICROPIP = NormalizedName("micropip")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +66,7 @@ def stage(
 
 def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: Limits) -> dict[str, Any]:
     """Return what every job has. Raises `HarnessError` if ``wheels`` have no micropip."""
-    micropip = wheels.get(canonicalize_name("micropip"))
+    micropip = wheels.get(_MICROPIP)
     if micropip is None:
         raise HarnessError(
             "there is no micropip among the harness's wheels",

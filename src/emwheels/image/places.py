@@ -1,12 +1,53 @@
-"""Where things are inside the sandbox."""
+"""Where things are inside the sandbox: what of the host is mounted there, and the image's own programs.
+
+Whoever starts something in the image takes its places from here, and whatever runs there is told by arguments or
+variables. What makes the image and the toolchains has its own names for what it mounts meanwhile.
+"""
 
 from __future__ import annotations
 
-from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
+from emwheels.image.toolchain import crossenv
+
+# A build
 
 WORK = "/mnt/work"
 """Where a build's folder is mounted: the same for every build, so that no path of the machine can get in."""
-
+CROSSENV = crossenv.INSIDE
+"""The cross-build environment. That module's bytes are part of every build key, so the place stands there."""
+COMPILER_CACHE = "/mnt/ccache"
+"""The folder of the compiler cache that the recipe's builds share."""
+JOBSERVER = "/mnt/jobserver"
+"""The folder of the pipe by which all builds share the cores."""
+SOURCE = "/mnt/tree"
+"""A source tree while it is patched."""
+PATCH = "/mnt/patch"
+"""What it is patched with."""
+ADD_MEMBERS = "/mnt/add_members.py"
+"""The program that adds documents to a wheel."""
 
 BUILD_PATHS = (WORK, CROSSENV)
 """What must not be found in a wheel."""
+
+# Tests in engines
+
+RUNTIME = "/mnt/pyodide"
+"""The unpacked npm package ``pyodide``."""
+PLAYWRIGHT = "/mnt/playwright-core"
+"""The unpacked npm package ``playwright-core``."""
+HARNESS = "/mnt/harness"
+"""The harness's own programs."""
+TESTS = "/mnt/tests"
+"""The tests to run."""
+STAGE = "/mnt/stage"
+"""The job, and the wheels that it installs."""
+
+# The image's own
+
+PROGRAMS = "/usr/bin:/bin"
+"""The PATH of what needs no compiler."""
+CHROMIUM = "/usr/bin/chromium"
+NODE = "/usr/bin/node"
+PYTHON = "/usr/bin/python3"
+"""Debian's Python, which every image has."""
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+"""The library that gives programs another clock."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from emwheels.fetch.registries import Offer, Resource
-from emwheels.index.model import offered
+from emwheels.index.model import offered, required_project
+from emwheels.target import Policy, fitting_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -155,11 +156,11 @@ def _judge(source: Source, offer: Offer, requirement: Requirement, release: Rele
 def tag_problem(tags: Iterable[Tag], release: Release) -> tuple[str, str] | None:
     """Return the kind of problem that a wheel with these tags has on this release, and the words for it."""
     tags = list(tags)
-    if any(release.accepts(tag) for tag in tags):
+    if release.accepts(tags):
         return None
     platforms = sorted({tag.platform for tag in tags})
     interpreters = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
-    if any(platform in release.platforms or platform == "any" for platform in platforms):
+    if any(tag.platform in platforms for tag in fitting_tags(release, Policy.MICROPIP)):
         return "python", f"for the interpreter {interpreters}, Pyodide {release.name} is {release.python_tag}"
     abis = sorted({found[1] for platform in platforms if (found := _PYODIDE.fullmatch(platform))})
     if abis:
@@ -178,7 +179,7 @@ def _version_problems(version: Version, specifier: SpecifierSet) -> list[tuple[s
 
 
 def _locked(requirement: Requirement, release: Release) -> list[Candidate]:
-    entry = release.lock["packages"].get(canonicalize_name(requirement.name))
+    entry = release.lock["packages"].get(required_project(requirement))
     if entry is None:
         return []
     # With the lock, micropip takes a pre-release as any other version.
@@ -227,7 +228,7 @@ def _advice(
 ) -> str:
     if index is not None:
         return ""
-    name = canonicalize_name(requirement.name)
+    name = required_project(requirement)
     fits = [c for c in candidates if not c.reasons]
     if name in recipes:
         if requirement.specifier.contains(recipes[name], prereleases=True):

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from emwheels.errors import IndexingError
+from emwheels.index.model import required_project
+from emwheels.target import Policy, fits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping
@@ -51,25 +52,9 @@ class Release:
         """E.g. ``cp314``."""
         return "cp" + "".join(self.python.split(".")[:2])
 
-    @property
-    def platforms(self) -> tuple[str, ...]:
-        """Platform tags that micropip 0.11.1 takes: that of PEP 783, and what it was called before."""
-        return self.platform_tag, self.platform_tag.replace("pyemscripten_", "pyodide_")
-
-    def accepts(self, tag: Tag) -> bool:
-        """Tell whether micropip and loadPackage take a wheel with this tag."""
-        minor = int(self.python.split(".")[1])
-        interpreter = re.fullmatch(r"(cp|py)3(\d*)", tag.interpreter)
-        if interpreter is None:
-            return False
-        older = int(interpreter[2] or 0) <= minor
-        if tag.platform == "any":
-            return tag.abi == "none" and older and (interpreter[1] == "py" or tag.interpreter == self.python_tag)
-        if tag.platform not in self.platforms:
-            return False
-        if tag.abi == "abi3":
-            return interpreter[1] == "cp" and older
-        return tag.abi in (self.python_tag, "none") and tag.interpreter == self.python_tag
+    def accepts(self, tags: Iterable[Tag]) -> bool:
+        """Tell whether micropip and loadPackage take a wheel with these tags."""
+        return fits(tags, self, Policy.MICROPIP)
 
     def environment(self) -> dict[str, str]:
         """Return the environment that markers are evaluated in (PEP 508)."""
@@ -153,7 +138,7 @@ def best_file(project: Project, release: Release) -> File | None:
     """Return the newest wheel for this release that is not yanked; a pre-release only where there is nothing else."""
     if project.status == "quarantined":
         return None
-    fitting = [file for file in project.files if file.yanked is None and any(map(release.accepts, file.tags))]
+    fitting = [file for file in project.files if file.yanked is None and release.accepts(file.tags)]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
     return max(fitting, key=lambda file: (not file.version.is_prerelease, *file.sort_key))
@@ -279,7 +264,7 @@ def _depends(
                 continue
             if extra and environment.holds(requirement.marker, ""):
                 continue  # needed without the extra as well: found when that package itself is looked at
-            needed = canonicalize_name(requirement.name)
+            needed = required_project(requirement)
             version = available.get(needed)
             if version is None:
                 return list(found), f"needs {text}, which is neither in this index nor in Pyodide's lock"

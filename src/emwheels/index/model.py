@@ -11,13 +11,20 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from packaging.utils import NormalizedName, canonicalize_name, canonicalize_version, parse_wheel_filename
+from packaging.utils import (
+    NormalizedName,
+    canonicalize_name,
+    canonicalize_version,
+    is_normalized_name,
+    parse_wheel_filename,
+)
 
 from emwheels.errors import IndexingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from packaging.requirements import Requirement
     from packaging.tags import Tag
     from packaging.version import Version
 
@@ -137,7 +144,12 @@ def project_of(file: File) -> NormalizedName:
 
 def project_name(filename: str) -> NormalizedName:
     """Return the normalised name (PEP 503) of the project that a wheel belongs to."""
-    return canonicalize_name(parse_wheel_filename(filename)[0])
+    return parse_wheel_filename(filename)[0]
+
+
+def required_project(requirement: Requirement) -> NormalizedName:
+    """Return the name of the project that a requirement is about."""
+    return canonicalize_name(requirement.name)
 
 
 def offered(project: Project) -> tuple[File, ...]:
@@ -197,13 +209,13 @@ def _sparse(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _project(name: str, entry: Mapping[str, Any]) -> Project:
-    if canonicalize_name(name) != name:
+    if not is_normalized_name(name):
         raise ValueError(f"{name!r} is not a normalised name")
     status = entry.get("status", "active")
     if status not in STATUSES:
         raise ValueError(f"{name}: {status!r} is no status")
     return Project(
-        name=canonicalize_name(name),
+        name=NormalizedName(name),
         files=tuple(_file(name, record) for record in entry["files"]),
         status=status,
         reason=entry.get("reason", ""),

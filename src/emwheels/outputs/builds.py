@@ -78,7 +78,7 @@ def check_record(key: str, record: Mapping[str, Any]) -> None:
         inputs, output = record["inputs"], Output.of(record)
         if hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest() != key:
             raise DamagedError("its record is of another build: its inputs do not hash to the key")
-        name = inputs["recipe"]["package"]["name"]
+        name = canonicalize_name(inputs["recipe"]["package"]["name"])
         if output.name != name or output.key != key or not _named_right(output.kind, output.filename, name):
             raise DamagedError(f"its record names {output.filename!r} of {output.name!r} as output")
         numbers = isinstance(output.size, int) and isinstance(output.seconds, int | float)
@@ -95,7 +95,7 @@ def _named_right(kind: str, filename: str, name: str) -> bool:
         project, *_ = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return False
-    return kind == "wheels" and "/" not in filename and project == canonicalize_name(name)
+    return kind == "wheels" and "/" not in filename and project == name
 
 
 class Builds:

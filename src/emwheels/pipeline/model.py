@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
-
 from emwheels.harness.engines import ENGINES
+from emwheels.recipe.load import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +48,7 @@ class Run:
 
     environment: Environment
     recipes: Mapping[str, Recipe]
-    """Those that the run is about, with all that they need."""
+    """Those that the run is about, by name, with all that they need."""
     options: Options
     builds: Builds
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -58,8 +57,8 @@ class Run:
     """Shares the cores between builds; without it, a build takes what it wants."""
 
     def recipe(self, name: str) -> Recipe:
-        """Return the recipe called ``name``, in any spelling of PEP 503."""
-        return next(recipe for own, recipe in self.recipes.items() if canonicalize_name(own) == canonicalize_name(name))
+        """Return the recipe called ``name``, in any spelling of PEP 503. Raises `UsageError`."""
+        return named(name, self.recipes, self.environment.project.recipes)
 
 
 class Stage(StrEnum):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emwheels.build.compile import build
 from emwheels.errors import BuildError
+from emwheels.image.places import FAKETIME, JOBSERVER, PYTHON
 from emwheels.image.removal import remove_tree
 from emwheels.outputs.named import content
 from emwheels.pipeline.difference import first_difference
@@ -33,7 +34,7 @@ DAYS_AHEAD = 400
 """How far the clock of a build on another day is ahead: another year, and another day of the week."""
 
 _OTHER_DAY = {
-    "LD_PRELOAD": "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+    "LD_PRELOAD": FAKETIME,
     "FAKETIME": f"+{DAYS_AHEAD}d",
     # What waits, waits as ever; and nothing is shared between processes, which another user could not open.
     "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -166,7 +167,7 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
         varied.append("user")
     else:
         starter = ()
-    ahead = ["/usr/bin/python3", "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
+    ahead = [PYTHON, "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
     if image.run([*ahead, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
         environment |= _OTHER_DAY
         varied.append("date")
@@ -177,7 +178,7 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
 def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings, log: Path) -> tuple[Path, float]:
     work = around.place / "work"
     work.mkdir(parents=True)
-    server = JobServer(around.place / "jobserver", cores=around.jobs, inside="/mnt/jobserver")
+    server = JobServer(around.place / "jobserver", cores=around.jobs, inside=JOBSERVER)
     try:
         built = build(
             replace(inputs, jobserver=server, environment=around.environment, starter=around.starter),

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from packaging.utils import canonicalize_name
-
 from emwheels.errors import EmwheelsError, of_os_error
+from emwheels.image.places import JOBSERVER
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.known import existing, key_of, latest
 from emwheels.pipeline.model import Options, Outcome, Run, Stage, Step
@@ -95,7 +94,7 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
 @contextmanager
 def _shared_cores(run: Run, cores: int) -> Iterator[Run]:
     folder = run.environment.project.cache / "work" / f"jobserver-{os.getpid()}"
-    server = JobServer(folder, cores=cores, inside="/mnt/jobserver")
+    server = JobServer(folder, cores=cores, inside=JOBSERVER)
     try:
         yield replace(run, jobserver=server)
     finally:
@@ -194,7 +193,7 @@ class _Ends:
         last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
         wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
         if result.state is State.DONE and last and wheel and (publish_package(run, wheel) or outcome.phases):
-            self._to_show[canonicalize_name(name)] = outcome.engines
+            self._to_show[name] = outcome.engines
 
     def name_all_at_fault(self, results: Mapping[Step, TaskResult[Step, Outcome]]) -> None:
         """Say of each package that is blocked what it needs, that which failed later as well."""

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
-
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import unpack
 from emwheels.harness.model import Suite
+from emwheels.recipe.load import recipe_folders
 from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
 
 if TYPE_CHECKING:
@@ -44,14 +42,12 @@ def staged(
     upstream.yaml says, and `FetchError`.
     """
     lock = recipe.folder / LOCK_FILE
-    of_recipes, locked = split_requirements(
-        suite, [path.parent.name for path in environment.project.recipes.glob("*/meta.yaml")]
-    )
+    of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.recipes))
     if locked and not lock.is_file():
         raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
     if recipe.source.url is None:
         raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
-    left = {canonicalize_name(name) for name in of_recipes if name not in also}
+    left = set(of_recipes).difference(also)
     fetched = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
     with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
         named = Path(folder) / fetched.filename
@@ -66,12 +62,10 @@ def staged(
             tests=tests,
             files=files,
             suite=Suite(
-                root=site if suite.into == "site-packages" else "/tests",
+                root=site if suite.into == "site-packages" else Suite.root,
                 paths=suite.smoke if smoke else suite.paths,
                 options=suite.options,
-                requirements=tuple(
-                    text for text in suite.requirements if canonicalize_name(Requirement(text).name) not in left
-                ),
+                requirements=tuple(text for text, name in suite.required.items() if name not in left),
             ),
             beside=environment.pure_wheels(lock) if locked else (),
         )

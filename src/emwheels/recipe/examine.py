@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from packageurl import PackageURL
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
 from emwheels.recipe.document import (
@@ -95,8 +96,10 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
 
 
 def _package(section: Section, folder: Path) -> Package:
+    name = section.required_text("name")
+    parsed = _bare_name(name)
     package = Package(
-        name=section.required_text("name"),
+        name=parsed or NormalizedName(""),
         version=section.required_version("version"),
         top_level=section.texts("top-level"),
         tag=section.texts("tag"),
@@ -104,17 +107,13 @@ def _package(section: Section, folder: Path) -> Package:
         pinned=section.get("pinned", as_flag, False),
     )
     if "name" in section.changed:
-        _check_package_name(section, package.name, folder)
+        if parsed is None:
+            section.report("name", f"{shown(name)} is not a package name (letters, digits, '-', '_' and '.')")
+        elif name != folder.name:
+            section.report("name", f"is {shown(name)}, but the folder is {folder.name}; they must be the same")
     if package.version and not _parses(Version, package.version):
         section.report("version", f"{shown(package.version)} is not a version (PEP 440)")
     return package
-
-
-def _check_package_name(section: Section, name: str, folder: Path) -> None:
-    if not _is_bare_name(name):
-        section.report("name", f"{shown(name)} is not a package name (letters, digits, '-', '_' and '.')")
-    elif name != folder.name:
-        section.report("name", f"is {shown(name)}, but the folder is {folder.name}; they must be the same")
 
 
 def _parses(parse: Callable[[str], object], text: str) -> bool:
@@ -125,8 +124,9 @@ def _parses(parse: Callable[[str], object], text: str) -> bool:
     return True
 
 
-def _is_bare_name(text: str) -> bool:
-    return _parses(Requirement, text) and Requirement(text).name == text
+def _bare_name(text: str) -> NormalizedName | None:
+    """Return the name that ``text`` is, None if it is anything else or more."""
+    return canonicalize_name(text) if _parses(Requirement, text) and Requirement(text).name == text else None
 
 
 def _source(section: Section, folder: Path) -> Source:
@@ -259,21 +259,27 @@ def _check_allowed(section: Section, allowed: frozenset[str], message: str) -> N
 
 def _requirements(section: Section) -> Requirements:
     requirements = Requirements(
-        run=section.texts("run"),
-        host=section.texts("host"),
+        run=_names(section, "run"),
+        host=_names(section, "host"),
         build_extras=section.texts("build-extras"),
         executable=section.texts("executable"),
         constraint=section.texts("constraint"),
     )
-    for key, names in (("run", requirements.run), ("host", requirements.host)):
-        for i, name in enumerate(names):
-            if not _is_bare_name(name):
-                section.report(f"{key}[{i}]", f"{shown(name)} is not a package name; nothing but the name goes here")
     for key, texts in (("build-extras", requirements.build_extras), ("constraint", requirements.constraint)):
         for i, text in enumerate(texts):
             if not _parses(Requirement, text):
                 section.report(f"{key}[{i}]", f"{shown(text)} is not a requirement (PEP 508)")
     return requirements
+
+
+def _names(section: Section, key: str) -> tuple[NormalizedName, ...]:
+    names = []
+    for i, text in enumerate(section.texts(key)):
+        if name := _bare_name(text):
+            names.append(name)
+        else:
+            section.report(f"{key}[{i}]", f"{shown(text)} is not a package name; nothing but the name goes here")
+    return tuple(names)
 
 
 def _about(section: Section) -> About:

@@ -11,20 +11,21 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from packaging.utils import NormalizedName
 
     from emwheels.recipe.model import Recipe, Requirements
 
 _T = TypeVar("_T")
 
 
-def matching(requirements: Iterable[str], known: Mapping[str, _T]) -> list[_T]:
-    """Return what ``known`` has for each of ``requirements``, in their order; names may be spelled in any way."""
-    by_name = {canonicalize_name(name): found for name, found in known.items()}
-    return [by_name[name] for name in map(canonicalize_name, requirements) if name in by_name]
+def matching(requirements: Iterable[NormalizedName], known: Mapping[str, _T]) -> list[_T]:
+    """Return what ``known`` has for each of ``requirements``, in their order."""
+    return [known[name] for name in requirements if name in known]
 
 
-def all_requirements(requirements: Requirements) -> tuple[str, ...]:
+def all_requirements(requirements: Requirements) -> tuple[NormalizedName, ...]:
     """Return what is needed to build (host) and at run time."""
     return (*requirements.host, *requirements.run)
 
@@ -44,7 +45,7 @@ def pinned_to_recipes(requirements: Iterable[str], cross: Sequence[Recipe]) -> l
 
     ``requirements`` are those of PEP 508. pyodide-build exchanges them in the same way when it builds.
     """
-    names = {canonicalize_name(recipe.name) for recipe in cross}
+    names = {recipe.name for recipe in cross}
     kept = [text for text in requirements if canonicalize_name(Requirement(text).name) not in names]
     return kept + [f"{recipe.name}=={recipe.version}" for recipe in cross]
 
@@ -54,20 +55,18 @@ def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]
     return sorted(set(matching(all_requirements(recipe.requirements), {name: name for name in recipes})))
 
 
-def foreign_requirements(recipe: Recipe, recipes: Iterable[str]) -> list[str]:
+def foreign_requirements(recipe: Recipe, recipes: Collection[str]) -> list[str]:
     """Return what ``recipe`` needs at run time that none of ``recipes`` (names) is: packages from the index."""
-    known = {canonicalize_name(name) for name in recipes}
-    return [name for name in recipe.requirements.run if canonicalize_name(name) not in known]
+    return [name for name in recipe.requirements.run if name not in recipes]
 
 
 def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return ``name`` and every recipe it needs at run time."""
-    known = {canonicalize_name(other): other for other in recipes}
     found: list[str] = []
     waiting = [name]
     while waiting:
-        current = known.get(canonicalize_name(waiting.pop()))
-        if current is not None and current not in found:
+        current = waiting.pop()
+        if current in recipes and current not in found:
             found.append(current)
             waiting += recipes[current].requirements.run
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import canonicalize_name
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.recipe.model import Recipe
+
+_T = TypeVar("_T")
 
 
 class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds several
@@ -38,14 +40,14 @@ def load_recipe(folder: Path, *, patches: Path) -> Recipe:
 
 
 def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = None) -> dict[str, Recipe]:
-    """Return the recipes called ``names`` and all recipes that those need, or every recipe; sorted by name.
+    """Return the recipes called ``names``, in any spelling, and all that those need, or every recipe; sorted by name.
 
     A recipe that says ``package._disabled`` is there only if it is named or needed.
 
     Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
     """
-    folders = _recipe_folders(recipes)
-    waiting = list(folders.values()) if names is None else [_asked(name, folders, recipes) for name in names]
+    folders = recipe_folders(recipes)
+    waiting = list(folders.values()) if names is None else [named(name, folders, recipes) for name in names]
     seen: set[Path] = set()
     loaded: dict[str, Recipe] = {}
     problems: list[Problem] = []
@@ -56,7 +58,7 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
         seen.add(folder)
         recipe, findings = examine(folder, patches)
         if recipe is not None:
-            loaded[folder.name] = recipe
+            loaded[recipe.name] = recipe
             _check_host_recipes(recipe, folders, findings)
             waiting.extend(matching(all_requirements(recipe.requirements), folders))
         problems += findings.problems
@@ -78,7 +80,8 @@ def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
     return found
 
 
-def _recipe_folders(recipes: Path) -> dict[str, Path]:
+def recipe_folders(recipes: Path) -> dict[str, Path]:
+    """Return the folders below ``recipes`` by the names of their packages. Raises `RecipeError`, `UsageError`."""
     try:
         found = sorted(
             entry for entry in recipes.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
@@ -97,16 +100,19 @@ def _recipe_folders(recipes: Path) -> dict[str, Path]:
     return folders
 
 
-def _asked(name: str, folders: Mapping[str, Path], recipes: Path) -> Path:
-    folder = folders.get(canonicalize_name(name))
-    if folder is None:
-        near = did_you_mean(name, [folder.name for folder in folders.values()])
-        raise UsageError(f"there is no recipe {shown(name)}{near}", hint=f"{recipes} has one folder per recipe")
-    return folder
+def named(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
+    """Return what ``known`` has for the recipe in ``recipes`` that a user calls ``name``. Raises `UsageError`."""
+    found = known.get(canonicalize_name(name))
+    if found is None:
+        raise UsageError(
+            f"there is no recipe {shown(name)}{did_you_mean(name, [*known])}",
+            hint=f"{recipes} has one folder per recipe",
+        )
+    return found
 
 
 def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: Findings) -> None:
     for i, name in enumerate(recipe.requirements.host):
-        if canonicalize_name(name) not in folders:
-            near = did_you_mean(name, [folder.name for folder in folders.values()])
+        if name not in folders:
+            near = did_you_mean(name, [*folders])
             findings.report(f"requirements.host[{i}]", f"there is no recipe {shown(name)}{near}")

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from packaging.utils import NormalizedName
+
 BUILD_TYPES = ("package", "static_library", "shared_library", "cpython_module")
 EXPORTS = ("pyinit", "requested", "whole_archive")
 
@@ -19,7 +21,8 @@ EXPORTS = ("pyinit", "requested", "whole_archive")
 class Package:
     """The ``package`` section."""
 
-    name: str
+    name: NormalizedName
+    """As written it is the name of the recipe's folder."""
     version: str
     top_level: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
@@ -78,8 +81,8 @@ class Requirements:
     ``constraint`` are requirements in the sense of PEP 508.
     """
 
-    run: tuple[str, ...] = ()
-    host: tuple[str, ...] = ()
+    run: tuple[NormalizedName, ...] = ()
+    host: tuple[NormalizedName, ...] = ()
     build_extras: tuple[str, ...] = ()
     executable: tuple[str, ...] = ()
     constraint: tuple[str, ...] = ()
@@ -127,9 +130,14 @@ class Recipe:
     """meta.yaml as plain dicts, lists and scalars without sharing. To change it, copy it deeply first."""
 
     @property
-    def name(self) -> str:
-        """The package's name, which is also the folder's."""
+    def name(self) -> NormalizedName:
+        """The package's name (PEP 503), by which everything knows it."""
         return self.package.name
+
+    @property
+    def spelling(self) -> str:
+        """The name as written: what pyodide-build is told, and what stands in the output."""
+        return self.folder.name
 
     @property
     def version(self) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import parse_wheel_filename
 
 from emwheels.atomic import write_atomically
 from emwheels.harness.engines import ENGINES
@@ -72,7 +72,7 @@ def known_builds(
 
 def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[str, Any]) -> ShownBuild:
     name = project_of(file)
-    folder = _folder(dist / "reports", name)
+    folder = dist / "reports" / name
     logs = {engine: _link(dist, folder / target / f"{engine}.log") for engine in ENGINES}
     reports = {engine: link for engine, link in logs.items() if link}
     log = _link(dist, _log(store, record, folder / target))
@@ -98,15 +98,6 @@ def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[st
         reports=reports,
         digest=digest.hexdigest(),
     )
-
-
-def _folder(reports: Path, name: str) -> Path:
-    """Return the folder of a project's reports, which has the recipe's spelling of its name."""
-    if reports.is_dir():
-        for folder in reports.iterdir():
-            if canonicalize_name(folder.name) == name:
-                return folder
-    return reports / name
 
 
 def _content(store: Store, dist: Path, file: File) -> str:

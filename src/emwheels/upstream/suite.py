@@ -17,6 +17,8 @@ from emwheels.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from packaging.utils import NormalizedName
+
 SUITE_FILE = "upstream.yaml"
 """In a recipe's folder."""
 LOCK_FILE = "requirements.upstream.txt"
@@ -61,12 +63,16 @@ class UpstreamSuite:
     conftest: Path | None = None
     """A file in the recipe's folder that becomes the tests' conftest.py: for what upstream's own runner sets up."""
 
+    @property
+    def required(self) -> dict[str, NormalizedName]:
+        """What each of `requirements` names."""
+        return {text: canonicalize_name(Requirement(text).name) for text in self.requirements}
 
-def split_requirements(suite: UpstreamSuite, recipes: Collection[str]) -> tuple[list[str], list[str]]:
+
+def split_requirements(suite: UpstreamSuite, recipes: Collection[str]) -> tuple[list[NormalizedName], list[str]]:
     """Return those of the tests' requirements that are names of ``recipes``, and the others, which are to be locked."""
-    known = {canonicalize_name(name): name for name in recipes}
-    names = {text: known.get(canonicalize_name(Requirement(text).name)) for text in suite.requirements}
-    return [name for name in names.values() if name], [text for text, name in names.items() if not name]
+    names = suite.required
+    return [name for name in names.values() if name in recipes], [text for text in names if names[text] not in recipes]
 
 
 def read_suite(folder: Path) -> UpstreamSuite | None:

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import UsageError
+from emwheels.target import Policy, fits, fitting_tags
 from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
 from emwheels.verify.files import Files
 from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
@@ -19,8 +19,6 @@ from emwheels.verify.probe import Probe, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from packaging.tags import Tag
 
     from emwheels.target import Target
     from emwheels.verify.clients import TryInstalls
@@ -89,16 +87,6 @@ def root_of(url: str) -> str:
     return root
 
 
-def supported_tags(target: Target) -> list[Tag]:
-    """Return the tags of wheels that fit ``target``, best first."""
-    major, minor = map(int, target.python_minor.split("."))
-    platforms = [target.platform_tag]
-    return [
-        *cpython_tags((major, minor), abis=[target.python_tag], platforms=platforms),
-        *compatible_tags((major, minor), interpreter=target.python_tag, platforms=platforms),
-    ]
-
-
 class _Index:
     """Looks at one index by plain requests."""
 
@@ -117,7 +105,7 @@ class _Index:
         self._root = root
         self._pages = Pages(probe, report, root)
         self._files = Files(probe, report)
-        self._tags = {tag: place for place, tag in enumerate(supported_tags(target))}
+        self._tags = {tag: place for place, tag in enumerate(fitting_tags(target, Policy.PIP))}
         self._target = target
         self._others = others
         self._every_file = every_file
@@ -136,8 +124,9 @@ class _Index:
         return [wanted for wanted in found if wanted is not None]
 
     def _project(self, name: str) -> Wanted | None:
+        project = canonicalize_name(name)
         try:
-            page = self._pages.project(name)
+            page = self._pages.project(name, project)
             if page is None:
                 return None
             chosen = self._choose(name, page.files)
@@ -152,7 +141,7 @@ class _Index:
         if chosen is None or chosen.yanked:
             return None
         return Wanted(
-            project=str(canonicalize_name(name)),
+            project=project,
             version=str(chosen.version),
             filename=chosen.filename,
             sha256=chosen.sha256,
@@ -161,11 +150,11 @@ class _Index:
 
     def _choose(self, name: str, files: Sequence[ListedFile]) -> ListedFile | None:
         """Return the file that a client takes; record why there is none, or none that should be taken."""
-        fitting = [file for file in files if file.tags & self._tags.keys()]
+        fitting = [file for file in files if fits(file.tags, self._target, Policy.PIP)]
         if not fitting:
             platforms = sorted({tag.platform for file in files for tag in file.tags})
             said = f"nothing for {self._target.platform_tag}; there is: {', '.join(platforms) or 'no wheel at all'}"
-            elsewhere = any(file.tags & set(supported_tags(other)) for file in files for other in self._others)
+            elsewhere = any(fits(file.tags, other, Policy.PIP) for file in files for other in self._others)
             self._report.add("abi-other-target" if elsewhere else "abi", name, said)
             return None
         good = [file for file in fitting if not file.yanked]
@@ -208,7 +197,7 @@ def _judge_lock(
         return
     listed = []
     for want in wants:
-        entry = next((entry for name, entry in entries.items() if canonicalize_name(name) == want.project), None)
+        entry = entries.get(want.project)
         if entry is None or entry["file_name"].rpartition("/")[2] != want.filename:
             continue  # the lock may be older, or another package's version may be the one that all agree on
         if want.sha256 is not None and entry["sha256"] != want.sha256:

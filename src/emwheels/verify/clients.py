@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from packaging.utils import canonicalize_name
+
 from emwheels.fetch.pip_configuration import python_with_pip
 from emwheels.harness import Install, Installed, try_installs
 from emwheels.store import sha256_of
@@ -215,9 +217,12 @@ def _last_line(text: str) -> str:
 
 
 def lock_entries(data: bytes) -> Mapping[str, Mapping[str, str]]:
-    """Return the packages of a ``pyodide-lock.json``. Raises `ValueError` if it is none."""
+    """Return the packages of a ``pyodide-lock.json`` by name. Raises `ValueError` if it is none."""
     try:
         packages = json.loads(data)["packages"]
-        return {name: {"file_name": entry["file_name"], "sha256": entry["sha256"]} for name, entry in packages.items()}
+        return {
+            canonicalize_name(name): {"file_name": entry["file_name"], "sha256": entry["sha256"]}
+            for name, entry in packages.items()
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error

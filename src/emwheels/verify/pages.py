@@ -9,13 +9,14 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.serve.rules import SIMPLE_JSON
 from emwheels.verify.probe import PAGE_LIMIT, allows_origins
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
+    from packaging.utils import NormalizedName
     from packaging.version import Version
 
     from emwheels.verify.model import Verification
@@ -197,9 +198,11 @@ class Pages:
         if answer.status != 200:
             self._report.add("double-slash", f"{self.root}//{name}/", f"the server answered {answer.status}")
 
-    def project(self, name: str) -> Page | None:
-        """Read a project's page in both forms and judge it. None if no form can be used."""
-        normal = str(canonicalize_name(name))
+    def project(self, name: str, normal: NormalizedName) -> Page | None:
+        """Read the page of the project that is listed as ``name`` in both forms and judge it.
+
+        None if no form can be used.
+        """
         url = f"{self.root}/{normal}/"
         first = self._probe.get(url, accept="text/html", limit=PAGE_LIMIT)
         if first.status == 404 and name != normal:
