@@ -244,18 +244,6 @@ def test_extras_and_patches(given, tmp_path):
     assert [mount.writable for mount in run["mounts"]] == [True, False]
 
 
-def test_a_recipe_s_modules_come_before_those_of_the_build(given, start, tmp_path):
-    inputs = given(meta="extra: {emwheels: {python-path: [fix.py]}}\n")
-    (inputs.recipe.folder / "fix.py").write_text("A = 1\n")
-    image = Pretended(status=1)
-    with pytest.raises(BuildError):
-        start(inputs, image)
-    (run,) = image.runs
-    (mounted,) = [mount.host for mount in run["mounts"] if mount.inside == WORK]
-    assert (mounted / "python" / "fix.py").read_text() == "A = 1\n"
-    assert run["env"]["PYTHONPATH"] == f"{WORK}/python"
-
-
 def test_patch_that_does_not_apply(given, tmp_path):
     inputs = given(patch="Needed.\nReported.\n\n--- a/x\n+++ b/x\n")
     with pytest.raises(RecipeError) as caught:

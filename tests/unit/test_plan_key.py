@@ -132,18 +132,6 @@ def test_files_change_the_key(folder):
     ]
 
 
-def test_a_module_before_those_of_the_build_changes_the_key(folder):
-    before = folder.key()
-    (folder.recipe / "fix.py").write_text("1\n")
-    assert folder.key().digest == before.digest
-    folder.edit("about:", "extra: {emwheels: {python-path: [fix.py]}}\nabout:")
-    named = folder.key()
-    assert named.changed(before.inputs) == ["python path/fix.py"]
-    assert explain(named, before.inputs) == ["file fix.py added"]
-    (folder.recipe / "fix.py").write_text("2\n")
-    assert explain(folder.key(), named.inputs) == ["file fix.py changed"]
-
-
 @pytest.mark.parametrize(
     ("change", "changed"),
     [

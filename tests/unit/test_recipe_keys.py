@@ -13,7 +13,6 @@ from emwheels.recipe import document, examine
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
-from emwheels.recipe.python_path import python_path
 
 META = """\
 package: {name: demo, version: '1.0'}
@@ -86,25 +85,18 @@ def test_what_is_under_extra(tmp_path):
     entry = {name: KEYS[f"{OWN}accepted[].{name}"].example.strip('"') for name in ("rule", "what", "reason")}
     variable = KEYS[f"{OWN}profiles.PROFILE.environment.NAME"].example.strip('"')
     profile = next(iter(PROFILES))
-    modules = yaml.safe_load(KEYS[f"{OWN}python-path"].example)
-    for name in modules:
-        (folder / name).touch()
-    own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}, "python-path": modules}
+    own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}}
     (folder / "meta.yaml").write_text(META + yaml.safe_dump({"extra": {"emwheels": own}}))
     recipe = load_recipe(folder, patches=tmp_path / "patches")
     assert accepted_findings(recipe) == (Accepted(**entry),)
     assert profile_environment(recipe, profile) == {"NAME": variable}
-    assert list(python_path(recipe)) == modules
 
 
 def test_every_key_under_extra():
     accepted = {f"{OWN}accepted[].{field.name}" for field in dataclasses.fields(Accepted)}
-    assert {key for key in KEYS if key.startswith(OWN)} == accepted | {
-        f"{OWN}profiles.PROFILE.environment.NAME",
-        f"{OWN}python-path",
-    }
+    assert {key for key in KEYS if key.startswith(OWN)} == accepted | {f"{OWN}profiles.PROFILE.environment.NAME"}
     source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "src").rglob("*.py"))
-    assert source.count('extra.get("emwheels"') == 2, "another reader of extra.emwheels: add its keys to the table"
+    assert source.count('extra.get("emwheels"') == 1, "another reader of extra.emwheels: add its keys to the table"
     assert source.count('("emwheels", "profiles", profile, "environment")') == 1
 
 

@@ -23,7 +23,6 @@ from emwheels.errors import BuildError
 from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
-from emwheels.recipe.python_path import python_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +40,8 @@ _CCACHE_LOG = "ccache.log"
 _LAUNCHERS = "launchers"
 _EMPTY_CACHE = "ccache"
 _INSIDE = Path(__file__).parent / "inside"
+_MODULES = ("sitecustomize.py", "_f2c_fixes.py")
+"""What each Python of a build imports before any other of that name."""
 
 _TAIL_LINES = 15
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -112,9 +113,8 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
         mounts.append(Mount(host=own / "xbuildenv", inside=f"{CROSSENV}/xbuildenv", writable=True))
 
     (work / "python").mkdir()
-    shutil.copyfile(_INSIDE / "sitecustomize.py", work / "python" / "sitecustomize.py")
-    for name, path in python_path(recipe).items():
-        shutil.copyfile(path, work / "python" / name)
+    for name in _MODULES:
+        shutil.copyfile(_INSIDE / name, work / "python" / name)
     env = (
         profile_environment(recipe, inputs.profile)
         | _ENVIRONMENT

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
-from emwheels.recipe.python_path import python_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +73,6 @@ def build_key(
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, profile)
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
-    modules = {name: _sha256(path.read_bytes()) for name, path in python_path(recipe).items()}
     return BuildKey(
         inputs={
             "format": FORMAT,
@@ -87,7 +85,6 @@ def build_key(
             "link options": list(LINK_OPTIONS),
             "linker": linker_digest(),
             **({"profile environment": environment} if environment else {}),
-            **({"python path": modules} if modules else {}),
             **({"members": "stored"} if target.stored else {}),
             "image": image_digest,
             "toolchain": toolchain,
@@ -143,7 +140,7 @@ def explain(key: BuildKey, earlier: Mapping[str, Any] | None) -> list[str]:
         match section:
             case "patches":
                 said.append(f"patch {rest.removesuffix('.patch')} {how}")
-            case "extras" | "python path":
+            case "extras":
                 said.append(f"file {rest} {how}")
             case "dependencies":
                 said.append(f"{rest}'s output changed" if how == "changed" else f"requirement {rest} {how}")

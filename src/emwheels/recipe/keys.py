@@ -236,13 +236,6 @@ KEYS: dict[str, Key] = {
         example='"ON"',
         means="A variable that `build.script` sees in this profile only, such as a package's own SIMD switch.",
     ),
-    "extra.emwheels.python-path": Key(
-        kind="a list of file names",
-        default=(),
-        example="[_f2c_fixes.py]",
-        means="Modules in the recipe's folder. Each Python of the build imports them before others of the same name, "
-        "so that you can replace a module of pyodide-build.",
-    ),
     "extra.emwheels.accepted[].rule": Key(
         kind=f"one of {', '.join(RULES)}",
         example="split-type",
