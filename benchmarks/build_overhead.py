@@ -17,9 +17,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.build.compile import BuildInputs, build, image_path
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.checkout import find_project
@@ -32,7 +29,7 @@ from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
@@ -232,13 +229,8 @@ def print_measured(measured: Measured) -> None:
     print(f"ratio  {measured.ratio:.3f}; same wheel: {'yes' if measured.same_bytes else 'no'}")
     if measured.phases:
         total = sum(measured.phases.values())
-        table = Table(box=None, pad_edge=False)
-        table.add_column("phase")
-        table.add_column("seconds", justify="right")
-        table.add_column("share", justify="right")
-        for phase, seconds in measured.phases.items():
-            table.add_row(phase, f"{seconds:.2f}", f"{seconds / total:.1%}")
-        Console(highlight=False, width=80).print(table)
+        rows = ((phase, f"{seconds:.2f}", f"{seconds / total:.1%}") for phase, seconds in measured.phases.items())
+        print_table(("phase", "seconds", "share"), rows, right=("seconds", "share"))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.pipeline.building import build_package
@@ -24,7 +21,7 @@ from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
@@ -63,11 +60,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps([asdict(times) for times in found], indent=1))
         return 0
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "cold", "warm ccache", "/ cold", "objects from ccache", "warm store"):
-        table.add_column(heading, justify="left" if heading == "package" else "right")
-    for times in found:
-        table.add_row(
+    headings = ("package", "cold", "warm ccache", "/ cold", "objects from ccache", "warm store")
+    rows = (
+        (
             times.package,
             f"{times.cold:.1f}",
             f"{times.warm_ccache:.1f}",
@@ -75,7 +70,9 @@ def main() -> int:
             times.hits,
             f"{times.warm_store:.1f}",
         )
-    Console(highlight=False, width=120).print(table)
+        for times in found
+    )
+    print_table(headings, rows, right=headings[1:])
     return 0 if len(found) == len(names) else 1
 
 

@@ -15,9 +15,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.harness import run_tests
@@ -27,7 +24,7 @@ from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.target import load_targets
 
@@ -170,14 +167,13 @@ def named(environment: Environment, output: Output, folder: Path) -> Path:
 
 def print_rows(rows: list[Row]) -> None:
     """Print the rows as a table."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "wheel", "bytes", "/ published", *ENGINES, "same results"):
-        table.add_column(heading, justify="right" if heading in ("bytes", "/ published") else "left")
+    cells = []
     for row in rows:
         results = (row.engines[engine] for engine in ENGINES)
         same = "yes" if row.same else "no"
-        table.add_row(row.package, row.wheel, f"{row.bytes:,}", f"{row.ratio:.4f}", *results, same)
-    Console(highlight=False, width=120).print(table)
+        cells.append((row.package, row.wheel, f"{row.bytes:,}", f"{row.ratio:.4f}", *results, same))
+    headings = ("package", "wheel", "bytes", "/ published", *ENGINES, "same results")
+    print_table(headings, cells, right=("bytes", "/ published"))
     print("engines: tests passed/failed")
 
 

@@ -31,8 +31,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
@@ -45,7 +43,7 @@ from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.status.stamps import stamp
 from emwheels.target import load_targets
@@ -133,7 +131,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / f"{results.package}.json").write_text(json.dumps(document(results), indent=1) + "\n")
     (arguments.output / f"{results.package}.svg").write_text(plot(results))
-    print_table(results)
+    print_results(results)
     return 0
 
 
@@ -308,21 +306,14 @@ def document(results: Results) -> dict[str, object]:
     }
 
 
-def print_table(results: Results) -> None:
+def print_results(results: Results) -> None:
     """Print milliseconds of every variant, and the geometric mean of each over (a) in Node."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("ms")
-    for variant in results.rounds:
-        table.add_column(variant, justify="right")
-    for case in results.cases():
-        cells = (results.median(variant, case) for variant in results.rounds)
-        table.add_row(case, *("" if cell is None else f"{cell:.2f}" for cell in cells))
-    means = (results.geometric_mean(variant, "a speed node") for variant in results.rounds)
-    table.add_row("mean / a node", *("" if mean is None else f"{mean:.2f}" for mean in means))
-    console = Console(highlight=False, width=150)
-    console.print(table)
-    console.print("wheel bytes: " + ", ".join(f"{name} {size:,}" for name, size in results.bytes.items()))
-    console.print("below the table in docs: " + stamp(results.wheels, datetime.now(UTC).date().isoformat()), width=1000)
+    rows = {case: [results.median(variant, case) for variant in results.rounds] for case in results.cases()}
+    rows["mean / a node"] = [results.geometric_mean(variant, "a speed node") for variant in results.rounds]
+    cells = ((name, *("" if cell is None else f"{cell:.2f}" for cell in row)) for name, row in rows.items())
+    print_table(("ms", *results.rounds), cells, right=[*results.rounds])
+    print("wheel bytes: " + ", ".join(f"{name} {size:,}" for name, size in results.bytes.items()))
+    print("below the table in docs: " + stamp(results.wheels, datetime.now(UTC).date().isoformat()))
 
 
 def plot(results: Results) -> str:
