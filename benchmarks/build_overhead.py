@@ -25,13 +25,12 @@ from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
-from emwheels.progress import Board, print_table
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.target import load_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +61,7 @@ def main() -> int:
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     try:
         measured = measure(environment, arguments.package, arguments.profile, arguments.rounds)
         if not arguments.no_phases:

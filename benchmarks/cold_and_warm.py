@@ -17,13 +17,12 @@ from pathlib import Path
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board, print_table
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.target import load_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +47,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
     found = []
     for name in names:
@@ -79,11 +77,7 @@ def main() -> int:
 def measure(environment: Environment, name: str, profile: str) -> Times:
     """Build ``name`` cold, filling and warm, and look it up in a process of its own."""
     run = make_run(environment, [name], Options(profile=profile, test=False))
-    outcomes = run_packages(run)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-    outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+    outputs = outputs_of(run_packages(run))
     recipe = run.recipe(name)
     key = key_of(run, recipe, outputs)
     seconds = {}

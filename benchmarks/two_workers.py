@@ -34,11 +34,9 @@ import distributed
 from caches import IMAGE, make_cache
 
 from emwheels.checkout import Checkout, find_project
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
+from emwheels.pipeline.environment import environment_of
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of
-from emwheels.target import load_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -75,8 +73,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
-    targets = load_targets(real.targets_file)
-    image = Environment(real, targets, targets.get(None), board=Board()).image
+    image = environment_of(real).image
     needs = graph([int(width) for width in arguments.widths.split(",")])
     rows = []
     for workers in (1, 2):

@@ -26,11 +26,10 @@ from typing import TYPE_CHECKING, Any
 from caches import IMAGE, SOURCES, make_cache
 
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import environment_of
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board, print_table
-from emwheels.target import load_targets
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +79,11 @@ def main() -> int:
 
 def run(project: Checkout, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
     """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     began = time.monotonic()
     outcomes = run_packages(make_run(environment, names, options))
     seconds = time.monotonic() - began
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
+    outputs_of(outcomes)
     return outcomes, seconds
 
 

@@ -37,9 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conftest import CHECKOUT, SETUPTOOLS, SHARED, TinyProject
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import environment_of
 
 LIBRARY = """
     build:
@@ -311,8 +309,7 @@ def main() -> int:
 def make_project(folder: Path, address: str) -> TinyProject:
     """Return a project of two libraries and a wheel that links one, with an empty store but for setuptools."""
     real = find_project(CHECKOUT)
-    targets = load_targets(real.targets_file)
-    environment = Environment(real, targets, targets.get(None), board=Board())
+    environment = environment_of(real)
     _ = environment.toolchain
     root, cache = folder / "project", folder / "cache"
     for path in (cache, root / "recipes", root / "patches"):
