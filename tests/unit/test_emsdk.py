@@ -1,9 +1,8 @@
-import io
 import json
-import tarfile
 from dataclasses import replace
 
 import pytest
+from packed import tar_gz
 from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
@@ -36,11 +35,7 @@ def write_emsdk(path, *, recorded="", release=RELEASE, manifest=MANIFEST):
         "emsdk_manifest.json": json.dumps(manifest),
         "bazel/revisions.bzl": revisions,
     }
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in members.items():
-            info = tarfile.TarInfo(f"emsdk-5.0.3/{name}")
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
+    path.write_bytes(tar_gz({f"emsdk-5.0.3/{name}": text for name, text in members.items()}))
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import json
 import platform
 import re
 import socket
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from loopback import serving
 
 from emwheels.errors import FetchError
 from emwheels.fetch import download
@@ -74,15 +74,9 @@ def site() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if cut else body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
     site.files["/a-1.tar.gz"] = CONTENT
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as site.url:
+        yield site
 
 
 @dataclass
