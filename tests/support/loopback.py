@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import random
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -34,11 +35,19 @@ def free_port() -> int:
         return port
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say what a handler raised, but for a client that goes away in the middle, as those of tests do."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 @contextmanager
 def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
     """Answer HTTP by ``handler`` on a port of loopback, each request in a thread, and give the address."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -181,6 +181,13 @@ def test_a_damaged_store_entry_is_fetched_again(site: Site, bench: Bench) -> Non
     assert bench.fetcher().fetch(f"{site.url}/a-1.tar.gz", SHA).path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("url", ["http://user:secret@a.invalid/\0", "https://user:secret@a.invalid:port/x"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        download.Downloader(attempts=1).get(url)
+    assert "secret" not in caught.value.message
+
+
 def test_a_file_over_the_limit(site: Site, tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="larger than 1000 bytes"):
         download.Downloader(limit_bytes=1000).save(f"{site.url}/a-1.tar.gz", tmp_path / "x", lambda *_: None)
