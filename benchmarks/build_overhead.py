@@ -17,9 +17,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.build.compile import BuildInputs, build, image_path
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.checkout import find_project
@@ -28,13 +25,12 @@ from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
-from emwheels.progress import Board
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.target import load_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +61,7 @@ def main() -> int:
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     try:
         measured = measure(environment, arguments.package, arguments.profile, arguments.rounds)
         if not arguments.no_phases:
@@ -232,13 +227,8 @@ def print_measured(measured: Measured) -> None:
     print(f"ratio  {measured.ratio:.3f}; same wheel: {'yes' if measured.same_bytes else 'no'}")
     if measured.phases:
         total = sum(measured.phases.values())
-        table = Table(box=None, pad_edge=False)
-        table.add_column("phase")
-        table.add_column("seconds", justify="right")
-        table.add_column("share", justify="right")
-        for phase, seconds in measured.phases.items():
-            table.add_row(phase, f"{seconds:.2f}", f"{seconds / total:.1%}")
-        Console(highlight=False, width=80).print(table)
+        rows = ((phase, f"{seconds:.2f}", f"{seconds / total:.1%}") for phase, seconds in measured.phases.items())
+        print_table(("phase", "seconds", "share"), rows, right=("seconds", "share"))
 
 
 if __name__ == "__main__":

@@ -14,19 +14,15 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.target import load_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +47,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
     found = []
     for name in names:
@@ -63,11 +58,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps([asdict(times) for times in found], indent=1))
         return 0
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "cold", "warm ccache", "/ cold", "objects from ccache", "warm store"):
-        table.add_column(heading, justify="left" if heading == "package" else "right")
-    for times in found:
-        table.add_row(
+    headings = ("package", "cold", "warm ccache", "/ cold", "objects from ccache", "warm store")
+    rows = (
+        (
             times.package,
             f"{times.cold:.1f}",
             f"{times.warm_ccache:.1f}",
@@ -75,18 +68,16 @@ def main() -> int:
             times.hits,
             f"{times.warm_store:.1f}",
         )
-    Console(highlight=False, width=120).print(table)
+        for times in found
+    )
+    print_table(headings, rows, right=headings[1:])
     return 0 if len(found) == len(names) else 1
 
 
 def measure(environment: Environment, name: str, profile: str) -> Times:
     """Build ``name`` cold, filling and warm, and look it up in a process of its own."""
     run = make_run(environment, [name], Options(profile=profile, test=False))
-    outcomes = run_packages(run)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-    outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+    outputs = outputs_of(run_packages(run))
     recipe = run.recipe(name)
     key = key_of(run, recipe, outputs)
     seconds = {}

@@ -26,9 +26,7 @@ from rich.table import Table
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import Environment, environment_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support" / "demo"))
@@ -93,8 +91,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     project = find_project(CHECKOUT)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     with tempfile.TemporaryDirectory() as name:
         site, folder = Path(name) / "site", Path(name) / "folder"
         folder.mkdir()

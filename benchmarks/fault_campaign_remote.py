@@ -31,11 +31,9 @@ from registry import LocalRegistry
 from emwheels.checkout import find_project
 from emwheels.outputs.builds import Builds, files_of
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
+from emwheels.pipeline.environment import environment_of
 from emwheels.store import Store
 from emwheels.store.upkeep import collect
-from emwheels.target import load_targets
 
 BUILDS = 8
 BYTES = 400_000
@@ -119,8 +117,7 @@ def campaign(rounds: int, seed: int, folder: Path, minutes: float) -> Counter[st
     """Run the rounds and return the counts."""
     randomness, counts = random.Random(seed), Counter[str]()
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    image = Environment(project, targets, targets.get(None), board=Board()).service_image
+    image = environment_of(project).service_image
     scratch = Store(folder / "scratch")
     known = [key_of(number, scratch) for number in range(BUILDS)]
     registry = LocalRegistry(image, folder / "registry").start()

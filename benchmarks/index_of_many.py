@@ -17,13 +17,11 @@ from pathlib import Path
 
 from emwheels import index
 from emwheels.checkout import find_project
-from emwheels.fetch.npm import npm_package
 from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import environment_of
 from emwheels.progress import Board
-from emwheels.target import load_targets
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 from synthetic_wheels import OLD_WASM, WASM, make_wheel
@@ -104,12 +102,7 @@ def synthetic(folder: Path, number: int, each: int) -> Path:
 
 def pyodide() -> index.Release:
     """Return the default target's release, of which a lock is made."""
-    project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    target = targets.get(None)
-    environment = Environment(project, targets, target, board=Board())
-    runtime = npm_package(target.runtime, target.runtime_sha256, environment.fetcher, project.cache)
-    return index.read_release(target, runtime)
+    return environment_of(find_project(Path(__file__).parent)).release
 
 
 if __name__ == "__main__":

@@ -30,13 +30,11 @@ from two_workers import cluster, environment
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.model import Options
-from emwheels.progress import Board
 from emwheels.recipe.graph import required_recipes
 from emwheels.recipe.load import load_recipes
 from emwheels.schedule import Task, critical_path
-from emwheels.target import load_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -85,8 +83,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
-    targets = load_targets(real.targets_file)
-    environment = Environment(real, targets, targets.get(None), board=Board())
+    environment = environment_of(real)
     try:
         expected = outputs_here(environment, arguments.packages)
     except EmwheelsError as error:

@@ -34,12 +34,10 @@ from emwheels.cli.main import main as emwheels
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
 from emwheels.pipeline import run as run_module
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import environment_of
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.testing import key_of_tests
-from emwheels.progress import Board
 from emwheels.recipe.graph import dependency_order, host_recipes
-from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,8 +148,7 @@ def make_project(folder: Path, real: Checkout, count: int, size: int) -> Checkou
 
 def fill_store(project: Checkout, size: int) -> None:
     """Put a wheel of every recipe into the store as if it had been built and had passed its tests."""
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     run = run_module.make_run(environment, ())
     recipes = run.recipes
     outputs: dict[str, Output] = {}

@@ -15,21 +15,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from emwheels.outputs.builds import Output
@@ -79,8 +75,7 @@ def main() -> int:
     if unknown := set(arguments.packages) - PUBLISHED.keys():
         parser.error(f"no published wheel is pinned for {', '.join(sorted(unknown))}")
     project = find_project(Path(__file__).parent)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(TARGET), board=Board())
+    environment = environment_of(project, TARGET)
     try:
         rows = [row for name in arguments.packages or PUBLISHED for row in compare(environment, name)]
     except EmwheelsError as error:
@@ -105,7 +100,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
     rows: list[Row] = []
     reference: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        dependencies = [named(environment, output, Path(folder)) for output in needed]
+        dependencies = [environment.named(output) for output in needed]
         for kind in ("published", *PROFILES):
             wheel = Path(folder) / kind / file_name
             wheel.parent.mkdir()
@@ -145,11 +140,7 @@ def wheels_of(environment: Environment, recipe: Recipe) -> tuple[dict[str, Outpu
 
     Only the package itself is built in more than one profile. Raises `EmwheelsError` when something does not build.
     """
-    outcomes = run_packages(make_run(environment, [recipe.name], Options(profile="speed", test=False)))
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-    outputs = {o.name: o.output for o in outcomes if o.output is not None}
+    outputs = outputs_of(run_packages(make_run(environment, [recipe.name], Options(profile="speed", test=False))))
     ours = {"speed": outputs.pop(recipe.name)}
     for profile in set(PROFILES) - ours.keys():
         run = make_run(environment, [recipe.name], Options(profile=profile, test=False))
@@ -161,23 +152,15 @@ def wheels_of(environment: Environment, recipe: Recipe) -> tuple[dict[str, Outpu
     return ours, [output for output in outputs.values() if output.kind == "wheels"]
 
 
-def named(environment: Environment, output: Output, folder: Path) -> Path:
-    """Return a copy of the wheel under its own name, which tells what it is."""
-    path = folder / output.filename
-    shutil.copyfile(environment.store.get(output.kind, output.sha256), path)
-    return path
-
-
 def print_rows(rows: list[Row]) -> None:
     """Print the rows as a table."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "wheel", "bytes", "/ published", *ENGINES, "same results"):
-        table.add_column(heading, justify="right" if heading in ("bytes", "/ published") else "left")
+    cells = []
     for row in rows:
         results = (row.engines[engine] for engine in ENGINES)
         same = "yes" if row.same else "no"
-        table.add_row(row.package, row.wheel, f"{row.bytes:,}", f"{row.ratio:.4f}", *results, same)
-    Console(highlight=False, width=120).print(table)
+        cells.append((row.package, row.wheel, f"{row.bytes:,}", f"{row.ratio:.4f}", *results, same))
+    headings = ("package", "wheel", "bytes", "/ published", *ENGINES, "same results")
+    print_table(headings, cells, right=("bytes", "/ published"))
     print("engines: tests passed/failed")
 
 

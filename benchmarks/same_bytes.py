@@ -20,12 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
-from emwheels.progress import Board
-from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from emwheels.checkout import Checkout
@@ -63,8 +61,7 @@ def main() -> int:
 
 def outputs(project: Checkout, profile: str) -> dict[str, Output]:
     """Return what the store of ``project`` has for its recipes as they are."""
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     found = survey(make_run(environment, [], Options(profile=profile, test=False)))
     return {outcome.name: outcome.output for outcome in found if outcome.output is not None}
 

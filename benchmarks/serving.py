@@ -30,9 +30,7 @@ import brotli
 import httpx
 
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import environment_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -137,8 +135,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     project = find_project(Path(__file__).resolve().parent)
-    targets = load_targets(project.targets_file)
-    image = Environment(project, targets, targets.get(None), board=Board()).service_image
+    image = environment_of(project).service_image
     rows: list[dict[str, str | float]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "site"

@@ -31,8 +31,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
@@ -41,18 +39,16 @@ from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.image.model import Mount
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.status.stamps import stamp
-from emwheels.target import load_targets
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
-    from emwheels.outputs.builds import Output
     from emwheels.recipe.model import Recipe
 
 HERE = Path(__file__).parent
@@ -123,8 +119,7 @@ def main() -> int:
     parser.add_argument("--no-javascript", action="store_true")
     arguments = parser.parse_args()
     project = find_project(HERE)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     try:
         results = measure(environment, arguments)
     except EmwheelsError as error:
@@ -133,7 +128,7 @@ def main() -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     (arguments.output / f"{results.package}.json").write_text(json.dumps(document(results), indent=1) + "\n")
     (arguments.output / f"{results.package}.svg").write_text(plot(results))
-    print_table(results)
+    print_results(results)
     return 0
 
 
@@ -144,7 +139,7 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
     results = Results(package=name, version=recipe.version)
     workload = f"workload_{name.replace('-', '_')}"
     with tempfile.TemporaryDirectory() as folder:
-        variants, needed = wheels_of(environment, recipe, arguments, Path(folder))
+        variants, needed = wheels_of(environment, recipe, arguments)
         results.bytes = {variant: wheel.stat().st_size for variant, wheel in variants.items()}
         results.wheels = {
             parse_wheel_filename(wheel.name)[0]: content_of(wheel) for wheel in (variants["a speed"], *needed)
@@ -181,18 +176,14 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
 
 
 def wheels_of(
-    environment: Environment, recipe: Recipe, arguments: argparse.Namespace, folder: Path
+    environment: Environment, recipe: Recipe, arguments: argparse.Namespace
 ) -> tuple[dict[str, Path], list[Path]]:
     """Return the wheels of (a) and (b), and those of what they need. What is missing is built."""
-    outputs: dict[str, Output] = {}
     names = [*recipe.requirements.host, *recipe.requirements.run] if arguments.wheel else [recipe.name]
-    for outcome in run_packages(make_run(environment, names, Options(profile="speed", test=False))) if names else []:
-        if outcome.error is not None:
-            raise outcome.error
-        if outcome.output is not None:
-            outputs[outcome.name] = outcome.output
+    options = Options(profile="speed", test=False)
+    outputs = outputs_of(run_packages(make_run(environment, names, options))) if names else {}
     mine = outputs.pop(recipe.name, None)
-    variants = {"a speed": named(environment, mine, folder / "a") if mine else arguments.wheel}
+    variants = {"a speed": environment.named(mine) if mine else arguments.wheel}
     if arguments.against:
         variants["b size"] = arguments.against
     else:
@@ -203,15 +194,9 @@ def wheels_of(
         else:
             built = Outcome(name=recipe.name, state="failed")
             size = build_package(run, recipe, key, outputs, built)
-        variants["b size"] = named(environment, size, folder / "b")
+        variants["b size"] = environment.named(size)
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
-    return variants, [named(environment, output, folder / "needed") for output in needed]
-
-
-def named(environment: Environment, output: Output, folder: Path) -> Path:
-    """Return a copy of the wheel under its own name, which tells what it is."""
-    folder.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(environment.store.get(output.kind, output.sha256), folder / output.filename))
+    return variants, [environment.named(output) for output in needed]
 
 
 def in_pyodide(
@@ -308,21 +293,14 @@ def document(results: Results) -> dict[str, object]:
     }
 
 
-def print_table(results: Results) -> None:
+def print_results(results: Results) -> None:
     """Print milliseconds of every variant, and the geometric mean of each over (a) in Node."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("ms")
-    for variant in results.rounds:
-        table.add_column(variant, justify="right")
-    for case in results.cases():
-        cells = (results.median(variant, case) for variant in results.rounds)
-        table.add_row(case, *("" if cell is None else f"{cell:.2f}" for cell in cells))
-    means = (results.geometric_mean(variant, "a speed node") for variant in results.rounds)
-    table.add_row("mean / a node", *("" if mean is None else f"{mean:.2f}" for mean in means))
-    console = Console(highlight=False, width=150)
-    console.print(table)
-    console.print("wheel bytes: " + ", ".join(f"{name} {size:,}" for name, size in results.bytes.items()))
-    console.print("below the table in docs: " + stamp(results.wheels, datetime.now(UTC).date().isoformat()), width=1000)
+    rows = {case: [results.median(variant, case) for variant in results.rounds] for case in results.cases()}
+    rows["mean / a node"] = [results.geometric_mean(variant, "a speed node") for variant in results.rounds]
+    cells = ((name, *("" if cell is None else f"{cell:.2f}" for cell in row)) for name, row in rows.items())
+    print_table(("ms", *results.rounds), cells, right=[*results.rounds])
+    print("wheel bytes: " + ", ".join(f"{name} {size:,}" for name, size in results.bytes.items()))
+    print("below the table in docs: " + stamp(results.wheels, datetime.now(UTC).date().isoformat()))
 
 
 def plot(results: Results) -> str:

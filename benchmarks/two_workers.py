@@ -13,20 +13,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.server
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +29,15 @@ import distributed
 from caches import IMAGE, make_cache
 
 from emwheels.checkout import Checkout, find_project
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
+from emwheels.pipeline.environment import environment_of
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of
-from emwheels.target import load_targets
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
-from registry import LocalRegistry, free_port
+from loopback import free_port, serving_folder
+from packed import tar_gz
+from registry import LocalRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,8 +70,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     real = find_project(Path(__file__).parent)
-    targets = load_targets(real.targets_file)
-    image = Environment(real, targets, targets.get(None), board=Board()).service_image
+    image = environment_of(real).service_image
     needs = graph([int(width) for width in arguments.widths.split(",")])
     rows = []
     for workers in (1, 2):
@@ -144,29 +138,14 @@ def run(
 @contextmanager
 def sources(folder: Path) -> Iterator[Source]:
     """Serve archives on loopback; give a function that adds one: name -> its URL and sha256."""
-    folder.mkdir()
+    with serving_folder(folder) as address:
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_arguments: object) -> None:
-            pass
+        def add(name: str) -> tuple[str, str]:
+            path = folder / f"{name}-1.0.tar.gz"
+            path.write_bytes(tar_gz({f"{name}-1.0/one.c": f"int {name}(void) {{ return 1; }}\n"}))
+            return f"{address}/{path.name}", sha256_of(path)
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-    def add(name: str) -> tuple[str, str]:
-        code = f"int {name}(void) {{ return 1; }}\n".encode()
-        path = folder / f"{name}-1.0.tar.gz"
-        with tarfile.open(path, "w:gz") as archive:
-            member = tarfile.TarInfo(f"{name}-1.0/one.c")
-            member.size = len(code)
-            archive.addfile(member, io.BytesIO(code))
-        return f"http://127.0.0.1:{server.server_port}/{path.name}", sha256_of(path)
-
-    try:
         yield add
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def make_project(

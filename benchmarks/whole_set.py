@@ -24,15 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caches import IMAGE, SOURCES, make_cache
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import environment_of
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
+from emwheels.progress import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +79,11 @@ def main() -> int:
 
 def run(project: Checkout, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
     """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     began = time.monotonic()
     outcomes = run_packages(make_run(environment, names, options))
     seconds = time.monotonic() - began
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
+    outputs_of(outcomes)
     return outcomes, seconds
 
 
@@ -111,13 +105,19 @@ def package(cold: Outcome, warm: Outcome) -> dict[str, Any]:
 def show(result: dict[str, Any]) -> None:
     """Print a table of the packages, the longest first, and one of the whole."""
     rows = sorted(result["packages"].items(), key=lambda item: -item[1]["cold"])
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "cold s", "warm ccache s", "/ cold", "from ccache", "same bytes"):
-        table.add_column(heading, justify="left" if heading == "package" else "right")
-    for name, row in rows:
-        said = (f"{row['cold']:.1f}", f"{row['warm ccache']:.1f}", f"{row['warm / cold']:.2f}", row["from ccache"])
-        table.add_row(name, *said, "yes" if row["same bytes"] else "NO")
-    Console(highlight=False, width=120).print(table)
+    headings = ("package", "cold s", "warm ccache s", "/ cold", "from ccache", "same bytes")
+    cells = (
+        (
+            name,
+            f"{row['cold']:.1f}",
+            f"{row['warm ccache']:.1f}",
+            f"{row['warm / cold']:.2f}",
+            row["from ccache"],
+            "yes" if row["same bytes"] else "NO",
+        )
+        for name, row in rows
+    )
+    print_table(headings, cells, right=headings[1:])
     print(", ".join(f"{what} {seconds:,.1f} s" for what, seconds in result["seconds"].items()))
 
 

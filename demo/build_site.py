@@ -27,12 +27,10 @@ from emwheels.bundle import RUNTIME, make_lock
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.progress import Board
 from emwheels.serve import serve
-from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -159,13 +157,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--difference", action="store_true", help="show what the page adds, and build nothing")
     arguments = parser.parse_args(argv)
     project = find_project(HERE)
-    targets = load_targets(project.targets_file)
     site = (arguments.output or project.dist / "demo").resolve()
     try:
         if arguments.difference:
             with tempfile.TemporaryDirectory() as folder:
                 return difference.show(project_wheel("inkreader", Path(folder)))
-        build_site(site, Environment(project, targets, targets.get(None), board=Board()))
+        build_site(site, environment_of(project))
         size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
         print(f"{site}: {size:,} bytes", flush=True)
         if not arguments.no_serve:

@@ -15,9 +15,7 @@ from pathlib import Path
 from build_site import build_site
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import environment_of
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
@@ -28,8 +26,7 @@ from demo_browser import drive, served  # noqa: E402
 def main() -> int:
     """Build, take the pictures, and return the exit status."""
     project = find_project(HERE)
-    targets = load_targets(project.targets_file)
-    environment = Environment(project, targets, targets.get(None), board=Board())
+    environment = environment_of(project)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "pictures"
         folder.mkdir()

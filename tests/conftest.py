@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -19,6 +16,7 @@ from textwrap import dedent
 import platformdirs
 import pytest
 from hypothesis import settings
+from loopback import serving_folder
 from packed import tar_gz
 
 from emwheels.checkout import Checkout
@@ -191,18 +189,8 @@ class TinyProject:
 @pytest.fixture(scope="session")
 def http_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_folder(folder) as address:
+        yield folder, address
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from rich.progress import TaskID
 
@@ -78,3 +80,17 @@ class Board:
         if progress is not None and row is not None and sys.stderr.isatty():
             of = f" of {total / 1e6:.1f}" if total else ""
             progress.update(row, description=escape(f"{name}: {done / 1e6:.1f}{of} MB"))
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> None:
+    """Print ``rows`` to standard output, every cell to the letter, below ``headings`` if there are any.
+
+    Columns whose heading is in ``right`` are flush right. Long cells are folded to the width of the terminal.
+    """
+    table = Table(box=None, pad_edge=False, show_header=bool(headings))
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = shutil.get_terminal_size((160, 24)).columns
+    Console(highlight=False, markup=False, width=width).print(table)

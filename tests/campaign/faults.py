@@ -14,9 +14,7 @@ Needs root, as the cache is put on a small file system of its own that can be fi
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
-import http.server
 import json
 import os
 import random
@@ -25,7 +23,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -34,12 +31,13 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from loopback import serving_folder
 
 from conftest import CHECKOUT, SETUPTOOLS, SHARED, TinyProject
 from emwheels.checkout import find_project
-from emwheels.pipeline.environment import Environment
-from emwheels.progress import Board
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import environment_of
 
 LIBRARY = """
     build:
@@ -280,7 +278,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=54, metavar="N", help="how many (54)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     arguments = parser.parse_args()
-    with small_disk() as folder, served(folder / "served") as address:
+    with small_disk() as folder, serving_folder(folder / "served") as address:
         campaign = Campaign(make_project(folder, address), arguments.seed)
         campaign.finish(campaign.start())
         campaign.check(set())
@@ -311,8 +309,7 @@ def main() -> int:
 def make_project(folder: Path, address: str) -> TinyProject:
     """Return a project of two libraries and a wheel that links one, with an empty store but for setuptools."""
     real = find_project(CHECKOUT)
-    targets = load_targets(real.targets_file)
-    environment = Environment(real, targets, targets.get(None), board=Board())
+    environment = environment_of(real)
     _ = environment.toolchain
     root, cache = folder / "project", folder / "cache"
     for path in (cache, root / "recipes", root / "patches"):
@@ -354,22 +351,6 @@ def small_disk():
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
         folder.rmdir()
-
-
-@contextmanager
-def served(folder: Path):
-    """Serve ``folder`` on loopback and give its address."""
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_arguments: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
 
 
 if __name__ == "__main__":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING, Protocol
 from xml.etree import ElementTree as ET
 
 import pytest
+from synthetic_wheels import make_wheel
 
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from emwheels.harness.model import EngineResult
@@ -52,34 +53,24 @@ def test_after(): assert len(bytearray(2**20)) == 2**20
 
 class Run(Protocol):
     def __call__(
-        self, engine: str, tests: dict[str, str], *, requires: str = "", test_seconds: float = 5
+        self, engine: str, tests: dict[str, str], *, requires: Sequence[str] = (), test_seconds: float = 5
     ) -> EngineResult: ...
-
-
-def make_wheel(folder: Path, name: str, version: str, source: str, requires: str = "") -> Path:
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{name}.py", source)
-        archive.writestr(f"{info}/METADATA", metadata)
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-    return wheel
 
 
 @pytest.fixture
 def run(
     testing_image: Image, runtime: Path, playwright_core: Path, harness_wheels: tuple[Path, ...], tmp_path: Path
 ) -> Run:
-    def run(engine: str, tests: dict[str, str], *, requires: str = "", test_seconds: float = 5) -> EngineResult:
+    def run(
+        engine: str, tests: dict[str, str], *, requires: Sequence[str] = (), test_seconds: float = 5
+    ) -> EngineResult:
         recipe = tmp_path / "recipe"
         recipe.mkdir()
         for name, text in tests.items():
             (recipe / name).write_bytes(text.encode("latin-1"))
         wheels = [
-            make_wheel(tmp_path, "demo", "1.0", "ANSWER = 42\n", f"Requires-Dist: numpy\n{requires}"),
-            make_wheel(tmp_path, "numpy", "2.4.3", "OURS = True\n"),
+            make_wheel(tmp_path, "demo", requires=["numpy", *requires], files={"demo.py": "ANSWER = 42\n"}),
+            make_wheel(tmp_path, "numpy", "2.4.3", files={"numpy.py": "OURS = True\n"}),
         ]
         results = run_tests(
             image=testing_image,
@@ -143,7 +134,7 @@ def test_no_tests(run: Run) -> None:
 
 
 def test_what_is_not_on_the_index_is_not_had_from_elsewhere(run: Run) -> None:
-    result = run("node", {"test_good.py": GOOD}, requires="Requires-Dist: pandas\n")
+    result = run("node", {"test_good.py": GOOD}, requires=["pandas"])
     (case,) = result.cases
     assert (case.nodeid, case.outcome) == ("boot", "error")
     assert "pandas" in case.message

@@ -339,9 +339,8 @@ def test_test_file_with_a_syntax_error(built):
 @pytest.mark.image
 def test_test_that_never_returns(built):
     tests = {"test_a.py": "def test_hang():\n    while True: pass\n\ndef test_after(): pass\n"}
-    started = time.monotonic()
     done = try_tests(built, tests, "--test-seconds", "5")
     assert done.status == 8
     assert "test_a.py::test_hang" in done.err
+    assert "still running after 5 s" in done.err
     assert "1 passed, 1 failed" in done.err
-    assert time.monotonic() - started < 90

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import distributed
 import pytest
-from registry import LocalRegistry, free_port
+from registry import LocalRegistry
 from tiny_library import LIBRARY_META
 
 import emwheels
@@ -52,11 +53,12 @@ def cluster(make_tiny_project, tmp_path):
 
     def start(*names, env=None, address=""):
         if not address:
-            port = free_port()
-            scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-            scheduler += ["--port", str(port), "--no-dashboard"]
-            processes.append(subprocess.Popen(scheduler, stderr=subprocess.DEVNULL))
-            address = f"tcp://127.0.0.1:{port}"
+            file = tmp_path / f"scheduler{len(processes)}"
+            scheduler = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+            scheduler += ["--scheduler-file", str(file), "--no-dashboard"]
+            with file.with_suffix(".log").open("wb") as log:
+                processes.append(subprocess.Popen(scheduler, stdout=log, stderr=log))
+            address = scheduler_address(file, processes[-1])
         workers = []
         for name in names:
             own = make_tiny_project(tmp_path / name).env | (env or {}).get(name, {})
@@ -75,6 +77,15 @@ def cluster(make_tiny_project, tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def scheduler_address(file, process):
+    """Return what a scheduler writes to its file when it listens."""
+    while True:
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return json.loads(file.read_text())["address"]
+        assert process.poll() is None, file.with_suffix(".log").read_text()
+        time.sleep(0.05)
 
 
 def recipes(project):
@@ -120,8 +131,8 @@ def other_code(tmp_path):
     """A PYTHONPATH with this library, a line of it changed."""
     root = Path(emwheels.__file__).parent
     copy = shutil.copytree(root, tmp_path / "other" / "emwheels", ignore=shutil.ignore_patterns("__pycache__"))
-    with (copy / "wasm.py").open("a") as file:
-        file.write("# changed\n")
+    changed = copy / "errors.py"
+    changed.write_text(f"{changed.read_text()}# changed\n")
     return str(copy.parent)
 
 

@@ -21,9 +21,13 @@ def add(number):
         file.seek(0)
         file.truncate()
         file.write(f"{now + number} {max(now + number, most)}")
+        return max(now + number, most)
 
-add(1)
-time.sleep(0.3)
+most, until = add(1), time.monotonic() + 60
+while most < 3 and time.monotonic() < until:  # however slow the others start
+    time.sleep(0.01)
+    most = add(0)
+time.sleep(0.3)  # a fourth would come up
 add(-1)
 """
 GOALS = [f"goal{number}" for number in range(5)]

@@ -14,6 +14,7 @@ import httpx
 import obstore
 import pytest
 from index_reader import problems
+from loopback import free_port
 from ssh_server import ROOT, USER, ssh_server
 from synthetic_wheels import WASM, make_wheel
 
@@ -45,11 +46,6 @@ def wait_for(port, process):
         assert process.poll() is None, "the server ended"
         time.sleep(0.1)
     pytest.fail("the server does not listen")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +106,8 @@ def bucket(s3, monkeypatch):
         if httpx.put(signed).status_code in (200, 409):
             break
         time.sleep(0.2)
+    else:
+        pytest.fail("no bucket can be made")
     return f"s3://wheels/{time.time_ns()}"
 
 
@@ -266,14 +264,32 @@ def test_the_command_publishes_over_ssh(source, remote, tiny_project):
     assert problems(place_of(remote).read, BASE) == []
 
 
-def test_a_killed_rsync_leaves_what_a_reader_can_use(source, remote, tmp_path, monkeypatch):
+ENDED_IN_THE_MIDDLE = """\
+#!/bin/sh
+case " $* " in
+*" --mkpath "*) ;;
+*) exec {rsync} "$@" ;;
+esac
+{rsync} --bwlimit=200 "$@" &
+while kill -0 $! 2>/dev/null; do
+    if find "{published}" -name "*big*" -size +100k | grep -q .; then
+        kill $!
+        break
+    fi
+    sleep 0.05
+done
+wait $!
+"""
+
+
+def test_a_killed_rsync_leaves_what_a_reader_can_use(source, remote, published, tmp_path, monkeypatch):
     """rsync is ended in the middle of a large wheel: the next run has it whole, and nobody saw a part."""
     publish_to(source, place_of(remote), base_url=BASE)
     big = make_wheel(tmp_path / "big", "big", files={"big/data.bin": os.urandom(3_000_000)})
     index.publish(source.root, big, big.name)
     slow = tmp_path / "slow"
     slow.mkdir()
-    (slow / "rsync").write_text(f'#!/bin/sh\nexec timeout 2 {shutil.which("rsync")} --bwlimit=200 "$@"\n')
+    (slow / "rsync").write_text(ENDED_IN_THE_MIDDLE.format(rsync=shutil.which("rsync"), published=published))
     (slow / "rsync").chmod(0o755)
     with monkeypatch.context() as during:
         during.setenv("PATH", f"{slow}:{os.environ['PATH']}")

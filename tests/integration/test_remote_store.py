@@ -264,23 +264,42 @@ def test_one_project_builds_and_others_reuse(  # noqa: PLR0917
     assert "remote store unavailable" in done.err
 
 
+PULLER = """\
+import sys, time
+from pathlib import Path
+from emwheels.fetch.download import Downloader
+from emwheels.outputs.builds import Builds
+from emwheels.outputs.remote.open import open_remote
+from emwheels.store import Store
+
+save = Downloader.save
+
+def stop_in_the_middle(self, url, path, progress):
+    def stop(done, total):
+        progress(done, total)
+        if done > 1_000_000:
+            print("in the middle", flush=True)
+            time.sleep(1000)
+    save(self, url, path, stop)
+
+Downloader.save = stop_in_the_middle
+Builds(Store(Path(sys.argv[1])), open_remote(sys.argv[2]), say=print).get(sys.argv[3])
+"""
+
+
 def test_interrupted_while_pulling(registry, machine, tmp_path):
-    """A puller is killed while it downloads; the next one ends right."""
+    """A puller is killed while it downloads; the next one goes on there and ends right."""
     origin = machine("origin", registry)
     key, record = make_build(origin.store, wheel=random.Random(1).randbytes(60_000_000))
     origin.add(key, record)
-    script = (
-        "import sys; from pathlib import Path; from emwheels.store import Store;"
-        "from emwheels.outputs.builds import Builds; from emwheels.outputs.remote.open import open_remote\n"
-        "Builds(Store(Path(sys.argv[1])), open_remote(sys.argv[2])).get(sys.argv[3])"
-    )
-    puller = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "two"), registry.url, key])
-    partial = tmp_path / "two" / "partial" / f"sha256-{record['output']['sha256']}"
-    while puller.poll() is None and not (partial.exists() and partial.stat().st_size > 1_000_000):
-        time.sleep(0.002)
-    assert puller.poll() is None, "it was to be killed while it downloads"
-    puller.kill()
-    puller.wait()
+    command = [sys.executable, "-c", PULLER, str(tmp_path / "two"), registry.url, key]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as puller:
+        try:
+            assert puller.stdout.readline() == "in the middle\n"
+        finally:
+            puller.kill()
+    (partial,) = (tmp_path / "two" / "partial").glob("sha256-*")
+    assert 0 < partial.stat().st_size < 60_000_000
     two = machine("two", registry)
     assert two.get(key) == (record, "remote")
     assert two.store.get("wheels", record["output"]["sha256"]).stat().st_size == 60_000_000

@@ -11,7 +11,8 @@ import brotli
 import httpx
 import pytest
 from faulty_index import FAULTS, Site, wheel
-from web_servers import CONFIGURATION, SITE, caddy, free_port, nginx, run_inside
+from loopback import free_port
+from web_servers import CONFIGURATION, SITE, caddy, nginx, run_inside
 
 from emwheels.serve import configuration
 from emwheels.serve.rules import COMMON_HEADERS, FOREVER, PREFLIGHT_HEADERS, REVALIDATE, SIMPLE_JSON, SIMPLE_JSON_FILE
@@ -62,7 +63,10 @@ def built_in(site, project):
     command = project.command("serve", str(site), "--port", "0", "--quiet")
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=project.env, text=True) as run:
         try:
-            yield re.search(r"http://\S+:\d+", run.stdout.readline())[0]
+            said = run.stdout.readline()
+            found = re.search(r"http://\S+:\d+", said)
+            assert found, f"the server ended: {said}"
+            yield found[0]
         finally:
             run.terminate()
 

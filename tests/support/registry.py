@@ -7,11 +7,12 @@ import contextlib
 import http.server
 import json
 import socket
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import free_port, serving
 
 from emwheels.image.model import Mount
 
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
 HTPASSWD = "builder:$2b$05$Mqzfq10EHgvn.EhLPIUaUuviM632qzlWXR9bBvjg/S7N3sv5d9Tsu\n"
 """bcrypt of PASSWORD, with the fewest rounds."""
 USER, PASSWORD = "builder", "correct-horse"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
@@ -121,12 +115,5 @@ def token_server() -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
             self.end_headers()
             self.wfile.write(content)
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/token", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Handler) as address:
+        yield f"{address}/token", asked

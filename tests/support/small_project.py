@@ -14,6 +14,8 @@ from emwheels.cli.main import main
 if TYPE_CHECKING:
     import pytest
 
+    from emwheels.pipeline.environment import Environment
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -67,3 +69,11 @@ def make_command(
     for name in ("EMWHEELS_REMOTE", "EMWHEELS_PUSH"):
         monkeypatch.delenv(name, raising=False)
     return Command(root, capsys)
+
+
+def make_command_in(
+    environment: Environment, module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Return the command for the project of ``environment``, which `emwheels.cli` MODULE opens in place of its own."""
+    monkeypatch.setattr(f"emwheels.cli.{module}.open_environment", lambda arguments, project, targets: environment)
+    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)

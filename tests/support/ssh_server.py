@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from web_servers import free_port
+from loopback import free_port
 
 from emwheels.image.model import Mount
 

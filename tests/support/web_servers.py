@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from loopback import free_port
 
 from emwheels.image.model import Mount
 from emwheels.serve import configuration
@@ -41,12 +41,6 @@ http {{
 }}
 """
 """What a Debian installation has around a server: nothing here but folders that an ordinary user may write."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 import zipfile
@@ -10,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from textwrap import dedent
 
 import pytest
+from packed import tar_gz
+from sample_target import TARGET
 
 from emwheels.build.compile import BuildInputs, build
 from emwheels.build.compiler_cache import Hits
@@ -21,18 +22,7 @@ from emwheels.image.places import WORK
 from emwheels.image.processes import Completed
 from emwheels.image.toolchain import Toolchain
 from emwheels.recipe.load import load_recipe
-from emwheels.target import Target
 
-TARGET = Target(
-    name="314.0.7",
-    python="3.14.2",
-    abi="pyemscripten_2026_0",
-    emscripten="5.0.3",
-    runtime="",
-    runtime_sha256="",
-    cflags=(),
-    ldflags=(),
-)
 SHA256 = "0123456789abcdef" * 4
 
 
@@ -57,15 +47,6 @@ class Pretended:
         return Completed(argv=tuple(argv), status=self.status, seconds=2.5, peak_kib=1000)
 
 
-def pack(path, members):
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return path
-
-
 @pytest.fixture
 def given(tmp_path):
     """A function that makes the inputs of a build from the rest of a meta.yaml."""
@@ -81,7 +62,8 @@ def given(tmp_path):
         if patch:
             (tmp_path / "patches" / "demo").mkdir(parents=True)
             (tmp_path / "patches" / "demo" / "0001-x.patch").write_text(patch)
-        stored = pack(tmp_path / SHA256, {"demo-1.0/setup.py": "pass\n"})
+        stored = tmp_path / SHA256
+        stored.write_bytes(tar_gz({"demo-1.0/setup.py": "pass\n"}))
         wheel = tmp_path / "wheel"
         wheel.write_bytes(b"wheel")
         return BuildInputs(
@@ -267,7 +249,8 @@ def install(work):
 
 
 def test_library_archive_holds_what_was_installed_and_not_what_was_given(given, start, tmp_path):
-    before = pack(tmp_path / "other.tar.gz", {"lib/libother.a": "x", "include/other.h": "y"})
+    before = tmp_path / "other.tar.gz"
+    before.write_bytes(tar_gz({"lib/libother.a": "x", "include/other.h": "y"}))
     image = Pretended(act=install)
     built = start(given(LIBRARY, libraries=[before]), image)
     work = image.runs[0]["mounts"][0].host

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from sample_run import make_environment
-from small_project import make_command
+from small_project import make_command_in
 from synthetic_wheels import OLD_WASM, make_wheel
 
 
@@ -17,8 +17,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.audit.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "audit", monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from sample_run import add_recipe, keep, make_environment
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.build.compiler_cache import Hits
 from emwheels.errors import BuildError, HarnessError
@@ -50,8 +50,7 @@ def outcomes(monkeypatch):
 
 @pytest.fixture
 def command(environment, outcomes, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.build.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "build", monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("more", [[], ["--remote", REMOTE, "--offline"]])

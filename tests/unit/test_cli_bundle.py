@@ -7,7 +7,7 @@ import json
 
 import pytest
 from sample_run import RELEASE, make_environment
-from small_project import make_command
+from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
 
 from emwheels.fetch.registries import Offer, Resource
@@ -55,9 +55,8 @@ def pypi(monkeypatch, tmp_path, environment):
 
 @pytest.fixture
 def command(environment, pypi, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.bundle.open_environment", lambda arguments, project, targets: environment)
     monkeypatch.setattr("emwheels.cli.bundle.read_release", lambda target, runtime: RELEASE)
-    command = make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    command = make_command_in(environment, "bundle", monkeypatch, capsys)
     command("index", "add", make_wheel(tmp_path / "made", "app", tag=WASM, requires=["lib"]))
     return command
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sample_run import RELEASE, add_recipe, make_environment
-from small_project import make_command
+from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
 
 from emwheels.errors import FetchError
@@ -49,9 +49,8 @@ def pypi(monkeypatch):
 
 @pytest.fixture
 def command(environment, pypi, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.explain.open_environment", lambda arguments, project, targets: environment)
     monkeypatch.setattr("emwheels.cli.explain.read_release", lambda target, runtime: RELEASE)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "explain", monkeypatch, capsys)
 
 
 def test_a_wheel_of_the_index_is_taken(command, pypi, tmp_path):

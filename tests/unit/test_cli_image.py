@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sample_run import IMAGE, TEST_IMAGE, make_environment
 from sample_target import TARGET
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.errors import ImageError
 from emwheels.image.debian import ImageRecord
@@ -21,8 +21,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.image.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "image", monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packed import tar_gz
 from sample_run import LIBRARY, add_recipe, make_environment
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.errors import RecipeError
 
@@ -39,8 +39,7 @@ def locked(monkeypatch, environment):
 def command(environment, locked, monkeypatch, capsys):
     monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda: None)
     monkeypatch.setattr("emwheels.cli.lock.pip_configuration", lambda: None)  # half a second, to start pip
-    monkeypatch.setattr("emwheels.cli.lock.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "lock", monkeypatch, capsys)
 
 
 def test_build_requirements_are_those_of_the_source(command, locked, targets):

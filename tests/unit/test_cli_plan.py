@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 from sample_run import LIBRARY, add_recipe, keep, make_environment
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.outputs.builds import Builds
 from emwheels.outputs.remote.folder import HttpFolder, LocalFolder
@@ -27,8 +27,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.plan.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "plan", monkeypatch, capsys)
 
 
 def built(environment, *names, builds=None, profile="speed"):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from sample_run import add_recipe, make_environment
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.errors import BuildError, FetchError
 from emwheels.pipeline.reproduce import Reproduction
@@ -65,8 +65,7 @@ def found(monkeypatch):
 
 @pytest.fixture
 def command(environment, found, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.reproduce.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "reproduce", monkeypatch, capsys)
 
 
 def test_the_same_bytes(command, environment, found):

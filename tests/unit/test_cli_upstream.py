@@ -6,7 +6,7 @@ import json
 
 import pytest
 from sample_run import add_recipe, keep, make_environment, wheel_of
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.errors import BuildError
 from emwheels.outputs.builds import Builds
@@ -61,8 +61,7 @@ def suites(monkeypatch):
 
 @pytest.fixture
 def command(environment, suites, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.upstream.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "upstream", monkeypatch, capsys)
 
 
 def noted(environment, name="tiny"):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sample_run import make_environment
 from sample_target import TARGET
-from small_project import make_command
+from small_project import make_command_in
 
 from emwheels.errors import FetchError
 from emwheels.verify import Verification
@@ -20,8 +20,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.verify.open_environment", lambda arguments, project, targets: environment)
-    return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
+    return make_command_in(environment, "verify", monkeypatch, capsys)
 
 
 URL = "https://wheels.example.org/simple"

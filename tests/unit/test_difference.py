@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 import zipfile
 
 import pytest
+from packed import tar_gz
 
 from emwheels.pipeline.difference import first_difference
 
@@ -21,13 +19,7 @@ def wheel(path, members, *, date=(2024, 1, 1, 0, 0, 0), mode=0o644, level=6):
 
 
 def library(path, members):
-    raw = io.BytesIO()
-    with tarfile.open(fileobj=raw, mode="w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    path.write_bytes(gzip.compress(raw.getvalue(), mtime=0))
+    path.write_bytes(tar_gz(members))
     return path
 
 

@@ -1,14 +1,15 @@
-import io
 import json
-import tarfile
 from dataclasses import replace
 
 import pytest
+from packed import tar_gz
 from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
 from emwheels.fetch.fetcher import Fetcher
+from emwheels.image.model import Image
 from emwheels.image.toolchain import emsdk, toolchain_key
+from emwheels.image.toolchain.crossenv import INSIDE
 from emwheels.store import Store, sha256_of
 from emwheels.target import EmsdkPins, Pin
 
@@ -36,11 +37,7 @@ def write_emsdk(path, *, recorded="", release=RELEASE, manifest=MANIFEST):
         "emsdk_manifest.json": json.dumps(manifest),
         "bazel/revisions.bzl": revisions,
     }
-    with tarfile.open(path, "w:gz") as tar:
-        for name, text in members.items():
-            info = tarfile.TarInfo(f"emsdk-5.0.3/{name}")
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
+    path.write_bytes(tar_gz({f"emsdk-5.0.3/{name}": text for name, text in members.items()}))
 
 
 @pytest.fixture
@@ -134,3 +131,139 @@ def test_emsdk_pins_leave_the_other_toolchain_alone(archives, fetcher):
     assert toolchain_key(pinned, "sha256:1") == toolchain_key(TARGET, "sha256:1")
     assert pinned.identity() == TARGET.identity()
     assert archives.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("tags", "manifest", "message"),
+    [
+        ("[]", json.dumps(MANIFEST), "does not know Emscripten"),
+        ('{"releases": []}', json.dumps(MANIFEST), "does not know Emscripten"),
+        ("[" * 100_000, json.dumps(MANIFEST), "does not know Emscripten"),
+        (None, "[]", "which Node"),
+        (None, '{"tools": null, "sdks": [1]}', "which Node"),
+        (None, '{"tools": ["node"], "sdks": null}', "which Node"),
+        (None, json.dumps(MANIFEST | {"tools": [NODE_TOOL | {"linux_url": "x/.."}]}), r"Node archive '\.\.'"),
+        (None, json.dumps(MANIFEST | {"tools": [NODE_TOOL | {"linux_url": "x/-rf"}]}), "Node archive '-rf'"),
+        (None, json.dumps(MANIFEST | {"tools": [NODE_TOOL | {"linux_url": None}]}), "which Node"),
+    ],
+    ids=["list", "no releases", "deep", "manifest", "numbers", "names", "dots", "option", "no address"],
+)
+def test_files_of_emsdk_that_are_none(archives, fetcher, tags, manifest, message):
+    members = {
+        "emsdk-5.0.3/emscripten-releases-tags.json": tags or json.dumps({"releases": {"5.0.3": RELEASE}}),
+        "emsdk-5.0.3/emsdk_manifest.json": manifest,
+    }
+    (archives / "5.0.3.tar.gz").write_bytes(tar_gz(members))
+    with pytest.raises(ImageError, match=message):
+        emsdk.propose_pins(TARGET, fetcher)
+
+
+# Installing it.
+
+
+class Shell(Image):
+    """Runs a script of this machine in place of each command; ``calls`` are the commands, ``seen`` what it mounted."""
+
+    def __init__(self, script):
+        super().__init__(digest="sha256:1")
+        vars(self).update(script=script, calls=[], seen={})
+
+    @property
+    def by_engine(self):
+        return False
+
+    def command(self, call):
+        self.calls.append(call)
+        given, destination = (
+            next(mount.host for mount in call.mounts if mount.inside == inside) for inside in ("/mnt/given", INSIDE)
+        )
+        self.seen.update({path.name: path.read_bytes() for path in given.rglob("*") if path.is_file()})
+        return ["sh", "-c", self.script, "sh", str(destination)]
+
+
+FLAGS = 'echo \'{"cflags": "-fPIC", "ldflags": "-sSIDE_MODULE=1"}\' > "$1/flags.json"'
+
+
+@pytest.fixture
+def pinned(archives, fetcher):
+    return replace(TARGET, emsdk=emsdk.propose_pins(TARGET, fetcher))
+
+
+@pytest.fixture
+def install(pinned, fetcher, tmp_path):
+    def install(script, target=pinned):
+        image = Shell(script)
+        log = tmp_path / "logs" / "emsdk.log"
+        emsdk.make_emsdk(target, tmp_path / "installed", image=image, fetcher=fetcher, say=lambda _text: None, log=log)
+        return image
+
+    return install
+
+
+def test_what_is_installed_is_given_every_file_and_no_network(install, tmp_path):
+    image = install(f'{FLAGS}; ls "$1" > "$1/there"')
+    ((call),) = image.calls
+    assert call.argv == ["sh", "/mnt/given/emsdk.sh", "5.0.3"]
+    assert not call.network
+    assert image.seen[f"{RELEASE}-wasm-binaries.tar.xz"] == b"binaries"
+    assert image.seen[NODE] == b"node"
+    assert image.seen["xbuildenv.tar"] == b"crossenv"
+    assert call.env["GIT_CONFIG_VALUE_0"] == "https://github.com/emscripten-core/emsdk.git"
+    assert (tmp_path / "installed" / "there").read_text() == "flags.json\nthere\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archives", "installed", "logs", "store"], "all is gone"
+
+
+def test_a_step_that_fails_is_said_with_its_last_lines(install, tmp_path):
+    with pytest.raises(ImageError, match="could not be installed:\nline 5\n") as caught:
+        install("for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $n; done; exit 3")
+    assert caught.value.message.endswith("line 12")
+    assert str(tmp_path / "logs" / "emsdk.log") in caught.value.hint
+    assert "line 1\n" in (tmp_path / "logs" / "emsdk.log").read_text()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ['{"cflags": "-O2", "ldflags": "-sSIDE_MODULE=1"}', '{"cflags": "-fPIC", "ldflags": ""}', "{}", "[]", "", "no"],
+)
+def test_flags_that_make_no_side_module_are_refused(install, flags):
+    with pytest.raises(ImageError, match=r"314\.0\.7 gives flags that do not make a side module"):
+        install(f"printf '%s' '{flags}' > \"$1/flags.json\"")
+
+
+def test_a_script_that_leaves_no_flags_is_refused(install):
+    with pytest.raises(ImageError, match="gives flags that do not make a side module"):
+        install("true")
+
+
+def test_another_file_than_the_pinned_one_is_not_installed(install, archives, pinned, tmp_path):
+    (archives / NODE).write_bytes(b"another")
+    wrong = replace(pinned, emsdk=replace(pinned.emsdk, node=replace(pinned.emsdk.node, sha256="4" * 64)))
+    with pytest.raises(FetchError, match="expected sha256 4444"):
+        install("true", wrong)
+    assert not (tmp_path / "installed").exists()
+
+
+def test_pins_that_emsdk_contradicts_are_refused(install, archives, fetcher, pinned):
+    write_emsdk(archives / "5.0.3.tar.gz", recorded="1" * 64)
+    source = Pin(url=pinned.emsdk.source.url, sha256=sha256_of(archives / "5.0.3.tar.gz"))
+    with pytest.raises(FetchError, match=f"revisions.bzl says {'1' * 64}"):
+        install("true", replace(pinned, emsdk=replace(pinned.emsdk, source=source)))
+
+
+def test_without_pins_nothing_is_installed(install, tmp_path):
+    with pytest.raises(ImageError, match="does not pin the emsdk toolchain"):
+        install("true", TARGET)
+    assert not (tmp_path / "installed").exists()
+
+
+def test_archives_from_a_server(fetcher, archives, monkeypatch):
+    asked = []
+
+    def fetch(url, sha256):
+        asked.append(url)
+        return fetcher.take(archives / url.rpartition("/")[2], sha256)
+
+    monkeypatch.setattr(fetcher, "fetch", fetch)
+    monkeypatch.setenv("EMWHEELS_EMSDK_ARCHIVES", "https://mirror.example.org/emsdk/")
+    assert emsdk.propose_pins(TARGET, fetcher).complete
+    assert {url.rpartition("/")[0] for url in asked} == {"https://mirror.example.org/emsdk"}

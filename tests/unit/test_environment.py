@@ -20,7 +20,7 @@ from emwheels.fetch.npm import npm_package
 from emwheels.image.debian import ImageRecord
 from emwheels.image.processes import Completed
 from emwheels.image.rootfs import RootFs
-from emwheels.pipeline.environment import Environment
+from emwheels.pipeline.environment import Environment, environment_of
 
 DIGEST = "sha256:" + "7" * 64
 REFERENCE = f"registry.example.org/image@{DIGEST}"
@@ -39,6 +39,16 @@ def environment(given, monkeypatch):
     for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE", "EMWHEELS_ENTER"):
         monkeypatch.delenv(name, raising=False)
     return Environment(given.project, given.targets, given.target, board=Lines())
+
+
+def test_the_environment_of_a_project_is_for_a_target_of_its_own():
+    project = find_project(Path(__file__))
+    found = environment_of(project)
+    assert (found.project, found.target.name) == (project, found.targets.default)
+    other = next(name for name in found.targets.targets if name != found.targets.default)
+    assert environment_of(project, other).target.name == other
+    with pytest.raises(UsageError, match=r"9\.9"):
+        environment_of(project, "9.9")
 
 
 # The image.

@@ -6,13 +6,13 @@ import json
 import platform
 import re
 import socket
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from loopback import serving
 
 from emwheels.errors import FetchError
 from emwheels.fetch import download
@@ -74,15 +74,9 @@ def site() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if cut else body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site.url = f"http://127.0.0.1:{server.server_port}"
     site.files["/a-1.tar.gz"] = CONTENT
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as site.url:
+        yield site
 
 
 @dataclass
@@ -185,6 +179,13 @@ def test_a_damaged_store_entry_is_fetched_again(site: Site, bench: Bench) -> Non
     path.chmod(0o644)
     path.write_bytes(b"rot")
     assert bench.fetcher().fetch(f"{site.url}/a-1.tar.gz", SHA).path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("url", ["http://user:secret@a.invalid/\0", "https://user:secret@a.invalid:port/x"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(FetchError) as caught:
+        download.Downloader(attempts=1).get(url)
+    assert "secret" not in caught.value.message
 
 
 def test_a_file_over_the_limit(site: Site, tmp_path: Path) -> None:

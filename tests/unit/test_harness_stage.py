@@ -6,17 +6,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from synthetic_wheels import make_wheel
 
 from emwheels.errors import HarnessError
 from emwheels.harness import stage
 from emwheels.harness.model import Suite
-
-
-def make_wheel(folder: Path, name: str, version: str = "1.0") -> Path:
-    wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{name}-{version}.dist-info/RECORD", f"{name}\n")
-    return wheel
 
 
 def do_stage(
@@ -49,7 +43,9 @@ def test_index_has_every_wheel_with_its_hash(tmp_path: Path) -> None:
     assert (folder / "wheels" / demo.name).read_bytes() == demo.read_bytes()
     assert (folder / "simple/micropip/index.html").is_file()
     assert job["names"] == ["demo-pkg"]
-    assert job["records"] == {"demo-pkg": hashlib.sha256(b"demo_pkg\n").hexdigest()}
+    with zipfile.ZipFile(demo) as archive:
+        record = archive.read("demo_pkg-1.0.dist-info/RECORD")
+    assert job["records"] == {"demo-pkg": hashlib.sha256(record).hexdigest()}
     assert job["files"] == ["test_a.py"]
     assert (job["root"], job["paths"], job["options"]) == ("/lib/site", ["a"], ["-x"])
     assert job["requirements"] == ["Demo.pkg==1.0", "hypothesis"]

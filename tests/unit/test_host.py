@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from packed import tar_gz
 
 from emwheels.build.cross_packages import CrossPackage, add_cross_packages, check_native_packages
 from emwheels.build.libraries import unpack_libraries
@@ -114,10 +113,7 @@ def test_libraries_share_a_prefix(tmp_path):
     archives = []
     for name in ("a", "b"):
         path = tmp_path / f"{name}.tar.gz"
-        with tarfile.open(path, "w:gz") as tar:
-            info = tarfile.TarInfo(f"lib/lib{name}.a")
-            info.size = 1
-            tar.addfile(info, io.BytesIO(name.encode()))
+        path.write_bytes(tar_gz({f"lib/lib{name}.a": name}))
         archives.append(path)
     libs = tmp_path / "libs"
     assert unpack_libraries(archives, libs) == {"lib/liba.a", "lib/libb.a"}

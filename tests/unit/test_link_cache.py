@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wasm_encoding import thin_archive
 
 from emwheels.build.inside import link_cache as links
 from emwheels.build.inside.link_cache import HIT, MISS, NotKept, Result, keep, read_link
@@ -130,16 +131,6 @@ def test_the_random_names_of_cmake_and_of_files_with_symbols_are_no_difference(t
         assert (tree.root / f"{name}.js").read_text() == f"fetch('{name}.wasm') c"
         assert (tree.root / f"{name}.wasm").exists()
     assert tree.noted == [MISS, HIT]
-
-
-def thin_archive(*names: str) -> bytes:
-    """Return what ``ar rcT`` of GNU binutils 2.40 writes for files that are no objects, but for their sizes."""
-    table, members = b"", b""
-    for name in names:
-        members += f"/{len(table):<15}{0:<12}{0:<6}{0:<6}{644:<8}{2:<10}`\n".encode()
-        table += f"{name}/\n".encode()
-    table += b"\n" * (len(table) % 2)
-    return b"!<thin>\n" + f"{'//':<48}{len(table):<10}`\n".encode() + table + members
 
 
 def test_the_members_of_a_thin_archive_are_looked_at(tree):

@@ -17,7 +17,7 @@ from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome, Stage, Step
-from emwheels.pipeline.run import do_step, make_run, run_packages
+from emwheels.pipeline.run import do_step, make_run, outputs_of, run_packages
 
 TEST = {"test_it.py": "def test_it(): pass\n"}
 
@@ -171,6 +171,14 @@ def test_a_failure_blocks_what_needs_it_and_nothing_else(run_all, stages, enviro
     assert "zlib: failed: it does not compile\n  see the log" in environment.board.lines
     assert published(environment) == ["lone"]
     assert not any(step.startswith("test") for step in stages.done)
+
+
+def test_outputs_are_those_of_a_run_without_errors(run_all, stages):
+    outcomes = run_all()
+    assert outputs_of(outcomes.values()) == {name: outcome.output for name, outcome in outcomes.items()}
+    stages.errors["test base"] = HarnessError("tests failed")
+    with pytest.raises(HarnessError, match="tests failed"):
+        outputs_of(run_all(retest=True).values())
 
 
 def test_all_that_failed_is_named_where_it_blocks(run_all, stages, environment):

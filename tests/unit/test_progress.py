@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 
 
 def test_phases_of_several_threads_are_on_one_board(monkeypatch, capfd):
@@ -37,3 +37,17 @@ def test_without_a_terminal_each_phase_is_a_line(monkeypatch, capfd):
         board.say("numpy", "[not markup]")
     lines = capfd.readouterr().err.splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == ["numpy: compile", "numpy: [not markup]"]
+
+
+def test_a_table_has_every_cell_to_the_letter_and_folds_long_ones(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "24")
+    print_table(("name", "bytes"), [("a[dev]", "5"), ("[bold]b", "1,234"), ("c" * 30, "")], right=("bytes",))
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert [line.split() for line in lines[:3]] == [["name", "bytes"], ["a[dev]", "5"], ["[bold]b", "1,234"]]
+    assert lines[0].index("bytes") + len("bytes") == len(lines[1]) == len(lines[2]) <= 24
+    assert "".join(line.strip() for line in lines[3:]) == "c" * 30
+
+
+def test_a_table_without_headings(capsys):
+    print_table((), [("", "a", "b")])
+    assert capsys.readouterr().out.rstrip() == "  a  b"

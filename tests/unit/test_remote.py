@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.server
 import json
-import threading
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from fake_builds import WHEEL, flipped, make_build
 from hypothesis import given
 from hypothesis import strategies as st
+from loopback import serving
 
 from emwheels.errors import UsageError
 from emwheels.outputs.builds import Builds, check_record, files_of
@@ -77,7 +77,7 @@ class Faulty:
                     return
                 self.wfile.write(rest)
 
-        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(self.folder)))
+        return serving(partial(Handler, directory=str(self.folder)))
 
 
 @pytest.fixture
@@ -86,14 +86,9 @@ def web(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     faults = Faulty(tmp_path / "www")
     faults.folder.mkdir()
-    server = faults.serve()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    faults.url = f"http://127.0.0.1:{server.server_port}/"
-    yield faults
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with faults.serve() as address:
+        faults.url = f"{address}/"
+        yield faults
 
 
 @pytest.fixture

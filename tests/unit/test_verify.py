@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import http.server
 import json
 import socket
 from pathlib import Path
 
 import pytest
 from faulty_index import FAULTS, NAMED, FaultyIndex
+from loopback import serving
 
 from emwheels.cli import main as cli
 from emwheels.errors import UsageError
+from emwheels.serve.rules import SIMPLE_JSON
 from emwheels.verify import CHECKS, verify
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -63,3 +66,23 @@ def test_the_command(index, fault, status, capsys):
 def test_only_some_projects(index, targets):
     (report,) = verify([index.url("json-garbled")], target=targets.get(None), clients=(), only=["beta_two"])
     assert report.findings == []
+
+
+@pytest.mark.parametrize("page", [b"[" * 100_000, b"[]", b'{"projects": [1], "files": 5}', b"\xff"])
+def test_pages_that_are_none_are_findings(targets, monkeypatch, page):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", SIMPLE_JSON)
+            self.end_headers()
+            self.wfile.write(page)
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with serving(Handler) as address:
+        for only in ([], ["alpha"]):
+            (report,) = verify([f"{address}/simple"], target=targets.get(None), clients=(), only=only)
+            assert "page-content" in report.checks()

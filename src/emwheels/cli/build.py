@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.build.compiler_cache import Hits
 from emwheels.cli.opening import add_profile, open_builds, open_environment
@@ -18,6 +14,7 @@ from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS, read_ledger
@@ -155,22 +152,20 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "result", "bytes", "seconds", "ccache", "tests", ""):
-        table.add_column(heading, justify="right" if heading in ("bytes", "seconds") else "left", overflow="fold")
-    for outcome in outcomes:
-        output = outcome.output
-        table.add_row(
+    rows = (
+        (
             outcome.name,
             outcome.state,
-            f"{output.size:,}" if output else "",
+            f"{outcome.output.size:,}" if outcome.output else "",
             f"{sum(outcome.phases.values()):.1f}" if outcome.phases else "",
             str(outcome.ccache) if outcome.ccache else "",
             "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items()),
-            outcome.why or (output.filename if output else ""),
+            outcome.why or (outcome.output.filename if outcome.output else ""),
         )
-    width = shutil.get_terminal_size((160, 24)).columns
-    Console(highlight=False, width=width).print(table)
+        for outcome in outcomes
+    )
+    headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "")
+    print_table(headings, rows, right=("bytes", "seconds"))
     found = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if found:
         print(f"ccache: {sum(found, Hits())}")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.cli.opening import open_environment
 from emwheels.errors import FetchError, UsageError
@@ -22,6 +19,7 @@ from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
 from emwheels.index.model import required_project
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
@@ -98,29 +96,25 @@ def _offers(name: NormalizedName, board: Board) -> Sequence[Offer] | None:
 
 
 def _print(explanation: Explanation, limit: int | None) -> None:
-    console = Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns)
     for source, name in SOURCES.items():
         candidates = [candidate for candidate in explanation.candidates if candidate.source == source]
         if not candidates:
-            console.print(f"{name}: nothing\n", markup=False)
+            print(f"{name}: nothing\n")
             continue
-        console.print(f"{name}:", markup=False)
+        print(f"{name}:")
         rows = _grouped(candidates)
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for cells in rows[:limit]:
-            table.add_row("", *(cell.replace("[", r"\[") for cell in cells))
-        console.print(table)
+        print_table((), (("", *cells) for cells in rows[:limit]))
         if limit is not None and len(rows) > limit:
-            console.print(f"  and {len(rows) - limit} more lines (--all)", markup=False)
-        console.print()
-    console.print(f"{explanation.requirement} in Pyodide {explanation.release} is installed by", markup=False)
-    table = Table(box=None, pad_edge=False, show_header=False)
+            print(f"  and {len(rows) - limit} more lines (--all)")
+        print()
+    print(f"{explanation.requirement} in Pyodide {explanation.release} is installed by")
+    chosen = []
     for client, candidate in explanation.chosen.items():
         what = "nothing" if candidate is None else f"{candidate.filename} ({SOURCES[candidate.source]})"
-        table.add_row("", client, what)
-    console.print(table)
+        chosen.append(("", client, what))
+    print_table((), chosen)
     if explanation.advice:
-        console.print(f"\n{explanation.advice}", markup=False)
+        print(f"\n{explanation.advice}")
 
 
 def _grouped(candidates: Sequence[Candidate]) -> list[tuple[str, str, str]]:

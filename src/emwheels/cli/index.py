@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
 
 from emwheels import index
 from emwheels.cli.opening import add_profile, open_environment
@@ -21,7 +17,7 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.serve.rules import headers_of, rule_of
 from emwheels.status import publish_status, refresh_status
 
@@ -276,16 +272,13 @@ def _rows(projects: Sequence[Project]) -> list[dict[str, Any]]:
 
 
 def _print_projects(projects: Sequence[Project]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("project", "file", "bytes", "since", ""):
-        table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+    rows = []
     for project in projects:
         for file in project.files:
             marks: list[str] = [project.status] if project.status != "active" else []
             marks += [f"yanked: {file.yanked}" if file.yanked else "yanked"] if file.yanked is not None else []
-            cells = (project.name, file.filename, f"{file.size:,}", file.uploaded[:10], "; ".join(marks))
-            table.add_row(*(cell.replace("[", r"\[") for cell in cells))
-    Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns).print(table)
+            rows.append((project.name, file.filename, f"{file.size:,}", file.uploaded[:10], "; ".join(marks)))
+    print_table(("project", "file", "bytes", "since", ""), rows, right=("bytes",))
 
 
 def _print_left_out(changed: Changed | None) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.cli.opening import add_profile, open_builds, open_environment
 from emwheels.pipeline.model import Options
@@ -18,6 +14,7 @@ from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import plan
 from emwheels.plan.ci_jobs import GITHUB_LEVELS, ci_levels, github, gitlab
 from emwheels.plan.planning import REMOTE, TO_BUILD
+from emwheels.progress import print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +77,10 @@ def ci_plan(planned: Sequence[Planned], service: str) -> str:
 
 
 def _print_plan(planned: Sequence[Planned]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "plan", "why"):
-        table.add_column(heading, overflow="fold")
-    for package in planned:
-        table.add_row(package.name, _STATES.get(package.state, package.state), "; ".join(package.why))
-    width = shutil.get_terminal_size((160, 24)).columns
-    Console(highlight=False, markup=False, width=width).print(table)
+    print_table(
+        ("package", "plan", "why"),
+        ((package.name, _STATES.get(package.state, package.state), "; ".join(package.why)) for package in planned),
+    )
     counts = Counter(_STATES.get(package.state, package.state) for package in planned)
     said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no recipes"
     seconds = sum(package.seconds or 0 for package in planned if package.state == TO_BUILD)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
 from emwheels.cli.opening import add_profile, open_builds, open_environment
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
+from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
@@ -98,19 +95,16 @@ def _note(found: Reproduction, path: Path, *, once: bool) -> None:
 
 
 def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("package", "same bytes", "another", "seconds", "first difference"):
-        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
-    for one in found:
-        table.add_row(
+    rows = [
+        (
             one.name,
             "yes" if one.same else "no",
             ", ".join(one.varied),
             " ".join(f"{seconds:.1f}" for seconds in one.seconds),
             "; ".join([one.difference, *one.files]) if one.difference else "",
         )
-    for name, error in failed.items():
-        table.add_row(name, "?", "", "", f"failed: {error.message.splitlines()[0]}")
-    width = shutil.get_terminal_size((160, 24)).columns
-    Console(highlight=False, markup=False, width=width).print(table)
+        for one in found
+    ]
+    rows += [(name, "?", "", "", f"failed: {error.message.splitlines()[0]}") for name, error in failed.items()]
+    print_table(("package", "same bytes", "another", "seconds", "first difference"), rows, right=("seconds",))
     print(f"{sum(one.same for one in found)} of {len(found) + len(failed)} reproduce")

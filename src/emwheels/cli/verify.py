@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.table import Table
 
 from emwheels.cli.opening import open_environment
 from emwheels.errors import IndexingError
-from emwheels.progress import Board
+from emwheels.progress import Board, print_table
 from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
 
 if TYPE_CHECKING:
@@ -82,31 +78,27 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
 
 
 def _show(reports: Sequence[Verification]) -> None:
-    console = Console(highlight=False, width=shutil.get_terminal_size((160, 24)).columns)
     for report in reports:
-        console.print(f"{report.url} for Pyodide {report.target}", markup=False)
+        print(f"{report.url} for Pyodide {report.target}")
         if report.projects:
-            console.print(_projects(report))
+            _print_projects(report)
         if not report.findings:
-            console.print("no findings\n")
+            print("no findings\n")
             continue
-        table = Table(box=None, pad_edge=False)
-        for heading in ("", "check", "where", "what was seen", "what to do"):
-            table.add_column(heading, overflow="fold")
+        rows = []
         for finding in report.findings:
             check = CHECKS[finding.check]
-            cells = (finding.severity, finding.check, finding.subject, f"{finding.message}: {check.means}", check.fix)
-            table.add_row(*(cell.replace("[", r"\[") for cell in cells))
-        console.print(table)
+            rows.append(
+                (finding.severity, finding.check, finding.subject, f"{finding.message}: {check.means}", check.fix)
+            )
+        print_table(("", "check", "where", "what was seen", "what to do"), rows)
         warnings = len(report.findings) - len(report.errors)
-        console.print(f"{len(report.errors)} errors, {warnings} warnings, {report.seconds:.1f} s\n")
+        print(f"{len(report.errors)} errors, {warnings} warnings, {report.seconds:.1f} s\n")
 
 
-def _projects(report: Verification) -> Table:
+def _print_projects(report: Verification) -> None:
     columns = list(dict.fromkeys(client for clients in report.projects.values() for client in clients))
-    table = Table(box=None, pad_edge=False)
-    for heading in ("project", *columns):
-        table.add_column(heading)
-    for name, clients in sorted(report.projects.items()):
-        table.add_row(name, *(clients.get(column, "") for column in columns))
-    return table
+    projects = sorted(report.projects.items())
+    print_table(
+        ("project", *columns), ((name, *(clients.get(column, "") for column in columns)) for name, clients in projects)
+    )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _DOCUMENT_LIMIT = 256 << 20
 _LONGEST_PAUSE = 60.0
+_CHUNK = 1 << 16
 _PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
 
 
@@ -87,28 +88,31 @@ class Downloader:
 
         def once() -> httpx.Response:
             with self._stream(url, headers or {}) as response:
-                content = bytearray()
-                for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) > _DOCUMENT_LIMIT:
-                        raise FetchError(f"{_shown(url)} is larger than {_DOCUMENT_LIMIT} bytes")
                 kept = {"content-type": response.headers.get("content-type", "")}
-                return httpx.Response(200, headers=kept, content=bytes(content), request=response.request)
+                return httpx.Response(200, headers=kept, content=_read(response, url), request=response.request)
 
         return self.retried(url, once)
 
     def send(
         self, method: str, url: str, *, content: bytes | Path = b"", headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """Send a request with a body, once, and return the answer, read whole. Raises like `get`.
+        """Send a request with a body, once, and return the answer, without its body. Raises like `get`.
 
-        For the block of a `retried`: what is worth another attempt is raised in a way that only that understands,
+        It has to be a success, and of this request: a page to sign in at, to which a server redirects, is none. For the
+        block of a `retried`: what is worth another attempt is raised in a way that only that understands,
         `ServerFaultError` where it is an answer.
         """
         with contextlib.ExitStack() as stack:
-            body = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+            body: bytes | _Rewound = content if isinstance(content, bytes) else b""
+            if isinstance(content, Path):
+                body = _Rewound(stack.enter_context(content.open("rb")))
+                headers = {**(headers or {}), "Content-Length": str(content.stat().st_size)}
             response = stack.enter_context(self._stream(url, headers or {}, method=method, content=body))
-            response.read()
+            if response.request.method != method:
+                raise FetchError(f"{_shown(url)}: the server redirects a {method} to {_shown(str(response.url))}")
+            if not response.is_success:
+                raise FetchError(f"{_shown(url)}: the server answered a {method} with {response.status_code}")
+            _read(response, url)
             return response
 
     def save(self, url: str, path: Path, progress: Callable[[int, int | None], None]) -> None:
@@ -144,7 +148,7 @@ class Downloader:
 
     @contextlib.contextmanager
     def _stream(
-        self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | IO[bytes] = b""
+        self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | _Rewound = b""
     ) -> Iterator[httpx.Response]:
         try:
             with self._client.stream(method, url, headers=headers, content=content or None) as response:
@@ -187,6 +191,27 @@ class Downloader:
         return client
 
 
+class _Rewound:
+    """The content of a file, from its beginning each time that a request is sent: a registry may ask who this is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        while chunk := self._file.read(_CHUNK):
+            yield chunk
+
+
+def _read(response: httpx.Response, url: str) -> bytes:
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if len(content) > _DOCUMENT_LIMIT:
+            raise FetchError(f"{_shown(url)} is larger than {_DOCUMENT_LIMIT} bytes")
+    return bytes(content)
+
+
 def certificates() -> ssl.SSLContext:
     """Return what this machine trusts: SSL_CERT_FILE or REQUESTS_CA_BUNDLE, else the system's. Raises `FetchError`."""
     bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
@@ -226,5 +251,8 @@ def _retry_after(value: str) -> float:
 
 def _shown(url: str) -> str:
     """Return the URL as it may be shown: without user and password."""
-    parsed = httpx.URL(url)
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return repr(url.rpartition("@")[2])
     return str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url

@@ -15,7 +15,9 @@ from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
+from emwheels.progress import Board
 from emwheels.store import Store
+from emwheels.target import load_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from emwheels.fetch.fetcher import Fetcher
     from emwheels.image.model import Image
     from emwheels.outputs.builds import Output
-    from emwheels.progress import Board
     from emwheels.target import ImagePins, Target, Targets
 
 _EFFORT = {"build": "about 4 minutes, 1.3 GB", "test": "about a minute, 1 GB", "service": "about a minute, 0.3 GB"}
@@ -190,3 +191,9 @@ class Environment:
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
         return self.project.dist if profile == "speed" else self.project.dist / profile
+
+
+def environment_of(project: Checkout, target: str | None = None) -> Environment:
+    """Return the environment of ``project`` for the target of that name (the default one), with a board of its own."""
+    targets = load_targets(project.targets_file)
+    return Environment(project, targets, targets.get(target), board=Board())

@@ -18,7 +18,7 @@ from emwheels.pipeline.difference import first_difference
 from emwheels.pipeline.gathering import gather
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.run import make_run, run_packages
+from emwheels.pipeline.run import make_run, outputs_of, run_packages
 from emwheels.schedule import JobServer, available_cores
 
 if TYPE_CHECKING:
@@ -94,11 +94,7 @@ def reproduce(environment: Environment, builds: Builds, name: str, profile: str,
     """
     options = Options(profile=profile, test=False, ccache=False)
     run = make_run(environment, [name], options, builds=builds)
-    outcomes = run_packages(run)
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise outcome.error
-    outputs = {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
+    outputs = outputs_of(run_packages(run))
     recipe = run.recipe(name)
     inputs = gather(run, recipe, key_of(run, recipe, outputs), outputs)
     work, logs = environment.project.cache / "work", environment.logs / recipe.name

@@ -30,7 +30,7 @@ from emwheels.schedule import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.environment import Environment
@@ -89,6 +89,17 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
         finally:
             ends.show()
     return list(ends.outcomes.values())
+
+
+def outputs_of(outcomes: Iterable[Outcome]) -> dict[str, Output]:
+    """Return what was built, by name. Raises the first error of a package."""
+    outputs = {}
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.output is not None:
+            outputs[outcome.name] = outcome.output
+    return outputs
 
 
 @contextmanager

@@ -187,11 +187,14 @@ def _judge_lock(
         answer = probe.get(url, encoding="gzip, br")
     except Unreachable:
         return  # said already
-    if answer.status != 200 or not answer.data().lstrip().startswith(b"{"):
+    if answer.status != 200:
         return
-    judge_way(report, answer, url)
     try:
-        entries = lock_entries(answer.data())
+        data = answer.data()
+        if not data.lstrip().startswith(b"{"):
+            return
+        judge_way(report, answer, url)
+        entries = lock_entries(data)
     except ValueError as error:
         report.add("lock", url, str(error))
         return

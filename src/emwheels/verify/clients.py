@@ -220,9 +220,13 @@ def lock_entries(data: bytes) -> Mapping[str, Mapping[str, str]]:
     """Return the packages of a ``pyodide-lock.json`` by name. Raises `ValueError` if it is none."""
     try:
         packages = json.loads(data)["packages"]
-        return {
-            canonicalize_name(name): {"file_name": entry["file_name"], "sha256": entry["sha256"]}
+        entries: dict[str, dict[str, str]] = {
+            canonicalize_name(name): {key: entry[key] for key in ("file_name", "sha256")}
             for name, entry in packages.items()
         }
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+    for name, entry in entries.items():
+        if not all(isinstance(value, str) for value in entry.values()):
+            raise ValueError(f"the entry of {name!r} has no file_name and sha256: {entry}")
+    return entries

@@ -133,7 +133,7 @@ def parse_json(data: bytes, url: str) -> Page:
                     metadata=promised.get("sha256", True) if isinstance(promised, dict) else bool(promised),
                 )
             )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return Page(files=tuple(file for file in files if file), relative=relative)
 
@@ -175,7 +175,7 @@ class Pages:
             if answer.media_type == SIMPLE_JSON:
                 return [str(entry["name"]) for entry in json.loads(answer.data())["projects"]]
             text = answer.data().decode("utf-8", errors="replace")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._report.add("page-content", "the list of projects", str(error))
             return []
         names = [

@@ -40,6 +40,8 @@ _REPOSITORY = "https://github.com/emscripten-core/emsdk.git"
 _CROSSENV = "https://github.com/pyodide/pyodide/releases/download/{version}/xbuildenv-{version}.tar.bz2"
 _SOURCE = "https://github.com/emscripten-core/emsdk/archive/refs/tags/{version}.tar.gz"
 _RELEASES = "https://storage.googleapis.com/webassembly/emscripten-releases-builds"
+_NOT_THERE = (OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What reading something out of a JSON file that anybody may have written raises where it is not there."""
 _OTHER = "or take the other toolchain: --toolchain debian (the default), which needs package registries only"
 
 
@@ -127,10 +129,17 @@ def make_emsdk(
     if done.status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ImageError(f"the emsdk toolchain could not be installed:\n{tail}", hint=f"the whole output is in {log}")
-    flags = json.loads((destination / "flags.json").read_text())
-    if "-fPIC" not in flags["cflags"] or "SIDE_MODULE" not in flags["ldflags"]:
+    file = destination / "flags.json"
+    said = file.read_text() if file.is_file() else ""
+    try:
+        flags = json.loads(said)
+        right = "-fPIC" in flags["cflags"] and "SIDE_MODULE" in flags["ldflags"]
+    except (ValueError, KeyError, TypeError):
+        right = False
+    if not right:
         raise ImageError(
-            f"the cross-build environment of {target.name} gives flags that do not make a side module: {flags}"
+            f"the cross-build environment of {target.name} gives flags that do not make a side module: {said.strip()}",
+            hint=f"the whole output is in {log}",
         )
 
 
@@ -204,7 +213,7 @@ def _release(tree: Path, version: str) -> tuple[str, str]:
         release = json.loads((tree / "emscripten-releases-tags.json").read_text())["releases"][version]
         revisions = tree / "bazel" / "revisions.bzl"
         text = revisions.read_text() if revisions.is_file() else ""
-    except (OSError, ValueError, KeyError) as error:
+    except _NOT_THERE as error:
         raise ImageError(f"this emsdk does not know Emscripten {version}: {error!r}") from error
     if not re.fullmatch(r"[0-9a-f]{40}", str(release)):
         raise ImageError(f"emsdk's emscripten-releases-tags.json maps {version} to {release!r}, which is no revision")
@@ -226,9 +235,9 @@ def _node_archive(tree: Path, release: str) -> str:
         wanted = next(use for use in uses if use.startswith("node-"))
         found = [tool for name, tool in tools.items() if name == wanted and _for_linux(tool)]
         name = found[0]["linux_url"].rpartition("/")[2]
-    except (OSError, ValueError, KeyError, IndexError, StopIteration, AttributeError) as error:
+    except (*_NOT_THERE, IndexError, StopIteration, AttributeError) as error:
         raise ImageError(f"emsdk's emsdk_manifest.json does not say which Node {release} uses: {error!r}") from error
-    if not re.fullmatch(r"[\w.+-]+", name):
+    if not re.fullmatch(r"\w[\w.+-]*", name):
         raise ImageError(f"emsdk's emsdk_manifest.json names a Node archive {name!r}")
     return str(name)
 

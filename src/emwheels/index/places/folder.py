@@ -76,7 +76,7 @@ class Folder:
             path = self.root / name
             path.unlink(missing_ok=True)
             for folder in path.parents:
-                if folder == self.root or not folder.is_dir() or any(folder.iterdir()):
+                if folder == self.root or folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
                     break
                 folder.rmdir()
 

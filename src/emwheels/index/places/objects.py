@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import obstore
@@ -76,8 +76,8 @@ class Bucket:
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete objects."""
-        with self._explained():
-            for name in names:
+        for name in names:
+            with suppress(FileNotFoundError), self._explained():  # S3 does not say so, others do
                 obstore.delete(self._store, name)
 
     def _send_one(self, name: str, source: Source) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
 _HELPER_SECONDS = 30
+_TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +143,7 @@ class RegistryAuth(httpx.Auth):
                     self._header = self._basic()
                 elif scheme.lower() == "bearer":
                     answer = yield self._token_request(request, rest)
-                    answer.read()
-                    self._header = self._bearer(answer)
+                    self._header = _bearer(answer)
                 else:
                     return
         # Always once more, or what the token server said would be taken for the registry's answer.
@@ -172,12 +172,15 @@ class RegistryAuth(httpx.Auth):
         headers = {"Authorization": self._basic()} if self._credentials else {}
         return httpx.Request("GET", realm.copy_merge_params(query), headers=headers)
 
-    def _bearer(self, answer: httpx.Response) -> str:
-        try:
-            document = answer.json()
-            return f"Bearer {document.get('token') or document['access_token']}"
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return ""
+
+def _bearer(answer: httpx.Response) -> str:
+    """Return the header with the token of a token server's answer, empty if there is none in it."""
+    try:
+        document = json.loads(answer.read())
+        token = document.get("token") or document["access_token"]
+        return f"Bearer {token}" if _TOKEN.fullmatch(token) else ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
 
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

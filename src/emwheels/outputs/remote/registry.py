@@ -7,7 +7,6 @@ sets no timeouts, does not resume, and would bring a second HTTP client with cer
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 import httpx
 
@@ -50,11 +49,12 @@ class Registry:
             try:
                 self._downloader.send("HEAD", f"{self._base}/blobs/{digest}")
             except (NotFoundError, ServerFaultError):
-                started = self._downloader.send("POST", f"{self._base}/blobs/uploads/")
-                place = httpx.URL(urljoin(str(started.url), started.headers["location"]))
-                place = place.copy_merge_params({"digest": digest})
+                place = self._place(self._downloader.send("POST", f"{self._base}/blobs/uploads/"))
                 self._downloader.send(
-                    "PUT", str(place), content=content, headers={"Content-Type": "application/octet-stream"}
+                    "PUT",
+                    str(place.copy_merge_params({"digest": digest})),
+                    content=content,
+                    headers={"Content-Type": "application/octet-stream"},
                 )
 
         self._push(f"{self._base}/blobs/{digest}", once)
@@ -65,10 +65,24 @@ class Registry:
         headers = {"Content-Type": MANIFEST}
         self._push(url, lambda: self._downloader.send("PUT", url, content=manifest, headers=headers))
 
+    def _place(self, started: httpx.Response) -> httpx.URL:
+        """Return where a registry wants an upload. Raises `RemoteError` for none, and for http after https."""
+        given = started.headers.get("location", "")
+        if not given:
+            raise RemoteError(f"{self.url} answered an upload without saying where to send it")
+        try:
+            place = started.url.join(given)
+        except httpx.InvalidURL:
+            place = httpx.URL()
+        if place.scheme not in ("http", "https") or (started.url.scheme == "https" and place.scheme == "http"):
+            raise RemoteError(
+                f"{self.url} sends an upload to {given!r}, which is refused",
+                hint="behind a proxy that ends TLS the registry has to know its address: X-Forwarded-Proto",
+            )
+        return place
+
     def _push(self, url: str, once: Callable[[], object]) -> None:
         try:
             self._downloader.retried(url, once)
         except FetchError as error:
             raise remote_error(error) from error
-        except KeyError as error:
-            raise RemoteError(f"{self.url} answered an upload without saying where to send it") from error
