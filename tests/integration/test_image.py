@@ -104,6 +104,46 @@ def assert_nothing_runs(mark):
     pytest.fail("something below the command is still running")
 
 
+ESCAPES = """
+import ctypes, glob, os
+
+libc = ctypes.CDLL(None, use_errno=True)
+for path in ("/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sysrq-trigger", "/usr/bin/hostile"):
+    try:
+        os.close(os.open(path, os.O_WRONLY | (os.O_CREAT if "hostile" in path else 0)))
+        print("can write", path)
+    except OSError:
+        pass
+if not libc.mount(None, b"/", None, 32 | 4096 | 2 | 4 | 1 << 21, None):  # MS_REMOUNT, MS_BIND, nosuid, nodev, relatime
+    print("can remount")
+if not libc.unshare(0x10000000):  # CLONE_NEWUSER
+    print("can make a user namespace")
+for name in ("CapEff", "CapPrm", "CapBnd"):
+    if int(next(line for line in open("/proc/self/status") if line.startswith(name)).split()[1], 16):
+        print("has", name)
+for path in glob.glob("/proc/[0-9]*/environ"):
+    if b"SECRET_OF_THE_HOST" in open(path, "rb").read():
+        print("can read", path)
+"""
+
+
+def test_a_command_cannot_become_root_of_the_machine(way, monkeypatch):
+    """As root too, who is root of the machine inside as well."""
+    if way.method != "bwrap":
+        pytest.skip("only bubblewrap is made this tight")
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
+    assert said(way, "python3", "-c", ESCAPES) == (0, "")
+
+
+def test_a_command_is_the_user_that_it_is_told_to_be(way, tmp_path):
+    if not way.takes_user:
+        pytest.skip("only by bubblewrap a command can be another user")
+    mount = Mount(host=tmp_path, inside="/mnt/there", writable=True)
+    status, text = said(way, "sh", "-c", "id -u; touch /mnt/there/new", mounts=[mount], user=2000)
+    assert (status, text) == (0, "2000\n")
+    assert (tmp_path / "new").stat().st_uid == os.getuid()
+
+
 def test_an_ordinary_user_can_enter_by_bubblewrap(image, tmp_path):
     if not isinstance(image, RootFs) or os.geteuid() != 0 or not shutil.which("bwrap"):
         pytest.skip("needs root, to become somebody else, and bubblewrap")

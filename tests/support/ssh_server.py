@@ -37,7 +37,7 @@ PasswordAuthentication no
 def ssh_server(image: Image, folder: Path, www: Path) -> Iterator[str]:
     """Let `USER` log in with a key of this server's own and write to ``www``; give what RSYNC_RSH has to be.
 
-    sshd runs as an ordinary user, in a user namespace of its own: it has one account to offer and needs no other.
+    sshd runs as an ordinary user: it has one account to offer and needs no other.
     """
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
@@ -45,11 +45,10 @@ def ssh_server(image: Image, folder: Path, www: Path) -> Iterator[str]:
     (folder / "passwd").write_text(f"root:x:0:0::/root:/bin/sh\n{USER}:x:1000:1000::/tmp:/bin/sh\n")
     port = free_port()
     (folder / "sshd_config").write_text(_CONFIGURATION.format(port=port))
-    as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     log = folder / "log"
     with log.open("wb") as stderr:
         process = image.start(
-            [*as_user, "/usr/sbin/sshd", "-D", "-e", "-f", "/mnt/ssh/sshd_config"],
+            ["/usr/sbin/sshd", "-D", "-e", "-f", "/mnt/ssh/sshd_config"],
             mounts=[
                 Mount(host=folder, inside="/mnt/ssh"),
                 Mount(host=folder / "passwd", inside="/etc/passwd"),
@@ -58,6 +57,7 @@ def ssh_server(image: Image, folder: Path, www: Path) -> Iterator[str]:
             env={"PATH": "/usr/bin:/bin"},
             network=True,
             stderr=stderr,
+            user=1000,
         )
         try:
             for _ in range(200):

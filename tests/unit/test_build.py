@@ -37,8 +37,8 @@ class Pretended:
     environment: tuple = (("PATH", "/usr/bin:/bin"),)
     runs: list = field(default_factory=list)
 
-    def run(self, argv, *, mounts=(), env=None, cwd="/", network=False, output=None, seconds=None):
-        self.runs.append({"argv": argv, "mounts": mounts, "env": env, "network": network})
+    def run(self, argv, *, mounts=(), env=None, cwd="/", network=False, output=None, seconds=None, user=None):
+        self.runs.append({"argv": argv, "mounts": mounts, "env": env, "network": network, "user": user})
         if self.act:
             self.act(mounts[0].host)
         if output:

@@ -169,6 +169,10 @@ class Shell(Image):
         vars(self).update(script=script, calls=[], seen={})
 
     @property
+    def outside(self):
+        return None
+
+    @property
     def by_engine(self):
         return False
 

@@ -77,7 +77,8 @@ def values(command, option):
 
 def test_bwrap_shows_the_image_and_its_mounts_and_nothing_else_of_the_host(tmp_path, places):
     command = way("bwrap", tmp_path).command(call(places))
-    assert pairs(command, "--ro-bind") == [
+    shown = [pair for pair in pairs(command, "--ro-bind") if not pair[1].startswith("/proc/")]
+    assert shown == [
         (str(tmp_path / "root"), "/"),
         (str(tmp_path / "source.c"), "/mnt/source.c"),
         (str(tmp_path / "target"), "/mnt/linked"),
@@ -89,7 +90,13 @@ def test_bwrap_shows_the_image_and_its_mounts_and_nothing_else_of_the_host(tmp_p
 
 def test_bwrap_takes_everything_from_the_host_away(tmp_path):
     command = way("bwrap", tmp_path).command(call())
-    assert {"--unshare-all", "--die-with-parent", "--new-session", "--clearenv"} < set(command)
+    assert {"--unshare-all", "--unshare-user", "--disable-userns"} < set(command)
+    assert {"--die-with-parent", "--new-session", "--clearenv"} < set(command)
+    assert values(command, "--cap-drop") == ["ALL"]
+    binds = pairs(command, "--ro-bind")
+    assert ("/proc/sys", "/proc/sys") in binds
+    assert ("/dev/null", "/proc/kcore") in binds
+    assert command.index("--proc") < command.index("/proc/sys"), "a later mount covers an earlier one"
     assert "--share-net" not in command
     assert not any("resolv.conf" in word for word in command)
 
@@ -99,6 +106,26 @@ def test_bwrap_with_network_can_resolve_names(tmp_path):
     assert "--share-net" in command
     assert ("/etc/resolv.conf", "/etc/resolv.conf") in pairs(command, "--ro-bind")
     assert command.index("--unshare-all") < command.index("--share-net"), "the later one counts"
+
+
+def test_bwrap_is_whom_it_is_told_to_be(tmp_path):
+    command = way("bwrap", tmp_path).command(replace(call(), user=2000))
+    assert (values(command, "--uid"), values(command, "--gid")) == (["2000"], ["2000"])
+    assert "--uid" not in way("bwrap", tmp_path).command(call())
+    assert [way(method, tmp_path).takes_user for method in METHODS] == [method == "bwrap" for method in METHODS]
+
+
+@pytest.mark.parametrize("method", ["bwrap", "chroot"])
+def test_what_enters_has_nothing_of_the_caller_s_environment(tmp_path, tools, monkeypatch, method):
+    log = tmp_path / "log"
+    script = f"/usr/bin/env > {log}"
+    tools(bwrap=script, unshare=script)
+    monkeypatch.setenv("TOKEN", "a secret")
+    image = way(method, tmp_path)
+    assert image.run(["true"]).status == 0
+    with image.start(["true"]) as process:
+        process.communicate()
+    assert "TOKEN" not in log.read_text()
 
 
 def test_bwrap_runs_the_command_as_it_is(tmp_path):

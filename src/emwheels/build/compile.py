@@ -69,8 +69,8 @@ class BuildInputs:
     """What a wheel is to carry in its .dist-info: name -> content."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that must not change the bytes that come out: the user, the time zone."""
-    starter: Sequence[str] = ()
-    """A command that starts the build, as another user for example: it must not change those bytes either."""
+    user: int | None = None
+    """The user that the build sees itself as: it must not change those bytes either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
         done = image.run(
             [
-                *("/bin/sh", "-c", SAME_ADDRESSES, "sh", *inputs.starter),
+                *("/bin/sh", "-c", SAME_ADDRESSES, "sh"),
                 *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild"),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
@@ -140,6 +140,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
             env=dict(inputs.environment) | env | shared,
             cwd=f"{WORK}/packages",
             output=output,
+            user=inputs.user,
         )
     if done.status:
         raise _failure(recipe, log)

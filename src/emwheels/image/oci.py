@@ -58,6 +58,10 @@ class OciImage(Image):
         """See `Image.by_engine`."""
         return True
 
+    @property
+    def outside(self) -> None:
+        """See `Image.outside`: an engine needs its own variables, and a container reads none of them."""
+
     def command(self, call: Call) -> list[str]:
         """See `Image.command`."""
         return podman_command([self.reference], call, engine=self.engine)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +67,24 @@ class ContainerProcess(subprocess.Popen[bytes]):
 
 
 def run_and_wait(
-    command: Sequence[str], *, argv: Sequence[str], output: IO[bytes] | None, seconds: float | None
+    command: Sequence[str],
+    *,
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    output: IO[bytes] | None,
+    seconds: float | None,
 ) -> Completed:
-    """Run ``command`` in a session of its own; whatever ends the wait also ends everything below it."""
+    """Run ``command`` in a session of its own; whatever ends the wait also ends everything below it.
+
+    ``env`` is its whole environment; None: that of this process.
+    """
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=output if output is not None else subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
+        env=env,
         start_new_session=True,
     )
     timed_out = False
@@ -113,11 +122,15 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
 
 
 def start_with_pipes(
-    command: Sequence[str], *, by_engine: bool, stderr: IO[bytes] | int | None
+    command: Sequence[str],
+    *,
+    by_engine: bool,
+    env: Mapping[str, str] | None = None,
+    stderr: IO[bytes] | int | None,
 ) -> subprocess.Popen[bytes]:
-    """Start ``command`` in a session of its own, with pipes on stdin and stdout."""
+    """Start ``command`` in a session of its own, with pipes on stdin and stdout; ``env`` as for `run_and_wait`."""
     if by_engine:
         return ContainerProcess(command, stderr=stderr)
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=env, start_new_session=True
     )

@@ -37,6 +37,12 @@ done
 shift
 exec chroot "$root" /usr/bin/env -i "$@"
 """
+_READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/scsi", "/proc/acpi")
+"""What of /proc reaches the whole machine: root of the host writes it, capabilities or not."""
+_HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/latency_stats")
+"""What of /proc tells of the whole machine. Both lists are those of the OCI runtime specification's tools."""
+_TMPFS_BYTES = 16 << 30
+"""Limit of each file system in memory."""
 _MAX_PROCESSES = 32768
 """podman 4.3 with runc refuses more without CAP_SYS_RESOURCE, even where the limit of this process is higher."""
 _LOOPBACK_UP = (
@@ -62,6 +68,16 @@ class RootFs(Image):
         """See `Image.by_engine`."""
         return self.method == "podman"
 
+    @property
+    def takes_user(self) -> bool:
+        """See `Image.takes_user`."""
+        return self.method == "bwrap"
+
+    @property
+    def outside(self) -> dict[str, str] | None:
+        """See `Image.outside`: /proc/1/environ of a sandbox is the environment that bubblewrap was started with."""
+        return None if self.by_engine else {"PATH": os.environ.get("PATH", os.defpath)}
+
     def command(self, call: Call) -> list[str]:
         """See `Image.command`."""
         match self.method:
@@ -74,8 +90,17 @@ class RootFs(Image):
 
     def _bwrap(self, call: Call) -> list[str]:
         command = ["bwrap", "--bind" if self.writable else "--ro-bind", str(self.root), "/"]
-        command += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/mnt"]  # noqa: S108
-        command += ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+        command += ["--dev", "/dev", "--proc", "/proc"]
+        for path in filter(os.path.exists, _READ_ONLY):
+            command += ["--ro-bind", path, path]
+        for path in filter(os.path.exists, _HIDDEN):
+            command += ["--ro-bind", os.devnull, path]
+        for path in ("/tmp", "/mnt"):  # noqa: S108
+            command += ["--size", str(_TMPFS_BYTES), "--tmpfs", path]
+        command += ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
+        command += ["--die-with-parent", "--new-session", "--clearenv"]
+        if call.user is not None:
+            command += ["--uid", str(call.user), "--gid", str(call.user)]
         if call.network:
             command += ["--share-net", "--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf"]
         for mount in call.mounts:

@@ -81,7 +81,7 @@ class _Surroundings:
     place: Path
     jobs: int
     environment: Mapping[str, str]
-    starter: tuple[str, ...] = ()
+    user: int | None = None
 
 
 def reproduce(environment: Environment, builds: Builds, name: str, profile: str, *, once: bool = False) -> Reproduction:
@@ -141,33 +141,22 @@ def reproduce(environment: Environment, builds: Builds, name: str, profile: str,
     )
 
 
-def _other_user() -> tuple[str, ...]:
-    """Return what starts a command as user 1000, or 2000 for that one, in a user namespace of its own (util-linux).
-
-    What is written still belongs to whoever runs this.
-    """
-    number = 2000 if os.getuid() == 1000 else 1000
-    return ("unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--")
-
-
 def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...]]:
     """Return surroundings as far from the usual as ``image`` allows here, and in words what is another there.
 
-    A container engine's filter of system calls may not allow another user; an image made before libfaketime was in it
-    has today's date only.
+    Not every way into an image allows another user; an image made before libfaketime was in it has today's date only.
     """
     environment = {"TZ": "Asia/Kolkata", "USER": "somebody", "LOGNAME": "somebody", "LC_TIME": "C"}
     varied = ["folder", "jobs", "time zone", "user name"]
-    starter = _other_user()
-    if image.run([*starter, "/bin/true"]).status == 0:
+    user = None
+    if image.takes_user:
+        user = 2000 if os.getuid() == 1000 else 1000
         varied.append("user")
-    else:
-        starter = ()
     ahead = [PYTHON, "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
     if image.run([*ahead, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
         environment |= _OTHER_DAY
         varied.append("date")
-    surroundings = _Surroundings(place=place, jobs=available_cores() + 2, environment=environment, starter=starter)
+    surroundings = _Surroundings(place=place, jobs=available_cores() + 2, environment=environment, user=user)
     return surroundings, tuple(varied)
 
 
@@ -177,7 +166,7 @@ def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings,
     server = JobServer(around.place / "jobserver", cores=around.jobs, inside=JOBSERVER)
     try:
         built = build(
-            replace(inputs, jobserver=server, environment=around.environment, starter=around.starter),
+            replace(inputs, jobserver=server, environment=around.environment, user=around.user),
             image=environment.image,
             toolchain=environment.toolchain,
             work=work,
