@@ -127,6 +127,24 @@ def test_a_good_wheel_has_no_finding(make_wheel):
     assert not module.simd
 
 
+@pytest.mark.parametrize(
+    ("imports", "looked_at"),
+    [
+        ([function("PyLong_FromLong")], True),
+        ([function("_Py_Dealloc")], True),
+        ([data("PyExc_ValueError")], True),
+        ([function("malloc"), data("environ")], False),
+        ([], False),
+    ],
+)
+def test_only_what_calls_python_has_types_of_python(make_wheel, monkeypatch, imports, looked_at):
+    """HDF5's data has what looks like the definition of a module."""
+    seen = []
+    monkeypatch.setattr("emwheels.audit.check_slots", lambda member, memory, contents: seen.append(member))
+    check(make_wheel({"pkg.libs/libx.so": side_module(imports=imports)}))
+    assert bool(seen) == looked_at
+
+
 def test_a_report_is_json(make_wheel):
     report = check(make_wheel({EXTENSION: side_module(needed=["libx.so"])}))
     read = json.loads(report.to_json())

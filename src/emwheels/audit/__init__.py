@@ -10,7 +10,7 @@ from emwheels.audit.contents import identity, metadata_file, read_contents, read
 from emwheels.audit.linking import Runtime, check_libraries
 from emwheels.audit.model import Finding, ModuleInfo, Report
 from emwheels.audit.record import check_record
-from emwheels.audit.slots import check_slots
+from emwheels.audit.slots import calls_python, check_slots
 from emwheels.audit.tags import check_tags
 from emwheels.audit.types import check_types, read_types
 from emwheels.errors import UsageError
@@ -58,7 +58,8 @@ def audit_wheel(
         types = {}
         for member, data in read_libraries(wheel, contents):
             if (memory := _memory(member, data, contents)) is not None:
-                check_slots(member, memory, contents)
+                if calls_python(contents.modules[member]):
+                    check_slots(member, memory, contents)
                 types[member] = read_types(memory)
         check_types(types, accepted_types, contents)
     _check_size(wheel.name, size, accepted_size, contents)

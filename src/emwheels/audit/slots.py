@@ -80,6 +80,14 @@ _OTHERS = (22, 29, 30, 31, 32, 33)
 """Words of ``PyTypeObject`` that point to anything else: text, methods, members, base, dictionary."""
 
 
+def calls_python(module: wasm.Module) -> bool:
+    """Tell whether a library calls CPython: one that does not has data that look like types of Python at most.
+
+    HDF5's free lists do, whose names are followed by what frees them.
+    """
+    return any(entry.name.startswith(("Py", "_Py")) for entry in module.imports)
+
+
 def check_slots(member: str, memory: wasm.Memory, contents: Contents) -> None:
     """Report each slot of a type or module in a library's memory that Python would call by another type of function."""
     for message in wrong_slots(memory):
