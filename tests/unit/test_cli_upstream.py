@@ -12,7 +12,7 @@ from emwheels.errors import BuildError
 from emwheels.outputs.builds import Builds
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
-from emwheels.pipeline.run import make_run
+from emwheels.pipeline.run import make_run, run_packages
 from emwheels.status.ledger import Ledger, LedgerWheel, write_ledger
 from emwheels.upstream import Group, SuiteResult, read_result, write_result
 
@@ -178,7 +178,23 @@ def test_a_package_that_does_not_build_has_no_result(command, suites, environmen
     failed = Outcome(name="tiny", state="failed", error=BuildError("tiny did not build", hint="see the log"))
     monkeypatch.setattr("emwheels.cli.upstream.run_packages", lambda run: [failed])
     assert command("upstream-tests", "tiny", status=6).err == "emwheels: tiny did not build\n  see the log\n"
+    assert environment.board.lines[-1] == "tiny: upstream tests: not run: tiny did not build"
     assert not (environment.project.root / "docs").exists()
+
+
+def test_the_suites_of_others_run(command, suites, environment, monkeypatch):
+    """The first one does not build."""
+
+    def run(given):
+        if "other" in given.recipes:
+            return [Outcome(name="other", state="failed", error=BuildError("other did not build"))]
+        return run_packages(given)
+
+    add_recipe(environment, "other", files={"upstream.yaml": "files: [tests]\n"})
+    monkeypatch.setattr("emwheels.cli.upstream.run_packages", run)
+    said = command("upstream-tests", "other", "tiny", status=6)
+    assert "other did not build" in said.err
+    assert [path.stem for path in (environment.project.root / "docs" / "upstream-tests").iterdir()] == ["tiny"]
 
 
 # Wheels that are built for the tests.

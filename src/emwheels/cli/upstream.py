@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_builds, open_environment
-from emwheels.errors import HarnessError, UsageError
+from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
@@ -77,26 +77,32 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
         raise UsageError(
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )
-    results = []
+    results, errors = [], []
     for name, suite in suites.items():
         if suite is None:
             continue
         also, _ = split_requirements(suite, recipes)
-        run = make_run(
-            environment, [name, *also], Options(test=False, test_seconds=arguments.test_seconds), builds=builds
-        )
-        outputs = _built(run)
-        wheels = contents(run, [name, *also], outputs)
-        noted = project.root / "docs" / "upstream-tests" / f"{name}.json"
-        if arguments.due and noted.is_file() and read_result(noted).wheels == wheels:
-            environment.board.say(name, "upstream tests: the noted result is of the present wheels")
+        options = Options(test=False, test_seconds=arguments.test_seconds)
+        try:
+            run = make_run(environment, [name, *also], options, builds=builds)
+            outputs = _built(run)
+            wheels = contents(run, [name, *also], outputs)
+            noted = project.root / "docs" / "upstream-tests" / f"{name}.json"
+            if arguments.due and noted.is_file() and read_result(noted).wheels == wheels:
+                environment.board.say(name, "upstream tests: the noted result is of the present wheels")
+                continue
+            result = _run(run, name, suite, outputs, also=also, wheels=wheels)
+        except (BuildError, AuditError, FetchError) as error:  # the other suites are none of its
+            environment.board.say(name, f"upstream tests: not run: {error.message.partition(chr(10))[0]}")
+            errors.append(error)
             continue
-        result = _run(run, name, suite, outputs, also=also, wheels=wheels)
         write_result(result, noted)
         results.append(result)
         _print_suite(result)
     if arguments.json:
         print(json.dumps([asdict(result) for result in results], indent=1))
+    if errors:
+        raise errors[0]
     return HarnessError.exit_code if any(result.unexplained for result in results) else 0
 
 
