@@ -88,7 +88,8 @@ def test_bwrap_shows_the_image_and_its_mounts_and_nothing_else_of_the_host(tmp_p
     assert command.index("--tmpfs") < command.index("--bind"), "a later mount covers an earlier one"
 
 
-def test_bwrap_takes_everything_from_the_host_away(tmp_path):
+def test_bwrap_takes_everything_from_the_host_away(tmp_path, monkeypatch):
+    monkeypatch.setattr("emwheels.image.rootfs.os.path.exists", lambda path: path != "/proc/scsi")
     command = way("bwrap", tmp_path).command(call())
     assert {"--unshare-all", "--unshare-user", "--disable-userns"} < set(command)
     assert {"--die-with-parent", "--new-session", "--clearenv"} < set(command)
@@ -96,6 +97,7 @@ def test_bwrap_takes_everything_from_the_host_away(tmp_path):
     binds = pairs(command, "--ro-bind")
     assert ("/proc/sys", "/proc/sys") in binds
     assert ("/dev/null", "/proc/kcore") in binds
+    assert ("/proc/scsi", "/proc/scsi") not in binds, "this kernel has none"
     assert command.index("--proc") < command.index("/proc/sys"), "a later mount covers an earlier one"
     assert "--share-net" not in command
     assert not any("resolv.conf" in word for word in command)

@@ -76,7 +76,7 @@ class RootFs(Image):
     @property
     def outside(self) -> dict[str, str] | None:
         """See `Image.outside`: /proc/1/environ of a sandbox is the environment that bubblewrap was started with."""
-        return None if self.by_engine else {"PATH": os.environ.get("PATH", os.defpath)}
+        return None if self.by_engine else {"PATH": os.pathsep.join(os.get_exec_path())}
 
     def command(self, call: Call) -> list[str]:
         """See `Image.command`."""
