@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
 from emwheels.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
     from pathlib import Path
 
 
@@ -164,51 +165,101 @@ class Targets:
 
 
 def load_targets(path: Path) -> Targets:
-    """Read targets.toml. Raises `UsageError` that names the file and the table for anything wrong in it."""
+    """Read targets.toml. Raises `UsageError` that names the file and the key for anything wrong in it."""
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text())
-        tables: dict[str, dict[str, Any]] = document["target"]
-        targets = {name: _target(name, table) for name, table in tables.items()}
-        found = Targets(
-            default=document["default"],
-            targets=targets,
-            **_images(document["image"]),
-            harness=HarnessPins(**_frozen(document["harness"])),
-        )
+        document = tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: {error}", hint="compare with the tables that the project ships") from error
-    found.get(None)
-    return found
+    try:
+        targets = Targets(
+            default=_required(document, "", "default", str),
+            targets={
+                name: _target(name, _required(document["target"], "target", name, dict))
+                for name in _required(document, "", "target", dict)
+            },
+            **_images(_required(document, "", "image", dict)),
+            harness=HarnessPins(**_given(HarnessPins, "harness", _required(document, "", "harness", dict))),
+        )
+    except _KeyFault as fault:
+        raise UsageError(f"{path}: {fault}", hint="compare with the tables that the project ships") from fault
+    targets.get(None)
+    return targets
+
+
+class _KeyFault(Exception):  # noqa: N818  (it becomes a `UsageError`)
+    """What is wrong with a key."""
+
+
+_T = TypeVar("_T")
+
+
+def _required(table: Mapping[str, Any], where: str, name: str, kind: type[_T]) -> _T:
+    dotted = f"{where}.{name}" if where else name
+    if name not in table:
+        raise _KeyFault(f"{dotted} is missing")
+    value = table[name]
+    if not isinstance(value, kind):
+        raise _KeyFault(f"{dotted} must be {'a table' if kind is dict else 'text'}")
+    return value
+
+
+_KINDS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "str": ("text", lambda value: isinstance(value, str)),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "tuple[str, ...]": ("a list of texts", lambda value: isinstance(value, list) and _are_texts(value)),
+    "Mapping[str, str]": ("a table of texts", lambda value: isinstance(value, dict) and _are_texts(value.values())),
+}
+"""Type of a field -> in words, and whether a value of the file is that."""
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _given(kind: type, where: str, table: Mapping[str, Any], *, aside: Container[str] = ()) -> dict[str, Any]:
+    """Return what ``table`` gives for the fields of a class, those ``aside`` apart."""
+    known = {each.name: each for each in fields(kind) if each.name not in aside}
+    if unknown := sorted(table.keys() - known.keys()):
+        raise _KeyFault(f"{where}.{unknown[0]} is no key; {where} has {', '.join(known)}")
+    for name, each in known.items():
+        if name not in table and each.default is MISSING and each.default_factory is MISSING:
+            raise _KeyFault(f"{where}.{name} is missing")
+        words, fits_kind = _KINDS[str(each.type)]
+        if name in table and not fits_kind(table[name]):
+            raise _KeyFault(f"{where}.{name} must be {words}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
 
 
 def _target(name: str, table: dict[str, Any]) -> Target:
-    pins = {key: Pin(**pin) for key, pin in table.get("emsdk", {}).items()}
-    plain = {key: value for key, value in table.items() if key != "emsdk"}
-    if not isinstance(plain.get("stored", False), bool):
-        raise TypeError(f"target.{name!r}: stored is true or false")
-    return Target(name=name, emsdk=EmsdkPins(**pins), **_frozen(plain))
+    where = f'target."{name}"'
+    own = {key: value for key, value in table.items() if key != "emsdk"}
+    files = _required(table, where, "emsdk", dict) if "emsdk" in table else {}
+    if unknown := sorted(files.keys() - EmsdkPins().by_name().keys()):
+        raise _KeyFault(f"{where}.emsdk.{unknown[0]} is no file; there are {', '.join(EmsdkPins().by_name())}")
+    pins = {
+        file: Pin(**_given(Pin, f"{where}.emsdk.{file}", _required(files, f"{where}.emsdk", file, dict)))
+        for file in files
+    }
+    return Target(name=name, emsdk=EmsdkPins(**pins), **_given(Target, where, own, aside=("name", "emsdk")))
+
+
+_PARTS: dict[str, type[ImagePins]] = {"build": BuildImagePins, "test": ImagePins, "service": ImagePins}
+_DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+"""A package's name (Debian Policy Manual 4.7, 5.6.1)."""
 
 
 def _images(table: dict[str, Any]) -> dict[str, Any]:
-    shared = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    pins = {part: _frozen(table[part]) | shared | {"part": part} for part in ("build", "test", "service")}
-    for part, given in pins.items():
-        packages = given["packages"]
-        if not isinstance(packages, dict) or not all(isinstance(reason, str) for reason in packages.values()):
-            raise TypeError(f"image.{part}.packages is a table: a Debian package's name = what it is there for")
-    if unknown := sorted(name for name in table if name not in pins and isinstance(table[name], dict)):
-        raise TypeError(f"image.{unknown[0]} is no image; there are {', '.join(pins)}")
-    return {
-        "image": BuildImagePins(**pins["build"]),
-        "test_image": ImagePins(**pins["test"]),
-        "service_image": ImagePins(**pins["service"]),
-    }
-
-
-def _frozen(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    if unknown := sorted(table.keys() - _PARTS.keys() - {"suite"}):
+        raise _KeyFault(f"image.{unknown[0]} is no key; image has suite, and the tables {', '.join(_PARTS)}")
+    suite = _required(table, "image", "suite", str)
+    pins = {}
+    for part, kind in _PARTS.items():
+        where = f"image.{part}"
+        given = _given(kind, where, _required(table, "image", part, dict), aside=("part", "suite"))
+        if wrong := [name for name in given["packages"] if not _DEBIAN_PACKAGE.fullmatch(name)]:
+            raise _KeyFault(f"{where}.packages: {wrong[0]!r} is not the name of a Debian package")
+        pins[part] = kind(part=part, suite=suite, **given)
+    return {"image": pins["build"], "test_image": pins["test"], "service_image": pins["service"]}
 
 
 class Policy(Enum):
