@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -73,6 +75,35 @@ def test_an_archive_of_something_else_is_refused(tmp_path):
         tar.addfile(tarfile.TarInfo("image.json"))
     with pytest.raises(ImageError, match="damaged"):
         load_images(tmp_path / "there", [BUILD], tmp_path / "other.tar.gz")
+    assert images(tmp_path / "there") == []
+
+
+@pytest.mark.parametrize("what", ["a link", "a link above", "a fifo", "a mark that is a fifo", "nothing", "no record"])
+@pytest.mark.timeout(20)
+def test_an_archive_with_anything_else_in_an_image_s_place_is_refused(saved, tmp_path, what):
+    folder = tmp_path / "images" / debian.image_folder(tmp_path, BUILD).name
+    folder.mkdir(parents=True)
+    elsewhere = debian.image_folder(tmp_path / "here", BUILD)
+    match what:
+        case "a link":
+            folder.rmdir()
+            folder.symlink_to(elsewhere)
+        case "a link above":
+            (folder / "image.json").write_bytes((elsewhere / "image.json").read_bytes())
+            (folder / "rootfs").symlink_to(elsewhere / "rootfs")
+        case "a fifo":
+            (folder / "rootfs/opt/emwheels").mkdir(parents=True)
+            (folder / "rootfs/opt/emwheels/digest").write_text("sha256:build")
+            os.mkfifo(folder / "image.json")
+        case "a mark that is a fifo":
+            (folder / "image.json").write_bytes((elsewhere / "image.json").read_bytes())
+            (folder / "rootfs/opt/emwheels").mkdir(parents=True)
+            os.mkfifo(folder / "rootfs/opt/emwheels/digest")
+        case "no record":
+            (folder / "rootfs/opt/emwheels").mkdir(parents=True)
+    subprocess.run(["tar", "-czf", tmp_path / "odd.tar.gz", "-C", tmp_path / "images", "."], check=True)
+    with pytest.raises(ImageError, match="damaged"):
+        load_images(tmp_path / "there", [BUILD], tmp_path / "odd.tar.gz")
     assert images(tmp_path / "there") == []
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import tarfile
+from pathlib import PurePosixPath
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from emwheels.errors import ImageError
-from emwheels.image.debian import image_folder, image_key, read_record
+from emwheels.image.debian import MARK, RECORD, image_folder, image_key, read_record
 from emwheels.image.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from emwheels.image.debian import ImageRecord
     from emwheels.target import ImagePins
+
+_ABOVE_MARK = [str(path) for path in PurePosixPath(MARK).parents][:-1]
 
 
 def save_images(cache: Path, images: Sequence[ImagePins], destination: Path) -> None:
@@ -52,7 +56,7 @@ def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list
         try:
             command = ["tar", "--extract", "--gzip", "--numeric-owner", "--file", str(archive)]
             done = subprocess.run([*command, "--directory", str(making)], check=False, capture_output=True)
-            records = {folder: read_record(folder) for folder in sorted(making.iterdir())}
+            records = {folder: _record_of(folder) for folder in sorted(making.iterdir())}
             keys = {name: image_key(pins) for name, pins in folders.items()}
             if done.returncode or not records or None in records.values():
                 raise _unusable(archive, "is damaged")
@@ -67,6 +71,19 @@ def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list
         finally:
             remove_tree(making)
         return list(taken.values())
+
+
+def _record_of(folder: Path) -> ImageRecord | None:
+    """Return the record of an image that may be anything: no link of an archive is followed, and no fifo opened."""
+    root = folder / "rootfs"
+    real = all(path.is_dir() and not path.is_symlink() for path in (folder, root, *map(root.joinpath, _ABOVE_MARK)))
+    if not real:
+        return None
+    try:
+        plain = all(S_ISREG(path.lstat().st_mode) for path in (folder / RECORD, root / MARK))
+    except OSError:
+        return None
+    return read_record(folder) if plain else None
 
 
 def _unusable(archive: Path, what: str) -> ImageError:

@@ -33,9 +33,11 @@ PATH_INSIDE = "/usr/share/emscripten:/usr/lib/llvm-{llvm}/bin:/usr/bin:/bin"
 
 _LEFT_OUT = ("/usr/share/locale/*", "/usr/share/man/*", "/usr/share/info/*")
 """What of Debian's packages nobody reads in an image: a tenth of it."""
-_RECORD = "image.json"
+RECORD = "image.json"
+"""The file beside an image's root file system that says what it is."""
 _REQUIREMENTS = "pyodide-build.txt"
-_MARK = "opt/emwheels/digest"
+MARK = "opt/emwheels/digest"
+"""The file in it that has its digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +99,8 @@ def load_image(cache: Path, pins: ImagePins, *, method: str | None = None) -> tu
 def read_record(folder: Path) -> ImageRecord | None:
     """Return the record of the image in ``folder``; None unless the root file system there is the one it names."""
     try:
-        record = ImageRecord(**json.loads((folder / _RECORD).read_text()))
-        mark = (folder / "rootfs" / _MARK).read_text().strip()
+        record = ImageRecord(**json.loads((folder / RECORD).read_text()))
+        mark = (folder / "rootfs" / MARK).read_text().strip()
     except (OSError, ValueError, TypeError):
         return None
     return record if mark == record.digest else None
@@ -131,7 +133,7 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
                 _provision(making, pins, say, output, log)
         record = _marked(making / "rootfs", pins, packages)
         share_files(making / "rootfs", _roots(folder.parent))
-        (making / _RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
+        (making / RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
         remove_tree(folder)
         making.replace(folder)
         return record
@@ -139,7 +141,7 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
 
 def _roots(images: Path) -> list[Path]:
     """Return the root file systems of the finished images, the newest first."""
-    found = [path.parent for path in images.glob(f"*/{_RECORD}") if read_record(path.parent) is not None]
+    found = [path.parent for path in images.glob(f"*/{RECORD}") if read_record(path.parent) is not None]
     return [folder / "rootfs" for folder in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)]
 
 
@@ -335,5 +337,5 @@ def _marked(root: Path, pins: ImagePins, packages: dict[str, str]) -> ImageRecor
     key = image_key(pins)
     content = json.dumps({"key": key, "packages": packages}, sort_keys=True)
     digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
-    (root / _MARK).write_text(digest + "\n")
+    (root / MARK).write_text(digest + "\n")
     return ImageRecord(key=key, digest=digest, suite=pins.suite, packages=packages)
