@@ -37,21 +37,21 @@ def profile_environment(recipe: Recipe, profile: str) -> dict[str, str]:
     Raises `RecipeError` for anything there that is not a mapping of names to text.
     """
     where = "extra"
-    found: Any = recipe.extra
+    variables: Any = recipe.extra
     for key in ("emwheels", "profiles", profile, "environment"):
-        if not isinstance(found, Mapping):
+        if not isinstance(variables, Mapping):
             break
-        if key == profile and (unknown := set(found) - PROFILES.keys()):
+        if key == profile and (unknown := set(variables) - PROFILES.keys()):
             raise _profile_error(recipe, where, f"there is no profile {min(unknown)}")
-        where, found = f"{where}.{key}", found.get(key)
-        if found is None:
+        where, variables = f"{where}.{key}", variables.get(key)
+        if variables is None:
             return {}
-    if not isinstance(found, Mapping):
+    if not isinstance(variables, Mapping):
         raise _profile_error(recipe, where, "must be a mapping")
-    for name, value in found.items():
+    for name, value in variables.items():
         if not _ENVIRONMENT_NAME.fullmatch(str(name)) or not isinstance(value, str):
             raise _profile_error(recipe, f"{where}.{name}", "must be a variable's name with text in quotes")
-    return dict(found)
+    return dict(variables)
 
 
 def _profile_error(recipe: Recipe, where: str, message: str) -> RecipeError:

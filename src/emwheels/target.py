@@ -157,11 +157,11 @@ class Targets:
 
     def get(self, name: str | None) -> Target:
         """Return the target called ``name``, or the default one. Raises `UsageError` for an unknown name."""
-        wanted = name or self.default
-        if wanted not in self.targets:
+        chosen = name or self.default
+        if chosen not in self.targets:
             known = ", ".join(self.targets)
-            raise UsageError(f"there is no target {wanted!r}", hint=f"targets.toml has: {known}")
-        return self.targets[wanted]
+            raise UsageError(f"there is no target {chosen!r}", hint=f"targets.toml has: {known}")
+        return self.targets[chosen]
 
 
 def load_targets(path: Path) -> Targets:
@@ -309,9 +309,9 @@ def _known(python: str, platform: str, policy: Policy) -> dict[Tag, None]:
     native = list(cpython_tags((major, minor), abis=[own], platforms=platforms))
     match policy:
         case Policy.PURE:
-            found = [Tag("py3", "none", "any")]
+            tags = [Tag("py3", "none", "any")]
         case Policy.COMPILED:
-            found = [tag for tag in native if tag.abi != "none"]
+            tags = [tag for tag in native if tag.abi != "none"]
         case Policy.MICROPIP | Policy.PIP:
-            found = [*native, *compatible_tags((major, minor), interpreter=own, platforms=platforms)]
-    return dict.fromkeys(found)
+            tags = [*native, *compatible_tags((major, minor), interpreter=own, platforms=platforms)]
+    return dict.fromkeys(tags)

@@ -203,5 +203,5 @@ def read_libraries(wheel: Path, contents: Contents) -> Iterator[tuple[str, bytes
 
 def metadata_file(contents: Contents, name: str) -> bytes | None:
     """Return the one file of that name in a .dist-info folder; None if there is none, or several."""
-    found = [data for path, data in contents.metadata.items() if PurePosixPath(path).name == name]
-    return found[0] if len(found) == 1 else None
+    texts = [data for path, data in contents.metadata.items() if PurePosixPath(path).name == name]
+    return texts[0] if len(texts) == 1 else None

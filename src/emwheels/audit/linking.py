@@ -115,16 +115,16 @@ def _needed_libraries(
 ) -> list[wasm.Module]:
     """Return the libraries that are loaded with ``module``, through other libraries too."""
     by_name = {PurePosixPath(path).name: other for path, other in others.items()}
-    found: dict[str, wasm.Module] = {}
+    libraries: dict[str, wasm.Module] = {}
     queue = list(module.dylink.needed) if module.dylink else []
     for library in queue:
         if library not in by_name:
             message = f"it needs {library}, which neither the wheel nor a dependency has: ship it or link it statically"
             contents.report("unresolved-import", member, message)
-        elif library not in found:
-            found[library] = by_name[library]
-            queue += dylink.needed if (dylink := found[library].dylink) else ()
-    return list(found.values())
+        elif library not in libraries:
+            libraries[library] = by_name[library]
+            queue += dylink.needed if (dylink := libraries[library].dylink) else ()
+    return list(libraries.values())
 
 
 def _providers(

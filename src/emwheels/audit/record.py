@@ -73,8 +73,8 @@ def _check_identity(wheel: str, contents: Contents) -> None:
     if text is not None:
         raw = parse_email(text)[0]
         if not _is_same(raw.get("name", ""), raw.get("version", ""), name, version):
-            found = f"{raw.get('name')} {raw.get('version')}"
-            message = f"METADATA is that of {found}, the file name that of {name} {version}: see the project's metadata"
+            named = f"{raw.get('name')} {raw.get('version')}"
+            message = f"METADATA is that of {named}, the file name that of {name} {version}: see the project's metadata"
             contents.report("record", wheel, message)
 
 

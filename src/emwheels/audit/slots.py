@@ -96,15 +96,15 @@ def check_slots(member: str, memory: wasm.Memory, contents: Contents) -> None:
 
 def wrong_slots(memory: wasm.Memory) -> list[str]:
     """Say of each kind of wrong slot what it is, what Python calls it as, and which types or modules have it."""
-    found: dict[tuple[str, str], set[str]] = {}
+    owners: dict[tuple[str, str], set[str]] = {}
     for name, number, address in (*_of_specs(memory), *_of_static_types(memory), *_of_modules(memory)):
         signature = memory.functions.get(address)
         slot, expected = _SLOTS.get(number, ("", signature))
         if signature is not None and signature != expected:
             owner = "module" if number > _LAST_SLOT else "type"
             what = f"has {slot} as {signature}, and Python calls it as {expected}"
-            found.setdefault((owner, what), set()).add(name)
-    return [f"{owner} {', '.join(sorted(names))} {what}" for (owner, what), names in found.items()]
+            owners.setdefault((owner, what), set()).add(name)
+    return [f"{owner} {', '.join(sorted(names))} {what}" for (owner, what), names in owners.items()]
 
 
 def _of_specs(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:
@@ -124,15 +124,15 @@ def _of_specs(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:
 
 def _slots_at(memory: wasm.Memory, address: int) -> dict[int, int]:
     """Return number -> address of its function for the slots there; nothing if they are no slots."""
-    found: dict[int, int] = {}
+    functions: dict[int, int] = {}
     while (number := memory.plain(address)) and number <= _LAST_SLOT:
         function = address + _WORD
         if not memory.is_pointer(function) and memory.word(function):
             return {}
-        if found.setdefault(number, function) != function:
+        if functions.setdefault(number, function) != function:
             return {}
         address += 2 * _WORD
-    return found if number == 0 and memory.plain(address + _WORD) == 0 else {}
+    return functions if number == 0 and memory.plain(address + _WORD) == 0 else {}
 
 
 def _of_static_types(memory: wasm.Memory) -> Iterator[tuple[str, int, int]]:

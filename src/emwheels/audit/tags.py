@@ -70,8 +70,10 @@ def _check_platform_tags(wheel: str, tags: Iterable[Tag], contents: Contents, ta
             message = f"tag {tag} is for another platform than Pyodide {target.name}'s {target.platform_tag}"
             contents.report("tag", wheel, f"{message}: build for this target")
         elif not fits([tag], target, Policy.COMPILED):
-            wanted = f"{target.python_tag}-{target.python_tag}, or abi3 of that version or an older one"
-            contents.report("tag", wheel, f"tag {tag} is for another interpreter: Pyodide {target.name} takes {wanted}")
+            allowed = f"{target.python_tag}-{target.python_tag}, or abi3 of that version or an older one"
+            contents.report(
+                "tag", wheel, f"tag {tag} is for another interpreter: Pyodide {target.name} takes {allowed}"
+            )
 
 
 def _check_suffix(member: str, contents: Contents, target: Target) -> None:
@@ -79,5 +81,5 @@ def _check_suffix(member: str, contents: Contents, target: Target) -> None:
     importable = {f"cpython-{target.python_tag.removeprefix('cp')}-wasm32-emscripten.so", "abi3.so"}
     suffix = _INTERPRETER_SUFFIX.search(member)
     if suffix and suffix[1] not in importable:
-        wanted = ", ".join(sorted(importable))
-        contents.report("tag", member, f"Pyodide {target.name} does not import .{suffix[1]}, only {wanted} and .so")
+        suffixes = ", ".join(sorted(importable))
+        contents.report("tag", member, f"Pyodide {target.name} does not import .{suffix[1]}, only {suffixes} and .so")

@@ -197,8 +197,8 @@ _ENVIRONMENT = {
 def _failure(recipe: Recipe, log: Path) -> BuildError:
     text = log.read_text(errors="replace")
     # What pyodide-build adds of its own, a traceback in dim print, comes after the reason.
-    said = _ESCAPE.sub("", text.partition("\x1b[2mTraceback")[0]) or text
-    lines = "\n".join(f"  | {line}" for line in said.rstrip().splitlines()[-_TAIL_LINES:])
+    shown = _ESCAPE.sub("", text.partition("\x1b[2mTraceback")[0]) or text
+    lines = "\n".join(f"  | {line}" for line in shown.rstrip().splitlines()[-_TAIL_LINES:])
     advice = diagnose(text)
     where = f"the whole log is {log}"
     return BuildError(f"{recipe.name} did not build:\n{lines}", hint=f"{advice} ({where})" if advice else where)
@@ -218,8 +218,8 @@ def _add_licences(source: Path, folder: Path) -> None:
     """Have a library carry the licence files of its source, unless its own build has installed some."""
     if folder.is_dir():
         return
-    found = [path for path in source.iterdir() if path.is_file() and _LICENCES.match(path.name)]
-    for path in found:
+    licences = [path for path in source.iterdir() if path.is_file() and _LICENCES.match(path.name)]
+    for path in licences:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / path.name)
 

@@ -26,7 +26,7 @@ def add_documents(wheel: Path, documents: Mapping[str, bytes], work: Path, image
         path.write_bytes(data)
     out = work / "complete" / wheel.name
     out.parent.mkdir()
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         done = image.run(
             [PYTHON, "-I", ADD_MEMBERS]
             + [f"{WORK}/{path.relative_to(work)}" for path in (wheel, work / "members", out)]
@@ -35,10 +35,10 @@ def add_documents(wheel: Path, documents: Mapping[str, bytes], work: Path, image
                 Mount(host=work, inside=WORK, writable=True),
                 Mount(host=_PROGRAM, inside=ADD_MEMBERS),
             ],
-            output=said,
+            output=output,
         )
         if done.status:
-            said.seek(0)
-            text = said.read()[-2000:].decode(errors="replace").strip()
+            output.seek(0)
+            text = output.read()[-2000:].decode(errors="replace").strip()
             raise BuildError(f"{wheel.name}: its build report could not be added:\n{text}")
     return out

@@ -40,16 +40,16 @@ def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Im
 
 
 def _apply(patch: Path, tree: Path, image: Image) -> None:
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         done = image.run(
             ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", PATCH],
             mounts=[Mount(host=tree, inside=SOURCE, writable=True), Mount(host=patch, inside=PATCH)],
             cwd=SOURCE,
-            output=said,
+            output=output,
         )
         if done.status:
-            said.seek(0)
-            text = said.read().decode(errors="replace").strip()
+            output.seek(0)
+            text = output.read().decode(errors="replace").strip()
             raise RecipeError(
                 f"{patch}: does not apply to the source:\n{text}",
                 hint="make the patch again from the source of this version, or remove it if upstream has it now",

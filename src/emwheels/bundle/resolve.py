@@ -64,14 +64,14 @@ class Finder:
     _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
 
-    def find(self, name: NormalizedName, wanted: Callable[[Version], bool]) -> Iterator[FoundWheel]:
+    def find(self, name: NormalizedName, accepts: Callable[[Version], bool]) -> Iterator[FoundWheel]:
         """Yield the wheels that ``wanted`` accepts, the best first: those of our index, or else PyPI's."""
-        ours = [wheel for wheel in self._ours(name) if wanted(wheel.version)]
+        ours = [wheel for wheel in self._ours(name) if accepts(wheel.version)]
         if ours:
             yield from ours
             return
         for version, offer in self._theirs(name):
-            if wanted(version):
+            if accepts(version):
                 yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
 
     def _ours(self, name: NormalizedName) -> list[FoundWheel]:
@@ -92,16 +92,16 @@ class Finder:
 
     def _theirs(self, name: NormalizedName) -> list[tuple[Version, Offer]]:
         if name not in self._offers:
-            found = []
+            wheels = []
             for offer in self.offers(name):
                 try:
                     _, version, _, tags = parse_wheel_filename(offer.resource.filename)
                 except (InvalidWheelFilename, InvalidVersion):
                     continue
                 if offer.yanked is None and self.release.accepts(tags):
-                    found.append((version, offer))
-            found.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
-            self._offers[name] = found
+                    wheels.append((version, offer))
+            wheels.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
+            self._offers[name] = wheels
         return self._offers[name]
 
     def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> FoundWheel:
@@ -133,11 +133,11 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
         incompatibilities: Mapping[Any, Iterator[_Candidate]],
     ) -> Callable[[], Iterator[_Candidate]]:
         name, extras = identifier
-        wanted = list(requirements[identifier])
+        asked = list(requirements[identifier])
         refused = {candidate.wheel.filename for candidate in incompatibilities[identifier]}
 
         def accepts(version: Version) -> bool:
-            return all(requirement.specifier.contains(version, prereleases=True) for requirement in wanted)
+            return all(requirement.specifier.contains(version, prereleases=True) for requirement in asked)
 
         def matches() -> Iterator[_Candidate]:
             for wheel in self._finder.find(name, accepts):

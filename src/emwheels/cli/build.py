@@ -166,6 +166,6 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     )
     headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "")
     print_table(headings, rows, right=("bytes", "seconds"))
-    found = [outcome.ccache for outcome in outcomes if outcome.ccache]
-    if found:
-        print(f"ccache: {sum(found, Hits())}")
+    hits = [outcome.ccache for outcome in outcomes if outcome.ccache]
+    if hits:
+        print(f"ccache: {sum(hits, Hits())}")

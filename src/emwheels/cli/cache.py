@@ -75,24 +75,24 @@ def run_cache(arguments: argparse.Namespace, project: Checkout, _targets: Target
 
 
 def _info(store: Store, cache: Path, *, as_json: bool) -> int:
-    kept = sizes(store)
+    by_kind = sizes(store)
     others = {
         folder.name: _size_below(folder)
         for folder in sorted(cache.glob("*"))
         if folder != store.root and folder.is_dir() and not folder.is_symlink()
     }
     if as_json:
-        plain = {"cache": str(cache), "store": _plain(kept), "other": _plain(others)}
+        plain = {"cache": str(cache), "store": _plain(by_kind), "other": _plain(others)}
         print(json.dumps(plain, indent=1))
         return 0
     table = Table(box=None, pad_edge=False)
     for heading in ("", "entries", "bytes"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for title, rows in ((str(store.root), kept), (f"elsewhere in {cache}", others)):
+    for title, rows in ((str(store.root), by_kind), (f"elsewhere in {cache}", others)):
         table.add_row(title)
         for name, size in rows.items():
             table.add_row(f"  {name}", f"{size.entries:,}", f"{size.bytes:,}")
-    total = sum(size.bytes for rows in (kept, others) for size in rows.values())
+    total = sum(size.bytes for rows in (by_kind, others) for size in rows.values())
     table.add_row("total", "", f"{total:,}")
     Console(highlight=False, soft_wrap=True).print(table)
     return 0
@@ -132,26 +132,26 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
 
 def _verify(store: Store, board: Board, *, as_json: bool) -> int:
     with board.phase("store", "verify"):
-        found = verify(store, files_of, progress=lambda done, total: board.download("store", done, total))
+        damage = verify(store, files_of, progress=lambda done, total: board.download("store", done, total))
     if as_json:
         plain = {
-            "files": found.files,
-            "records": found.records,
-            "bytes": found.bytes,
-            "damaged": [{"path": str(path), "moved to": str(aside)} for path, aside in found.damaged],
-            "incomplete": [{"path": str(path), "missing": missing} for path, missing in found.incomplete],
+            "files": damage.files,
+            "records": damage.records,
+            "bytes": damage.bytes,
+            "damaged": [{"path": str(path), "moved to": str(aside)} for path, aside in damage.damaged],
+            "incomplete": [{"path": str(path), "missing": missing} for path, missing in damage.incomplete],
         }
         print(json.dumps(plain, indent=1))
     else:
-        for path, aside in found.damaged:
+        for path, aside in damage.damaged:
             print(f"damaged: {path}\n  moved to {aside}; it is made or fetched again when it is needed")
-        for path, missing in found.incomplete:
+        for path, missing in damage.incomplete:
             print(f"incomplete: {path} names {missing}, which is not there; it is made or fetched again when needed")
         print(
-            f"{found.files:,} files of {found.bytes:,} bytes and {found.records:,} records: "
-            f"{len(found.damaged)} damaged, {len(found.incomplete)} incomplete"
+            f"{damage.files:,} files of {damage.bytes:,} bytes and {damage.records:,} records: "
+            f"{len(damage.damaged)} damaged, {len(damage.incomplete)} incomplete"
         )
-    return StoreError.exit_code if found.damaged else 0
+    return StoreError.exit_code if damage.damaged else 0
 
 
 def _export(folder: Path, store: Store, board: Board, *, as_json: bool) -> int:

@@ -194,10 +194,10 @@ def _build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -
     place = Folder(_working(arguments, project))
     base_url = check_base_url(arguments.base_url) if arguments.base_url else arguments.base_url
     environment = open_environment(arguments, project, targets)
-    wanted = [targets.get(arguments.target)] if arguments.target else list(targets.targets.values())
+    chosen = [targets.get(arguments.target)] if arguments.target else list(targets.targets.values())
     releases = [
         index.read_release(target, environment.runtime_of(target))
-        for target in sorted(wanted, key=lambda target: target.name != targets.default)
+        for target in sorted(chosen, key=lambda target: target.name != targets.default)
     ]
     with place.changing():
         changed = rebuild(place, base_url=base_url, releases=releases, say=lambda text: board.say("index", text))

@@ -48,10 +48,10 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
         if recipe.source.url is None or recipe.build.type != "package":
             raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
         with environment.board.phase(name, "lock"):
-            wanted = _build_requirements(environment, recipe, recipe.source.url)
-        wanted = pinned_to_recipes(wanted, cross_requirements(recipe, recipes))
+            asked = _build_requirements(environment, recipe, recipe.source.url)
+        asked = pinned_to_recipes(asked, cross_requirements(recipe, recipes))
         destination = recipe.folder / "requirements.build.txt"
-        lock_build_requirements(wanted, destination, pythons=pythons, index=index, wheels=wheels)
+        lock_build_requirements(asked, destination, pythons=pythons, index=index, wheels=wheels)
         print(destination.relative_to(project.root))
         suite = read_suite(recipe.folder)
         for file, requirements in (

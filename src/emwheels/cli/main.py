@@ -162,7 +162,7 @@ def _asked(given: Sequence[str]) -> str:
 
 def _runner(verb: str) -> Callable[[argparse.Namespace, Checkout, Targets], int]:
     module, runner = next((module, runners[verb]) for module, (*_, runners) in _MODULES.items() if verb in runners)
-    found: Callable[[argparse.Namespace, Checkout, Targets], int] = getattr(
+    function: Callable[[argparse.Namespace, Checkout, Targets], int] = getattr(
         import_module(f"emwheels.cli.{module}"), runner
     )
-    return found
+    return function

@@ -82,9 +82,9 @@ def _print_plan(planned: Sequence[Planned]) -> None:
         ((package.name, _STATES.get(package.state, package.state), "; ".join(package.why)) for package in planned),
     )
     counts = Counter(_STATES.get(package.state, package.state) for package in planned)
-    said = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no recipes"
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items()) or "no recipes"
     seconds = sum(package.seconds or 0 for package in planned if package.state == TO_BUILD)
-    print(said + (f"; the builds took {seconds:,.0f} s last time" if seconds else ""))
+    print(summary + (f"; the builds took {seconds:,.0f} s last time" if seconds else ""))
 
 
 _STATES = {REMOTE: "from the remote store"}

@@ -55,46 +55,46 @@ def run_reproduce(arguments: argparse.Namespace, project: Checkout, targets: Tar
     names = arguments.names or list(load_recipes(project.recipes, patches=project.patches))
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
-    found: list[Reproduction] = []
+    reproductions: list[Reproduction] = []
     failed: dict[str, EmwheelsError] = {}
     for name in names:
         try:
-            found.append(reproduce(environment, builds, name, arguments.profile, once=arguments.once))
+            reproductions.append(reproduce(environment, builds, name, arguments.profile, once=arguments.once))
         except EmwheelsError as error:
             failed[name] = error
             print(f"emwheels: {name}: {error.message}", file=sys.stderr)
             continue
         if (docs := project.root / "docs").is_dir():
-            _note(found[-1], docs / "reproduce" / f"{found[-1].name}.json", once=arguments.once)
-        said = "the same bytes" if found[-1].same else f"differs: {found[-1].difference}"
-        environment.board.say(found[-1].name, said)
+            _note(reproductions[-1], docs / "reproduce" / f"{reproductions[-1].name}.json", once=arguments.once)
+        verdict = "the same bytes" if reproductions[-1].same else f"differs: {reproductions[-1].difference}"
+        environment.board.say(reproductions[-1].name, verdict)
     if arguments.json:
-        rows = [asdict(one) | {"same": one.same} for one in found]
+        rows = [asdict(one) | {"same": one.same} for one in reproductions]
         print(json.dumps(rows + [{"name": name, "error": str(error)} for name, error in failed.items()], indent=1))
     else:
-        _print(found, failed)
+        _print(reproductions, failed)
     if failed:
         return next(iter(failed.values())).exit_code
-    return 0 if all(one.same for one in found) else NotReproducedError.exit_code
+    return 0 if all(one.same for one in reproductions) else NotReproducedError.exit_code
 
 
-def _note(found: Reproduction, path: Path, *, once: bool) -> None:
+def _note(reproduction: Reproduction, path: Path, *, once: bool) -> None:
     """Write down what came of it, and of which wheel, for docs/reproduce.md."""
     document = {
-        "name": found.name,
-        "version": found.version,
+        "name": reproduction.name,
+        "version": reproduction.version,
         "date": datetime.now(UTC).date().isoformat(),
         "how": "`reproduce --once`" if once else "`reproduce`",
-        "same": found.same,
-        "difference": found.difference,
-        "varied": list(found.varied),
-        "wheels": {found.name: found.content},
+        "same": reproduction.same,
+        "difference": reproduction.difference,
+        "varied": list(reproduction.varied),
+        "wheels": {reproduction.name: reproduction.content},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:
+def _print(reproductions: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> None:
     rows = [
         (
             one.name,
@@ -103,8 +103,8 @@ def _print(found: Sequence[Reproduction], failed: dict[str, EmwheelsError]) -> N
             " ".join(f"{seconds:.1f}" for seconds in one.seconds),
             "; ".join([one.difference, *one.files]) if one.difference else "",
         )
-        for one in found
+        for one in reproductions
     ]
     rows += [(name, "?", "", "", f"failed: {error.message.splitlines()[0]}") for name, error in failed.items()]
     print_table(("package", "same bytes", "another", "seconds", "first difference"), rows, right=("seconds",))
-    print(f"{sum(one.same for one in found)} of {len(found) + len(failed)} reproduce")
+    print(f"{sum(one.same for one in reproductions)} of {len(reproductions) + len(failed)} reproduce")

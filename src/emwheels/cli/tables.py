@@ -79,19 +79,19 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
         for name, text in pages.items():
             (docs / name).write_text(text, encoding="utf-8")
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
-    found = problems(ledger, recorded_results(docs), read_due(docs / DUE), inputs)
-    found += _missing_suites(docs, recipes)
+    faults = problems(ledger, recorded_results(docs), read_due(docs / DUE), inputs)
+    faults += _missing_suites(docs, recipes)
     if arguments.check:
         other = [name for name, text in pages.items() if not _holds(docs / name, text)]
-        found += [f"{name}: is not what `emwheels tables` writes" for name in other]
+        faults += [f"{name}: is not what `emwheels tables` writes" for name in other]
     if arguments.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(faults, indent=1))
     else:
-        print("".join(f"docs: {line}\n" for line in found), file=sys.stderr, end="")
-    if not found or not arguments.check:
+        print("".join(f"docs: {line}\n" for line in faults), file=sys.stderr, end="")
+    if not faults or not arguments.check:
         return 0
     raise EmwheelsError(
-        f"{len(found)} entries of docs/ are not of the present wheels",
+        f"{len(faults)} entries of docs/ are not of the present wheels",
         hint="build and test what is due (emwheels upstream-tests --due; emwheels tables), or list it in docs/due.yaml",
     )
 
@@ -154,7 +154,7 @@ def with_audit_rules(text: str) -> str:
     """Return a document with the table of the audit's rules below the line that asks for it."""
     rows = [(f"`{name}`", rule.means, rule.fix) for name, rule in RULES.items()]
     table = "\n".join(_table(("rule", "what it means", "what to do"), rows, right=()))
-    return _AUDIT_RULES.sub(lambda found: f"{found[1]}{table}\n", text)
+    return _AUDIT_RULES.sub(lambda mark: f"{mark[1]}{table}\n", text)
 
 
 _GENERATED = "<!-- Written by `nox -s tables`; do not edit. -->"

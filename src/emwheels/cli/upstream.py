@@ -71,8 +71,8 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     recipes = load_recipes(project.recipes, patches=project.patches)
-    wanted = [named(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
-    suites = {recipe.name: read_suite(recipe.folder) for recipe in wanted}
+    chosen = [named(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
+    suites = {recipe.name: read_suite(recipe.folder) for recipe in chosen}
     if arguments.names and (missing := [name for name, suite in suites.items() if suite is None]):
         raise UsageError(
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"

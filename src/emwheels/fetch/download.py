@@ -88,8 +88,8 @@ class Downloader:
 
         def once() -> httpx.Response:
             with self._stream(url, headers or {}) as response:
-                kept = {"content-type": response.headers.get("content-type", "")}
-                return httpx.Response(200, headers=kept, content=_read(response, url), request=response.request)
+                facts = {"content-type": response.headers.get("content-type", "")}
+                return httpx.Response(200, headers=facts, content=_read(response, url), request=response.request)
 
         return self.retried(url, once)
 

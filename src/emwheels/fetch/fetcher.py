@@ -101,8 +101,8 @@ class Fetcher:
                 f"{url_or_purl}: {sha256!r} is not a sha256", hint="it has 64 lower-case hexadecimal digits"
             )
         key = _key("file", url_or_purl, sha256)
-        if found := self._remembered(key):
-            return found
+        if remembered := self._remembered(key):
+            return remembered
         self._refuse_offline(url_or_purl)
         expected = {sha256} if sha256 else set()
         if url_or_purl.startswith("pkg:"):
@@ -118,8 +118,8 @@ class Fetcher:
         got = sha256_of(path)
         if sha256 is not None and got != sha256:
             raise FetchError(f"{path}: expected sha256 {sha256}, got {got}")
-        kept = self._store.put_file(KIND, path)
-        return Fetched(path=self._store.path_of(KIND, kept), sha256=kept, filename=path.name, url=path.as_uri())
+        digest = self._store.put_file(KIND, path)
+        return Fetched(path=self._store.path_of(KIND, digest), sha256=digest, filename=path.name, url=path.as_uri())
 
     def fetch_requirements(
         self, lock: Path, *, python: str, platforms: Sequence[str] | None = None
@@ -136,8 +136,8 @@ class Fetcher:
     def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str]) -> Fetched:
         text = f"{pinned.name}=={pinned.version}"
         key = _key("wheel", text, sorted(pinned.hashes), python, list(platforms))
-        if found := self._remembered(key):
-            return found
+        if remembered := self._remembered(key):
+            return remembered
         self._refuse_offline(f"{text} ({lock})")
         wheels = self._registries.wheels(pinned.name, pinned.version, python, platforms)
         if not wheels:
@@ -166,10 +166,10 @@ class Fetcher:
         self._store.add_record("fetched", key, record)
         return fetched
 
-    def _refuse_offline(self, wanted: str) -> None:
+    def _refuse_offline(self, what: str) -> None:
         if self._offline:
             raise FetchError(
-                f"{wanted} is not in the store, and this is offline",
+                f"{what} is not in the store, and this is offline",
                 hint=f"run the same command once without --offline, or copy a store that has it to {self._store.root}",
             )
 
@@ -262,11 +262,11 @@ def _read_lock(lock: Path, python: str) -> list[_Pinned]:
     environment = _environment(python)
     pinned = []
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        wanted = re.sub(r"(^|\s)#.*", "", line).strip()
-        if wanted:
-            requirement = _parse_line(lock, wanted)
+        written = re.sub(r"(^|\s)#.*", "", line).strip()
+        if written:
+            requirement = _parse_line(lock, written)
             if requirement.marker is None or requirement.marker.evaluate(environment):
-                pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(wanted))))
+                pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(written))))
     return pinned
 
 

@@ -140,8 +140,8 @@ class Registries:
         resources = [_resource(p) for p in packages if _same_version(p.version, version)]
         file_name = _qualifiers(purl).get("file_name")
         for resource in resources:
-            wanted = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
-            if wanted:
+            matches = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
+            if matches:
                 return resource
         sources = [r for r in resources if not r.filename.endswith(".whl")]
         if sources and not file_name:
@@ -194,14 +194,14 @@ class Registries:
     @cached_property
     def _npm_registry(self) -> str:
         environment = _npm_environment("registry")
-        found = environment or _npmrc_registry()
-        if not found and (npm := shutil.which("npm")):
-            found = output_of([npm, "config", "get", "registry"])
-        if not found and self._npm_registry_fallback:
-            found = self._npm_registry_fallback()
-        if not found:
+        address = environment or _npmrc_registry()
+        if not address and (npm := shutil.which("npm")):
+            address = output_of([npm, "config", "get", "registry"])
+        if not address and self._npm_registry_fallback:
+            address = self._npm_registry_fallback()
+        if not address:
             raise FetchError("no npm registry is configured on this machine", hint="set npm_config_registry to its URL")
-        return found.rstrip("/")
+        return address.rstrip("/")
 
 
 class _IndexSession:
@@ -249,11 +249,11 @@ def _resource(package: Package) -> Resource:
     return Resource(url=url, filename=link.filename, sha256=hashes[0].lower() if hashes else None)
 
 
-def _same_version(found: str | None, wanted: str) -> bool:
+def _same_version(offered: str | None, asked: str) -> bool:
     try:
-        return found is not None and Version(found) == Version(wanted)
+        return offered is not None and Version(offered) == Version(asked)
     except InvalidVersion:
-        return found == wanted
+        return offered == asked
 
 
 def _no_version(purl: PackageURL, versions: Iterable[str], failures: Sequence[str]) -> FetchError:

@@ -55,7 +55,7 @@ def drive(
             process.kill()
             process.wait()
             stderr.seek(0)
-            said = stderr.read()[-2000:].decode(errors="replace").strip()
-            raise HarnessError(error.message, hint=said or error.hint) from error
+            message = stderr.read()[-2000:].decode(errors="replace").strip()
+            raise HarnessError(error.message, hint=message or error.hint) from error
         finally:
             process.kill()

@@ -99,16 +99,16 @@ def try_installs(
         results = drive(
             image, mounts, engines=engines, output=output, on_event=None, network=True, environment=_proxy_environment()
         )
-        found = []
+        tries = []
         for engine, result in results.items():
             cases = {case.nodeid: case for case in result.cases}
             for install in installs:
                 if install.id not in cases:
                     log = result.console.read_text(encoding="utf-8", errors="replace")[-2000:]
-                    said = "; ".join(case.message for case in result.cases if case.outcome == "error")
-                    raise HarnessError(f"{engine} did not come to {install.id}: {said[:500]}", hint=log)
-                found.append(_installed(engine, install, cases[install.id]))
-        return found
+                    message = "; ".join(case.message for case in result.cases if case.outcome == "error")
+                    raise HarnessError(f"{engine} did not come to {install.id}: {message[:500]}", hint=log)
+                tries.append(_installed(engine, install, cases[install.id]))
+        return tries
 
 
 def _installed(engine: str, install: Install, case: Case) -> Installed:
@@ -126,10 +126,10 @@ def _installed(engine: str, install: Install, case: Case) -> Installed:
 
 def _proxy_environment() -> dict[str, str]:
     """Return this machine's proxies, which Node and Chromium read too; never for the harness's own server."""
-    found = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
-    if not found:
+    proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
+    if not proxies:
         return {}
     direct = ",".join(
         filter(None, ("127.0.0.1,localhost,::1", os.environ.get("no_proxy") or os.environ.get("NO_PROXY")))
     )
-    return found | {"no_proxy": direct, "NO_PROXY": direct, "NODE_USE_ENV_PROXY": "1"}
+    return proxies | {"no_proxy": direct, "NO_PROXY": direct, "NODE_USE_ENV_PROXY": "1"}

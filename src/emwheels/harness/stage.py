@@ -91,16 +91,16 @@ def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: L
 
 def by_name(wheels: Iterable[Path]) -> dict[NormalizedName, Path]:
     """Wheels by the normalised name of their project; one wheel a project."""
-    found: dict[NormalizedName, Path] = {}
+    wheels_by_name: dict[NormalizedName, Path] = {}
     for wheel in wheels:
         try:
             name = parse_wheel_filename(wheel.name)[0]
         except InvalidWheelFilename as error:
             raise HarnessError(f"{wheel}: {error}") from error
-        if name in found:
-            raise HarnessError(f"two wheels of {name} to test: {found[name].name} and {wheel.name}")
-        found[name] = wheel
-    return found
+        if name in wheels_by_name:
+            raise HarnessError(f"two wheels of {name} to test: {wheels_by_name[name].name} and {wheel.name}")
+        wheels_by_name[name] = wheel
+    return wheels_by_name
 
 
 def required_names(requirements: Sequence[str], wheels: Mapping[NormalizedName, Path]) -> list[NormalizedName]:
@@ -148,15 +148,15 @@ def write_index(folder: Path, wheels: Mapping[NormalizedName, Path]) -> None:
 
 def list_files(tests: Path) -> list[str]:
     """Paths of the files below ``tests``, relative and sorted; no hidden ones, no caches, no symbolic links."""
-    found = []
+    paths = []
     for folder, names, files in os.walk(tests):
         names[:] = [name for name in names if not name.startswith(".") and name != "__pycache__"]
         here = Path(folder)
-        found += [
+        paths += [
             (here / file).relative_to(tests).as_posix()
             for file in files
             if not file.startswith(".") and not (here / file).is_symlink()
         ]
-    if not found:
+    if not paths:
         raise HarnessError(f"{tests}: there are no tests here", hint="add a test_NAME.py with plain pytest tests")
-    return sorted(found)
+    return sorted(paths)

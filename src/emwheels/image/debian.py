@@ -141,8 +141,8 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
 
 def _roots(images: Path) -> list[Path]:
     """Return the root file systems of the finished images, the newest first."""
-    found = [path.parent for path in images.glob(f"*/{RECORD}") if read_record(path.parent) is not None]
-    return [folder / "rootfs" for folder in sorted(found, key=lambda folder: folder.stat().st_mtime, reverse=True)]
+    folders = [path.parent for path in images.glob(f"*/{RECORD}") if read_record(path.parent) is not None]
+    return [folder / "rootfs" for folder in sorted(folders, key=lambda folder: folder.stat().st_mtime, reverse=True)]
 
 
 def _fetch_pyodide_build(folder: Path, pins: BuildImagePins, fetcher: Fetcher) -> None:
@@ -165,10 +165,10 @@ _HOST_TOOLS = {
 def require_host_tools(say: Callable[[str], None]) -> None:
     """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
     tools = _HOST_TOOLS if os.geteuid() == 0 else _HOST_TOOLS | {"newuidmap": "uidmap"}  # mmdebstrap --mode=unshare
-    wanted = [package for tool, package in tools.items() if not shutil.which(tool)]
+    missing = [package for tool, package in tools.items() if not shutil.which(tool)]
     if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
-        wanted.append("debian-archive-keyring")
-    install_on_host(wanted, say)
+        missing.append("debian-archive-keyring")
+    install_on_host(missing, say)
 
 
 def install_on_host(packages: Sequence[str], say: Callable[[str], None]) -> None:
@@ -295,8 +295,8 @@ def _check_versions(installed: Mapping[str, str], pins: BuildImagePins) -> None:
     if emscripten != pins.emscripten:
         problems.append(f"Emscripten {emscripten} instead of {pins.emscripten}")
     if f"clang-{pins.llvm}" not in installed:
-        found = sorted(name for name in installed if re.fullmatch(r"clang-\d+", name))
-        problems.append(f"LLVM {', '.join(found) or 'none'} instead of clang-{pins.llvm}")
+        compilers = sorted(name for name in installed if re.fullmatch(r"clang-\d+", name))
+        problems.append(f"LLVM {', '.join(compilers) or 'none'} instead of clang-{pins.llvm}")
     problems += [f"no Python {python}" for python in pins.pythons if f"python{python}" not in installed]
     if problems:
         raise ImageError(

@@ -107,10 +107,10 @@ def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
                 output=output,
             )
             output.seek(0)
-            said = output.read()[-2000:].decode(errors="replace").strip()
+            message = output.read()[-2000:].decode(errors="replace").strip()
         if done.status:
             raise ImageError(
-                f"the image's /opt/emwheels/headers could not be read:\n{said}",
+                f"the image's /opt/emwheels/headers could not be read:\n{message}",
                 hint="is it an image that ci/image/build.sh made, and does the engine run containers at all?",
             )
         yield Path(folder)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def npm_registry(image: Image) -> str:
     """Return the registry that Debian's npm asks by default. Raises `ImageError` when the image does not say."""
-    if found := _read(image, "/opt/emwheels/npm-registry").strip():
-        return found
+    if address := _read(image, "/opt/emwheels/npm-registry").strip():
+        return address
     raise ImageError("this machine does not say which npm registry to use", hint="set npm_config_registry")
 
 

@@ -128,10 +128,10 @@ def _judge(source: Source, offer: Offer, requirement: Requirement, release: Rele
             else "a source distribution, which would have to be built"
         )
         return Candidate(source=source, filename=filename, version=offer.version, reasons=(what,), kind="source")
-    found: list[tuple[str, str]] = []
+    problems: list[tuple[str, str]] = []
     if problem := tag_problem(tags, release):
-        found.append(problem)
-    found += _version_problems(parsed, requirement.specifier)
+        problems.append(problem)
+    problems += _version_problems(parsed, requirement.specifier)
     try:
         fits = SpecifierSet(requires_python).contains(release.python, prereleases=True)
     except InvalidSpecifier:
@@ -139,17 +139,17 @@ def _judge(source: Source, offer: Offer, requirement: Requirement, release: Rele
     notes: tuple[str, ...] = ()
     if not fits:
         text = f"needs Python {requires_python}, Pyodide {release.name} has {release.python}"
-        if source == "index" or not found:
+        if source == "index" or not problems:
             notes = (f"{text}; micropip does not look at that",)
     if yanked is not None:
-        found.append(("yanked", f"yanked: {yanked}" if yanked else "yanked"))
+        problems.append(("yanked", f"yanked: {yanked}" if yanked else "yanked"))
     return Candidate(
         source=source,
         filename=filename,
         version=str(parsed),
-        reasons=tuple(text for _, text in found),
+        reasons=tuple(text for _, text in problems),
         notes=notes,
-        kind=found[0][0] if found else "",
+        kind=problems[0][0] if problems else "",
     )
 
 
@@ -162,10 +162,10 @@ def tag_problem(tags: Iterable[Tag], release: Release) -> tuple[str, str] | None
     interpreters = ", ".join(sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags}))
     if any(tag.platform in platforms for tag in fitting_tags(release, Policy.MICROPIP)):
         return "python", f"for the interpreter {interpreters}, Pyodide {release.name} is {release.python_tag}"
-    abis = sorted({found[1] for platform in platforms if (found := _PYODIDE.fullmatch(platform))})
+    abis = sorted({match[1] for platform in platforms if (match := _PYODIDE.fullmatch(platform))})
     if abis:
-        wanted = release.platform_tag.removesuffix("_wasm32").partition("_")[2]
-        return "abi", f"for Pyodide's ABI {', '.join(abis)}, Pyodide {release.name} has {wanted}"
+        abi = release.platform_tag.removesuffix("_wasm32").partition("_")[2]
+        return "abi", f"for Pyodide's ABI {', '.join(abis)}, Pyodide {release.name} has {abi}"
     systems = [name for name, pattern in _SYSTEMS if any(pattern.match(platform) for platform in platforms)]
     return "platform", f"machine code for {', '.join(systems or platforms)}"
 

@@ -114,10 +114,10 @@ def _packages_url(script: str, runtime: Path) -> str:
         )
     name, value = template[2], None
     while value is None:
-        found = re.search(rf"\b{re.escape(name)}=(?:\"([^\"]+)\"|(\w+))", script)
-        if found is None or found[2] == name:
+        match = re.search(rf"\b{re.escape(name)}=(?:\"([^\"]+)\"|(\w+))", script)
+        if match is None or match[2] == name:
             raise IndexingError(f"{runtime}/pyodide.mjs: the version in {template[0]} is not found")
-        name, value = found[2], found[1]
+        name, value = match[2], match[1]
     return f"{template[1]}{value}{template[3]}"
 
 
@@ -164,14 +164,14 @@ def merge(release: Release, projects: Iterable[Project]) -> Lock:
         available = {**{name: entry["version"] for name, entry in base.items()}, **_versions(ours)}
         dropped = set()
         for name in sorted(unchecked):
-            found, problem = _depends(name, ours, available, environment)
-            depends[name] = found
+            needs, problem = _depends(name, ours, available, environment)
+            depends[name] = needs
             if problem:
                 left_out[name] = problem
                 dropped.add(name)
         for name in dropped:
             del ours[name], depends[name]
-        unchecked = {name for name, found in depends.items() if dropped.intersection(found)}
+        unchecked = {name for name, needs in depends.items() if dropped.intersection(needs)}
     document = dict(release.lock)
     document["packages"] = packages = _of_pyodide(base, ours, release.packages_url)
     for name, file in ours.items():
@@ -207,12 +207,12 @@ def _give_each_module_to_one(packages: Mapping[str, dict[str, Any]], ours: Conta
 def _of_pyodide(base: Mapping[str, Any], ours: Mapping[str, File], packages_url: str) -> dict[str, dict[str, Any]]:
     """Return Pyodide's entries less those that ours replace, and the tests that were taken out of those."""
     replaced = set(ours) | {f"{name}-tests" for name in ours if base.get(name, {}).get("unvendored_tests")}
-    kept = {}
+    entries = {}
     for name, entry in base.items():
         if name not in replaced:
             address = entry["file_name"]
-            kept[name] = {**entry, "file_name": address if "://" in address else packages_url + address}
-    return kept
+            entries[name] = {**entry, "file_name": address if "://" in address else packages_url + address}
+    return entries
 
 
 def _versions(files: Mapping[str, File]) -> dict[str, str]:
@@ -251,7 +251,7 @@ def _depends(
 
     The format has no extras: what an extra of a dependency needs, the package that asks for it needs.
     """
-    found: dict[str, None] = {}
+    depends: dict[str, None] = {}
     waiting = [(name, "")]
     seen = set(waiting)
     while waiting:
@@ -267,13 +267,13 @@ def _depends(
             needed = required_project(requirement)
             version = available.get(needed)
             if version is None:
-                return list(found), f"needs {text}, which is neither in this index nor in Pyodide's lock"
+                return list(depends), f"needs {text}, which is neither in this index nor in Pyodide's lock"
             if requirement.specifier and not _satisfies(version, requirement.specifier):
-                return list(found), f"needs {text}, and {version} is what the lock has"
+                return list(depends), f"needs {text}, and {version} is what the lock has"
             if needed != name:
-                found[needed] = None
-            for pair in ((needed, wanted) for wanted in requirement.extras):
+                depends[needed] = None
+            for pair in ((needed, chosen) for chosen in requirement.extras):
                 if pair not in seen:
                     seen.add(pair)
                     waiting.append(pair)
-    return sorted(found), ""
+    return sorted(depends), ""

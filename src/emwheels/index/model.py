@@ -91,8 +91,8 @@ class Project:
 
     def with_files(self, files: Iterable[File]) -> Project:
         """Return the project with ``files`` in place of those of the same name."""
-        kept = {file.filename: file for file in (*self.files, *files)}
-        return replace(self, files=tuple(sorted(kept.values(), key=lambda file: file.sort_key)))
+        by_filename = {file.filename: file for file in (*self.files, *files)}
+        return replace(self, files=tuple(sorted(by_filename.values(), key=lambda file: file.sort_key)))
 
     def without(self, filenames: Iterable[str]) -> Project:
         """Return the project without some of its files."""
@@ -115,10 +115,10 @@ class Catalogue:
 
     def project(self, name: str) -> Project:
         """Return the project called ``name``. Raises `IndexingError` when there is none."""
-        found = self.projects.get(canonicalize_name(name))
-        if found is None:
+        project = self.projects.get(canonicalize_name(name))
+        if project is None:
             raise IndexingError(f"the index has no project {name!r}", hint=f"it has: {self._some_names()}")
-        return found
+        return project
 
     def put(self, project: Project) -> None:
         """Replace the project of that name; one without files is removed."""

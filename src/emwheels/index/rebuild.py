@@ -61,9 +61,9 @@ def rebuild(
             hint="mend them or take them out of the folder, then run the same command again",
         )
     after = Catalogue(base_url=before.base_url if base_url is None else base_url, releases=before.releases)
-    for name, found in files.items():
-        project = before.projects.get(name, Project(name=project_of(found[0])))
-        after.put(replace(project, files=()).with_files(found))
+    for name, present in files.items():
+        project = before.projects.get(name, Project(name=project_of(present[0])))
+        after.put(replace(project, files=()).with_files(present))
     return write(place, after, changed={*before.projects, *after.projects, *before.pending}, releases=releases)
 
 

@@ -176,11 +176,11 @@ def set_status(project: Project, status: Status, why: str) -> Project:
 
 def files_of(project: Project, version: str) -> list[File]:
     """Return the files of ``version``. Raises `IndexingError` when there are none."""
-    found = [file for file in project.files if same_version(str(file.version), version)]
-    if not found:
+    matching = [file for file in project.files if same_version(str(file.version), version)]
+    if not matching:
         versions = ", ".join(dict.fromkeys(str(file.version) for file in project.files))
         raise IndexingError(f"{project.name} has no version {version!r} in the index", hint=f"it has: {versions}")
-    return found
+    return matching
 
 
 def _project_pages(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Source]:

@@ -79,14 +79,14 @@ def top_level(members: Iterable[str]) -> tuple[str, ...]:
     Folders count that hold Python somewhere below, with or without ``__init__.py`` (PEP 420). The same as pyodide-lock
     0.2.1's `parse_top_level_import_name`, which leaves out extension modules.
     """
-    found = set()
+    names = set()
     for member in members:
         path = PurePosixPath(member)
         if path.suffix in {".py", ".so"}:
             name = path.parts[0] if len(path.parts) > 1 else path.name.partition(".")[0]
             if name.isidentifier():
-                found.add(name)
-    return tuple(sorted(found))
+                names.add(name)
+    return tuple(sorted(names))
 
 
 def _parse(metadata: bytes, filename: str) -> RawMetadata:

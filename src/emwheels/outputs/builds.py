@@ -125,8 +125,8 @@ class Builds:
         """Return the record of a build and where it is, ``store`` or ``remote``, without bringing its files here."""
         if record := self._local(key):
             return record, "store"
-        found = self._ask("pull", key, lambda remote: self._checked(remote, key))
-        return (found[0], "remote") if found else None
+        answer = self._ask("pull", key, lambda remote: self._checked(remote, key))
+        return (answer[0], "remote") if answer else None
 
     def get(self, key: str) -> tuple[dict[str, Any], str] | None:
         """Return the record of a build whose files are whole and in the local store, and where it was found."""
@@ -160,20 +160,20 @@ class Builds:
         return record
 
     def _pull(self, remote: Remote, key: str) -> dict[str, Any] | None:
-        found = self._checked(remote, key)
-        if found is None:
+        answer = self._checked(remote, key)
+        if answer is None:
             return None
-        record, manifest = found
+        record, manifest = answer
         pull(remote, manifest, files_of(KIND, record), self._store)
         self._store.add_record(KIND, key, record)
         self._mark_pushed(remote, key)
         return record
 
     def _checked(self, remote: Remote, key: str) -> tuple[dict[str, Any], Any] | None:
-        found = pull_record(remote, key)
-        if found:
-            check_record(key, found[0])
-        return found
+        answer = pull_record(remote, key)
+        if answer:
+            check_record(key, answer[0])
+        return answer
 
     def _upload(self, key: str, record: Mapping[str, Any]) -> None:
         remote = self._remote

@@ -56,14 +56,14 @@ def _members(path: Path) -> list[_ArchiveMember]:
                 for info in archive.infolist()
             ]
     with gzip.open(path) as stream, tarfile.open(fileobj=stream) as tar:
-        found = []
+        members = []
         for info in tar:
             content = tar.extractfile(info) if info.isfile() else None
             data = content.read() if content else info.linkname.encode()
-            found.append(
+            members.append(
                 _ArchiveMember(name=info.name, data=data, about=(("mode", oct(info.mode)), ("time", str(info.mtime))))
             )
-        return found
+        return members
 
 
 def _in_data(one: bytes, other: bytes) -> str:

@@ -51,8 +51,8 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
             f"{wheel.name} must not be published:\n{lines}",
             hint=f"the wheel is {rejected}, the report is in {reports}; nothing was published",
         )
-    found: dict[str, Any] = json.loads(report.to_json())
-    return found
+    document: dict[str, Any] = json.loads(report.to_json())
+    return document
 
 
 def _accepted_size(run: Run, name: str) -> int | None:

@@ -39,8 +39,8 @@ def key_from(run: Run, recipe: Recipe, identities: Mapping[str, str]) -> BuildKe
 
 def existing(run: Run, key: BuildKey) -> tuple[Output, str] | None:
     """Return what was built for ``key``, if it is whole, and where it was found: ``store`` or ``remote``."""
-    found = run.builds.get(key.digest)
-    return (Output.of(found[0]), found[1]) if found else None
+    build = run.builds.get(key.digest)
+    return (Output.of(build[0]), build[1]) if build else None
 
 
 def latest(run: Run, name: str) -> dict[str, Any] | None:
@@ -69,8 +69,8 @@ class KnownBuilds:
 
     def found(self, key: BuildKey) -> tuple[str, str] | None:
         """Return the hash of what was built for ``key`` and where it is, without bringing it here."""
-        found = self._run.builds.peek(key.digest)
-        return (Output.of(found[0]).identity, found[1]) if found else None
+        build = self._run.builds.peek(key.digest)
+        return (Output.of(build[0]).identity, build[1]) if build else None
 
     def latest(self, name: str) -> dict[str, Any] | None:
         """See `latest`."""

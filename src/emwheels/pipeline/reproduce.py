@@ -111,8 +111,8 @@ def reproduce(environment: Environment, builds: Builds, name: str, profile: str,
         made, seconds = [], []
         for number, surroundings in enumerate(around, start=1):
             jobs = surroundings.jobs
-            said = f"build {number} of {len(around)}, {jobs} job{'s' if jobs > 1 else ''}"
-            with environment.board.phase(recipe.name, said):
+            phase = f"build {number} of {len(around)}, {jobs} job{'s' if jobs > 1 else ''}"
+            with environment.board.phase(recipe.name, phase):
                 file, took = _build(environment, inputs, surroundings, logs / f"reproduce-{number}.log")
             made.append(file)
             seconds.append(round(took, 3))
@@ -123,7 +123,7 @@ def reproduce(environment: Environment, builds: Builds, name: str, profile: str,
         as_stored = made[0].read_bytes() == in_store.read_bytes()
         if not difference and not as_stored:
             difference = "stored: " + first_difference(in_store, made[0])
-        kept = _keep([in_store, *made] if once else made, logs / "reproduce", made[0].name) if difference else ()
+        copies = _keep([in_store, *made] if once else made, logs / "reproduce", made[0].name) if difference else ()
     finally:
         for surroundings in around:
             remove_tree(surroundings.place)
@@ -137,7 +137,7 @@ def reproduce(environment: Environment, builds: Builds, name: str, profile: str,
         sha256=sha256,
         varied=varied,
         content=content(stored, environment.store),
-        files=kept,
+        files=copies,
     )
 
 
@@ -178,10 +178,10 @@ def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings,
 
 
 def _keep(made: list[Path], folder: Path, name: str) -> tuple[str, ...]:
-    kept = []
+    copies = []
     for number, path in enumerate(made, start=1):
         copy = folder / str(number) / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-        kept.append(str(copy))
-    return tuple(kept)
+        copies.append(str(copy))
+    return tuple(copies)

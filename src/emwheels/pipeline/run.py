@@ -164,12 +164,12 @@ def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
 
 def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], outcome: Outcome) -> None:
     key = key_of(run, recipe, outputs)
-    found = None if run.options.rebuild else existing(run, key)
-    if found is None:
+    known = None if run.options.rebuild else existing(run, key)
+    if known is None:
         with alone(run, recipe.name, key):
             # Another run may have built it while this one waited.
-            found = None if run.options.rebuild else existing(run, key)
-            if found is None:
+            known = None if run.options.rebuild else existing(run, key)
+            if known is None:
                 from emwheels.pipeline.building import build_package  # noqa: PLC0415  half a second, for who builds
 
                 before = latest(run, recipe.name)
@@ -179,7 +179,7 @@ def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], out
                 outcome.output = build_package(run, recipe, key, outputs, outcome)
                 outcome.state = "built"
                 return
-    outcome.output, where = found
+    outcome.output, where = known
     outcome.state, outcome.why = "reused", _REUSED[where]
 
 

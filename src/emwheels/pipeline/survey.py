@@ -27,9 +27,9 @@ def survey(run: Run) -> list[Outcome]:
         outcomes.append(outcome := Outcome(name=name, state="missing"))
         if any(need not in outputs for need in host_recipes(recipe, run.recipes)):
             continue
-        if found := existing(run, key_of(run, recipe, outputs)):
-            outcome.state, outputs[name] = "reused", found[0]
-            outcome.output = found[0]
+        if build := existing(run, key_of(run, recipe, outputs)):
+            outcome.state, outputs[name] = "reused", build[0]
+            outcome.output = build[0]
             outcome.engines = tested(run, recipe, outputs)
     return outcomes
 

@@ -142,8 +142,8 @@ def run_in_engines(
     The wheels ``beside`` are served as well.
     """
     environment = run.environment
-    wanted = (recipe.name, *also)
-    closure = list(dict.fromkeys(name for each in wanted for name in run_closure(each, run.recipes)))
+    names = (recipe.name, *also)
+    closure = list(dict.fromkeys(name for each in names for name in run_closure(each, run.recipes)))
     served = {_project_name(wheel): wheel for wheel in (*beside, *_served_wheels(run, closure))}
     return run_tests(
         image=environment.test_image,
@@ -182,8 +182,8 @@ def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str
 
 
 def _run_wheels(closure: Iterable[str], outputs: Mapping[str, Output]) -> list[Output]:
-    found = [outputs[name] for name in closure if name in outputs]
-    return [output for output in found if output.kind == "wheels"]
+    built = [outputs[name] for name in closure if name in outputs]
+    return [output for output in built if output.kind == "wheels"]
 
 
 def _served_wheels(run: Run, names: Iterable[str]) -> tuple[Path, ...]:

@@ -79,9 +79,9 @@ def ci_levels(
         for packed in _pack(groups, job_seconds, max_jobs):
             packages = tuple(name for group in packed for name in group.packages)
             name = packages[0] if len(packages) == 1 else f"{packages[0]} and {len(packages) - 1} more"
-            wanted = {job_of[need] for package in packages for need in needs[package] if need in job_of}
+            needed = {job_of[need] for package in packages for need in needs[package] if need in job_of}
             total = sum(group.seconds for group in packed)
-            jobs.append(Job(name=name, packages=packages, seconds=round(total, 3), needs=tuple(sorted(wanted))))
+            jobs.append(Job(name=name, packages=packages, seconds=round(total, 3), needs=tuple(sorted(needed))))
         job_of |= {package: job.name for job in jobs for package in job.packages}
         levels.append(tuple(jobs))
     return tuple(levels)

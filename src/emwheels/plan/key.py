@@ -133,31 +133,31 @@ def explain(key: BuildKey, earlier: Mapping[str, Any] | None) -> list[str]:
     changed = key.changed(earlier)
     if not changed:
         return ["its output is not in the store any more"]
-    said: list[str] = []
+    reasons: list[str] = []
     for name in changed:
         section, _, rest = name.partition("/")
         how = "added" if name not in then else "removed" if name not in now else "changed"
         match section:
             case "patches":
-                said.append(f"patch {rest.removesuffix('.patch')} {how}")
+                reasons.append(f"patch {rest.removesuffix('.patch')} {how}")
             case "extras":
-                said.append(f"file {rest} {how}")
+                reasons.append(f"file {rest} {how}")
             case "dependencies":
-                said.append(f"{rest}'s output changed" if how == "changed" else f"requirement {rest} {how}")
+                reasons.append(f"{rest}'s output changed" if how == "changed" else f"requirement {rest} {how}")
             case "recipe" if rest == "package/version":
-                said.append(f"version {then.get(name)} -> {now.get(name)}")
+                reasons.append(f"version {then.get(name)} -> {now.get(name)}")
             case "recipe":
-                said.append(f"{rest.replace('/', '.')} {how}")
+                reasons.append(f"{rest.replace('/', '.')} {how}")
             case "target":
-                said.append(f"target: {rest} {how}")
+                reasons.append(f"target: {rest} {how}")
             case "profile":
-                said.append(f"flags of profile {rest} {how}")
+                reasons.append(f"flags of profile {rest} {how}")
             case "cross-build environment":
                 if "image" not in changed and not any(other.startswith("target/") for other in changed):
-                    said.append("the cross-build environment changed")
+                    reasons.append("the cross-build environment changed")
             case _:
-                said.append(_WORDS.get(section, f"{section} {how}"))
-    return said
+                reasons.append(_WORDS.get(section, f"{section} {how}"))
+    return reasons
 
 
 def _sha256(data: bytes) -> str:

@@ -86,10 +86,10 @@ class _Planner:
             seconds = float(latest["output"]["seconds"]) if latest else None
             blocked = [need for need in needs if self.planned[need].state == BLOCKED]
             if blocked:
-                found = Planned(name=name, state=BLOCKED, why=(f"needs {', '.join(blocked)}",))
+                planned = Planned(name=name, state=BLOCKED, why=(f"needs {', '.join(blocked)}",))
             else:
-                found = self._one(recipe, latest)
-            self.planned[name] = replace(found, needs=needs, seconds=seconds)
+                planned = self._one(recipe, latest)
+            self.planned[name] = replace(planned, needs=needs, seconds=seconds)
         return list(self.planned.values())
 
     def _one(self, recipe: Recipe, latest: Mapping[str, Any] | None) -> Planned:
@@ -100,11 +100,11 @@ class _Planner:
         why: list[str] = ["never built"] if latest is None else []
         if all(need in self.outputs for need in host):
             key = self.known.key_for(recipe, {need: self.outputs[need] for need in host})
-            found = self.known.found(key)
-            if found:
-                self.outputs[name] = found[0]
+            known = self.known.found(key)
+            if known:
+                self.outputs[name] = known[0]
                 if not first:
-                    return Planned(name=name, state=UP_TO_DATE if found[1] == "store" else REMOTE, key=key.digest)
+                    return Planned(name=name, state=UP_TO_DATE if known[1] == "store" else REMOTE, key=key.digest)
                 perhaps = (f"{after}; up to date if that gives the same bytes as before",)
                 return Planned(name=name, state=TO_BUILD, why=perhaps, certain=False)
             digest = "" if first else key.digest

@@ -330,8 +330,8 @@ class Section:
                 if not isinstance(item, str) and item is not _REFUSED:
                     self.report(f"{key}[{i}]", f"must be text, not {_kind(item)}")
             return
-        found = "" if isinstance(given, list) else f", not {_kind(given)}"
-        self.report(key, f"must be {expected}{found}")
+        instead = "" if isinstance(given, list) else f", not {_kind(given)}"
+        self.report(key, f"must be {expected}{instead}")
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return a list of texts, empty if it is missing."""

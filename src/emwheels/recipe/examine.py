@@ -312,12 +312,12 @@ def _check_kind_of_source(
 
 
 def _patches(folder: Path, findings: Findings) -> tuple[Path, ...]:
-    found = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
-    for file in found:
+    patches = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
+    for file in patches:
         if not _PATCH_NAME.fullmatch(file.name):
             findings.report_file(file, "must be called NNNN-what-it-does.patch, in lower case")
         _check_patch_header(file, findings)
-    return tuple(found)
+    return tuple(patches)
 
 
 def _source_patches(source: Source, folder: Path, findings: Findings) -> tuple[Path, ...]:

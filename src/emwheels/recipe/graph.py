@@ -46,8 +46,8 @@ def pinned_to_recipes(requirements: Iterable[str], cross: Sequence[Recipe]) -> l
     ``requirements`` are those of PEP 508. pyodide-build exchanges them in the same way when it builds.
     """
     names = {recipe.name for recipe in cross}
-    kept = [text for text in requirements if canonicalize_name(Requirement(text).name) not in names]
-    return kept + [f"{recipe.name}=={recipe.version}" for recipe in cross]
+    others = [text for text in requirements if canonicalize_name(Requirement(text).name) not in names]
+    return others + [f"{recipe.name}=={recipe.version}" for recipe in cross]
 
 
 def required_recipes(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
@@ -62,14 +62,14 @@ def foreign_requirements(recipe: Recipe, recipes: Collection[str]) -> list[str]:
 
 def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return ``name`` and every recipe it needs at run time."""
-    found: list[str] = []
+    closure: list[str] = []
     waiting = [name]
     while waiting:
         current = waiting.pop()
-        if current in recipes and current not in found:
-            found.append(current)
+        if current in recipes and current not in closure:
+            closure.append(current)
             waiting += recipes[current].requirements.run
-    return found
+    return closure
 
 
 def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:

@@ -70,20 +70,20 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
 
 
 def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
-    found: set[str] = set()
+    enabled: set[str] = set()
     waiting = [name for name, recipe in recipes.items() if not recipe.package.disabled]
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in enabled:
+            enabled.add(name)
             waiting += required_recipes(recipes[name], recipes)
-    return found
+    return enabled
 
 
 def recipe_folders(recipes: Path) -> dict[str, Path]:
     """Return the folders below ``recipes`` by the names of their packages. Raises `RecipeError`, `UsageError`."""
     try:
-        found = sorted(
+        paths = sorted(
             entry for entry in recipes.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
         )
     except OSError as error:
@@ -91,7 +91,7 @@ def recipe_folders(recipes: Path) -> dict[str, Path]:
             f"{recipes} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
         ) from None
     folders: dict[str, Path] = {}
-    for folder in found:
+    for folder in paths:
         other = folders.setdefault(canonicalize_name(folder.name), folder)
         if other is not folder:
             raise RecipeError(
@@ -102,13 +102,13 @@ def recipe_folders(recipes: Path) -> dict[str, Path]:
 
 def named(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
     """Return what ``known`` has for the recipe in ``recipes`` that a user calls ``name``. Raises `UsageError`."""
-    found = known.get(canonicalize_name(name))
-    if found is None:
+    recipe = known.get(canonicalize_name(name))
+    if recipe is None:
         raise UsageError(
             f"there is no recipe {shown(name)}{did_you_mean(name, [*known])}",
             hint=f"{recipes} has one folder per recipe",
         )
-    return found
+    return recipe
 
 
 def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: Findings) -> None:

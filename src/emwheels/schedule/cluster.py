@@ -110,11 +110,11 @@ class DaskExecutor(Generic[K, T]):
 
 def _check_workers(client: Any) -> None:
     """Raise `ClusterError` that names every worker which has not the same code as this machine."""
-    found = client.run(eval, DESCRIBE, on_error="return")
+    descriptions = client.run(eval, DESCRIBE, on_error="return")
     others = [
-        f"  {address}: {f'cannot tell its version ({said})' if isinstance(said, BaseException) else said}"
-        for address, said in sorted(found.items())
-        if said != described()
+        f"  {address}: {f'cannot tell its version ({text})' if isinstance(text, BaseException) else text}"
+        for address, text in sorted(descriptions.items())
+        if text != described()
     ]
     if others:
         raise ClusterError(f"workers do not run the {described()} that is here:\n" + "\n".join(others), hint=_SAME_HINT)

@@ -65,18 +65,18 @@ def _answer(request: Request, base: str, *, isolated: bool) -> Response:
     if request.method not in ("GET", "HEAD"):
         return _error(405, Allow="GET, HEAD, OPTIONS")
     path = re.sub("/+", "/", request.scope["path"])
-    found = _locate(base, path)
-    if found is None:
+    file = _locate(base, path)
+    if file is None:
         normal = _normalised(path)
         return _redirect(normal) if normal != path and _locate(base, normal) else _error(404)
-    if os.path.isdir(found):  # noqa: PTH112  (a request's speed: no objects for what is looked at once)
+    if os.path.isdir(file):  # noqa: PTH112  (a request's speed: no objects for what is looked at once)
         if not path.endswith("/"):
             return _redirect(f"{path}/")
         path += _index_file(request, base, path)
-        found = _locate(base, path)
-    if found is None or path.endswith("/"):
+        file = _locate(base, path)
+    if file is None or path.endswith("/"):
         return _error(404)
-    return _file(request, base, path, found, isolated=isolated)
+    return _file(request, base, path, file, isolated=isolated)
 
 
 def _locate(base: str, path: str) -> str | None:
@@ -107,17 +107,17 @@ def _index_file(request: Request, base: str, folder: str) -> str:
     return SIMPLE_JSON_FILE if json > 0 and json >= html else "index.html"
 
 
-def _file(request: Request, base: str, path: str, found: str, *, isolated: bool) -> Response:
+def _file(request: Request, base: str, path: str, file: str, *, isolated: bool) -> Response:
     rule = rule_of(path)
     headers = headers_of(rule, isolated=isolated)
     for coding, suffix in ENCODINGS.items():
         accepted = _qualities(request.headers.get("accept-encoding", ""))
         if accepted.get(coding, 0.0) > 0 and (encoded := _locate(base, path + suffix)):
-            found = encoded
+            file = encoded
             headers["Content-Encoding"] = coding
             break
     try:
-        with open(found, "rb") as stream:  # noqa: PTH123
+        with open(file, "rb") as stream:  # noqa: PTH123
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return _error(404)
@@ -130,7 +130,7 @@ def _file(request: Request, base: str, path: str, found: str, *, isolated: bool)
                 return Response(stream.read(), headers=headers, media_type=rule.media_type)
     except OSError:
         return _error(404)
-    return _LargeFile(found, headers=headers, media_type=rule.media_type, stat_result=status)
+    return _LargeFile(file, headers=headers, media_type=rule.media_type, stat_result=status)
 
 
 def _unchanged(condition: str | None, tag: str) -> bool:
@@ -142,15 +142,15 @@ def _unchanged(condition: str | None, tag: str) -> bool:
 
 def _qualities(header: str) -> dict[str, float]:
     """Parse Accept or Accept-Encoding: what is listed -> its quality; what has a quality that is no number has none."""
-    found: dict[str, float] = {}
+    qualities: dict[str, float] = {}
     for item in header.lower().split(","):
         name, *parameters = item.split(";")
         weights = [match[1] for parameter in parameters if (match := _PARAMETER_Q.fullmatch(parameter))]
         try:
-            found[name.strip()] = float(weights[0]) if weights else 1.0
+            qualities[name.strip()] = float(weights[0]) if weights else 1.0
         except ValueError:
-            found[name.strip()] = 0.0
-    return found
+            qualities[name.strip()] = 0.0
+    return qualities
 
 
 def _redirect(path: str) -> Response:

@@ -51,7 +51,7 @@ def known_builds(
     The log of a build is copied from the store to its reports, and the SBOM out of the wheel, so that the page can
     link to them.
     """
-    found = {}
+    builds = {}
     for project in catalogue.projects.values():
         if tested is not None and project.name not in tested:
             continue
@@ -66,8 +66,8 @@ def known_builds(
                 if record and (output.get("filename"), output.get("sha256")) == (file.filename, file.sha256):
                     row = _built(dist, file, target.name, store, record)
                     passed = {engine: tests for engine, text in engines.items() if (tests := _passed(text))}
-                    found[file.sha256] = replace(row, tests={**row.tests, **passed})
-    return found
+                    builds[file.sha256] = replace(row, tests={**row.tests, **passed})
+    return builds
 
 
 def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[str, Any]) -> ShownBuild:

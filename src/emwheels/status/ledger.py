@@ -164,16 +164,16 @@ def problems(
         elif changed:
             stale[result.name] = f"{', '.join(changed)} is to be built again"
     listed = tuple(due)
-    found = [
+    faults = [
         f"{name}: {why}" for name, why in stale.items() if not any(fnmatchcase(name, entry.results) for entry in listed)
     ]
-    found += [
+    faults += [
         f"{DUE}: nothing stale is called {entry.results!r}: remove the entry"
         for entry in listed
         if not any(fnmatchcase(name, entry.results) for name in stale)
     ]
-    found += [
+    faults += [
         f"{WHEELS}: there is no recipe {name!r}: write the tables anew"
         for name in sorted(ledger.wheels.keys() - inputs)
     ]
-    return found
+    return faults

@@ -82,12 +82,12 @@ def rows_of(catalogue: Catalogue, known: Mapping[str, ShownBuild], targets: Sequ
         for file in project.files
     ]
     taken: set[str] = set()
-    kept = []
+    shown = []
     for row in sorted(rows, key=lambda row: row.changed, reverse=True):
-        kept.append(row if taken.isdisjoint(row.links) else replace(row, log="", audit="", sbom="", reports={}))
+        shown.append(row if taken.isdisjoint(row.links) else replace(row, log="", audit="", sbom="", reports={}))
         taken.update(row.links)
-    kept.sort(key=lambda row: (row.version, row.target), reverse=True)
-    return sorted(kept, key=lambda row: row.name)
+    shown.sort(key=lambda row: (row.version, row.target), reverse=True)
+    return sorted(shown, key=lambda row: row.name)
 
 
 def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Mapping[str, str]) -> ShownBuild:
@@ -97,7 +97,7 @@ def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Ma
     target = next((by_platform[platform] for platform in platforms if platform in by_platform), platforms[0])
     marks = [f"{project.status}: {project.reason}".rstrip(": ")] if project.status != "active" else []
     marks += [f"yanked: {file.yanked}".rstrip(": ")] if file.yanked is not None else []
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": project.name,
         "version": version,
         "target": target,
@@ -106,7 +106,7 @@ def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Ma
         "changed": datetime.fromisoformat(file.uploaded),
         "mark": "; ".join(marks),
     }
-    return replace(known, **said) if known else ShownBuild(sha256=file.sha256, **said)
+    return replace(known, **facts) if known else ShownBuild(sha256=file.sha256, **facts)
 
 
 def summary(rows: Iterable[ShownBuild]) -> list[dict[str, Any]]:

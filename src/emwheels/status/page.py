@@ -118,11 +118,11 @@ def _tests(row: ShownBuild) -> str:
         if (tests := row.tests.get(engine)) is None:
             continue
         name = _ENGINE_NAMES.get(engine, engine)
-        said = f"{name}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
-        said += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
+        words = f"{name}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
+        words += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
         link = row.reports.get(engine)
         state = "bad" if tests.failed or tests.stale else "good"
-        content = f'<a href="{_text(link)}">{said}</a>' if link else said
+        content = f'<a href="{_text(link)}">{words}</a>' if link else words
         shown.append(f'<li class="{state}">{content}</li>')
     return f"<ul>{''.join(shown)}</ul>"
 

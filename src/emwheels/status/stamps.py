@@ -44,17 +44,17 @@ def read_stamps(name: str, text: str) -> Iterator[RecordedResult]:
 def with_stamps(text: str, ledger: Ledger) -> str:
     """Return the document with what each stamp says in words in the line below it."""
     lines: list[str] = []
-    said = False
+    warned = False
     for line in text.splitlines():
-        if said and _SAID.fullmatch(line.strip()):
-            said = False
+        if warned and _SAID.fullmatch(line.strip()):
+            warned = False
             continue
-        said = False
+        warned = False
         lines.append(line)
         if _STAMP.fullmatch(line.strip()):
             (result,) = read_stamps("", line)
             lines.append(_in_words(result, ledger))
-            said = True
+            warned = True
     return "\n".join([*lines, ""])
 
 

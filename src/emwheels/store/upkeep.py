@@ -78,10 +78,10 @@ class _Entry:
 
 def sizes(store: Store) -> dict[str, Size]:
     """Return the size of each kind of file, of all records, of unfinished downloads and of what was set aside."""
-    found: dict[str, Size] = defaultdict(Size)
+    by_kind: dict[str, Size] = defaultdict(Size)
     for entry in (*_files(store), *_records(store), *_loose(store)):
-        found[entry.kind].add(entry.size)
-    return dict(sorted(found.items()))
+        by_kind[entry.kind].add(entry.size)
+    return dict(sorted(by_kind.items()))
 
 
 def verify(store: Store, files_of: FilesOf, progress: Callable[[int, int], None] | None = None) -> Verified:
@@ -156,18 +156,18 @@ def collect(
         result.in_use = _total(entry for entry in entries if id(entry) in pinned)
         left = sum(entry.size for entry in entries)
         oldest = time.time() - older_than if older_than is not None else 0
-        wanted = {path.name[:_COPY_DIGITS] for path in used}
+        prefixes = {path.name[:_COPY_DIGITS] for path in used}
         # A record sorts before the files it names, so that none is left without its file.
         for entry in sorted(entries, key=lambda item: item.used):
             useless = entry.used == 0 or entry.used < oldest
             if id(entry) in pinned or not (useless or (max_bytes is not None and left > max_bytes)):
                 result.kept.add(entry.size)
-                wanted.add(entry.path.name[:_COPY_DIGITS])
+                prefixes.add(entry.path.name[:_COPY_DIGITS])
             elif dry_run or _remove(store, entry):
                 result.removed[entry.kind].add(entry.size)
                 left -= entry.size
         for folder in copies.glob("*") if copies else ():
-            if folder.name not in wanted:
+            if folder.name not in prefixes:
                 for path in folder.iterdir():
                     result.removed["copies"].add(path.stat().st_size)
                 if not dry_run:
@@ -196,7 +196,7 @@ def _remove(store: Store, entry: _Entry) -> bool:
 
 def _published(store: Store) -> set[str]:
     """Return the sha256 of every file below the folders that are roots."""
-    found: set[str] = set()
+    published: set[str] = set()
     for path in (store.root / "records" / ROOTS).glob("*.json"):
         record = _read(path)
         folder = Path(str(record["folder"])) if record and "folder" in record else None
@@ -205,8 +205,8 @@ def _published(store: Store) -> set[str]:
             continue
         for file in folder.rglob("*"):
             if file.is_file() and not file.name.startswith("."):
-                found.add(sha256_of(file))
-    return found
+                published.add(sha256_of(file))
+    return published
 
 
 def _named(entry: _Entry, record: Mapping[str, Any], files_of: FilesOf) -> list[tuple[str, str]]:

@@ -147,14 +147,14 @@ def _texts(document: dict[str, Any], key: str, problems: list[str]) -> tuple[str
 
 def _reasons(document: dict[str, Any], key: str, problems: list[str]) -> tuple[Reason, ...]:
     value = document.get(key, [])
-    found = []
+    reasons = []
     for item in value if isinstance(value, list) else [value]:
         match item:
             case {"tests": str(tests), "reason": str(reason), **rest} if not rest and reason.strip():
-                found.append(Reason(tests=tests, reason=" ".join(reason.split())))
+                reasons.append(Reason(tests=tests, reason=" ".join(reason.split())))
             case _:
                 problems.append(f"{key}: each entry has the keys tests (a pattern) and reason (text)")
-    return tuple(found)
+    return tuple(reasons)
 
 
 def lay_out(suite: UpstreamSuite, source: Path, destination: Path) -> int:
@@ -165,10 +165,10 @@ def lay_out(suite: UpstreamSuite, source: Path, destination: Path) -> int:
     base = source / suite.base
     copied = 0
     for pattern in suite.files:
-        found = list(_found(base, pattern))
-        if not found:
+        files = list(_found(base, pattern))
+        if not files:
             raise RecipeError(f"{SUITE_FILE}: files: nothing in the source is called {pattern!r} (below {suite.base})")
-        for path in found:
+        for path in files:
             name = path.relative_to(base)
             if any(fnmatchcase(name.as_posix(), each.tests) for each in suite.left_out):
                 continue

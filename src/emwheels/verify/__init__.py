@@ -120,8 +120,8 @@ class _Index:
             self._report.add("unreachable", self._root, str(error))
             return []
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            found = list(pool.map(self._project, names))
-        return [wanted for wanted in found if wanted is not None]
+            verdicts = list(pool.map(self._project, names))
+        return [verdict for verdict in verdicts if verdict is not None]
 
     def _project(self, name: str) -> Wanted | None:
         project = canonicalize_name(name)
@@ -153,9 +153,9 @@ class _Index:
         fitting = [file for file in files if fits(file.tags, self._target, Policy.PIP)]
         if not fitting:
             platforms = sorted({tag.platform for file in files for tag in file.tags})
-            said = f"nothing for {self._target.platform_tag}; there is: {', '.join(platforms) or 'no wheel at all'}"
+            message = f"nothing for {self._target.platform_tag}; there is: {', '.join(platforms) or 'no wheel at all'}"
             elsewhere = any(fits(file.tags, other, Policy.PIP) for file in files for other in self._others)
-            self._report.add("abi-other-target" if elsewhere else "abi", name, said)
+            self._report.add("abi-other-target" if elsewhere else "abi", name, message)
             return None
         good = [file for file in fitting if not file.yanked]
         if not good:

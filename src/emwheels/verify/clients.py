@@ -71,20 +71,20 @@ def try_micropip(
     reports: Mapping[str, tuple[Verification, Sequence[Wanted]]], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Install every project of every index, each index by its URL, in one start of each engine."""
-    wanted = {
+    requirements = {
         f"{number} {want.project}": (url, report, want)
         for number, (url, (report, wants)) in enumerate(reports.items())
         for want in wants
     }
     asked = [client for client in ENGINES if client in clients]
-    if not wanted or not asked:
+    if not requirements or not asked:
         return
     installs = [
-        Install(id=name, requirement=want.project, index_urls=(url,)) for name, (url, _, want) in wanted.items()
+        Install(id=name, requirement=want.project, index_urls=(url,)) for name, (url, _, want) in requirements.items()
     ]
     client_of = {engine: client for client, engine in ENGINES.items()}
     for done in engines(installs=installs, engines=[ENGINES[client] for client in asked]):
-        _, report, want = wanted[done.id]
+        _, report, want = requirements[done.id]
         problem = done.error or _wrong_distribution(done, want)
         _settle(report, client_of[done.engine], want, problem)
 
@@ -105,7 +105,7 @@ def try_lock(
 
 def _wrong_distribution(done: Installed, want: Wanted) -> str:
     """Say what is wrong with what was installed; nothing if it is the file that the page names."""
-    normal = {re.sub(r"[-_.]+", "-", name).lower(): found for name, found in done.distributions.items()}
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): installed for name, installed in done.distributions.items()}
     if want.project not in normal:
         return f"nothing was installed (there is: {', '.join(normal) or 'nothing new'})"
     version, record = normal[want.project]
@@ -199,10 +199,10 @@ def _each(report: Verification, client: str, wants: Sequence[Wanted], attempt: C
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], *, drop: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
     try:
         done = subprocess.run(
-            command, env=kept | dict(environment), capture_output=True, text=True, timeout=300, check=False
+            command, env=variables | dict(environment), capture_output=True, text=True, timeout=300, check=False
         )
     except subprocess.TimeoutExpired:
         return "no end after 300 s"
@@ -212,8 +212,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], *, drop: str) -
 def _last_line(text: str) -> str:
     """Return what a reader wants of an error: its last lines on one, without pip's and uv's own advice."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("hint:")]
-    said = [line for line in lines if line.lower().startswith(("error", "cause"))] or lines[-2:]
-    return " ".join(said)[:600]
+    errors = [line for line in lines if line.lower().startswith(("error", "cause"))] or lines[-2:]
+    return " ".join(errors)[:600]
 
 
 def lock_entries(data: bytes) -> Mapping[str, Mapping[str, str]]:

@@ -88,8 +88,8 @@ class Files:
             with answer.body.open("rb") as stream:
                 begins_well = stream.read(4) == b"PK\x03\x04"
             if begins_well and not zipfile.is_zipfile(answer.body):
-                said = f"{answer.url}: {size:,} bytes, and the end of the archive is missing"
-                self._report.add("wheel-truncated", file.filename, said)
+                message = f"{answer.url}: {size:,} bytes, and the end of the archive is missing"
+                self._report.add("wheel-truncated", file.filename, message)
             else:
                 self._report.add("hash-wrong", file.filename, f"{answer.url}: sha256 {got}, listed as {file.sha256}")
             return False
@@ -104,20 +104,20 @@ class Files:
         control = answer.headers.get("cache-control", "").lower()
         age = max((int(seconds) for seconds in re.findall(r"max-age=(\d{1,12})", control)), default=0)
         if age < _LONG or "no-store" in control or "no-cache" in control:
-            said = f"Cache-Control: {control}" if control else "no Cache-Control"
-            self._report.add("cache-wheel", subject, f"{answer.url}: {said}, not {FOREVER}")
+            header = f"Cache-Control: {control}" if control else "no Cache-Control"
+            self._report.add("cache-wheel", subject, f"{answer.url}: {header}, not {FOREVER}")
 
     def _judge_range(self, file: ListedFile, body: Path) -> None:
         first, last = _PART
         answer = self._probe.get(file.url, headers={"Range": f"bytes={first}-{last}"}, limit=FILE_LIMIT)
         with body.open("rb") as stream:
             stream.seek(first)
-            wanted = stream.read(last - first + 1)
+            expected = stream.read(last - first + 1)
         if answer.status == 200:
             self._report.add("range-missing", file.filename, f"{answer.url}: 200 for Range: bytes={first}-{last}")
             return
         total = body.stat().st_size
-        place = f"bytes {first}-{first + len(wanted) - 1}/"
+        place = f"bytes {first}-{first + len(expected) - 1}/"
         told = answer.headers.get("content-range", "")
         if answer.status != 206:
             self._report.add("range", file.filename, f"{answer.url}: {answer.status} for Range: bytes={first}-{last}")
@@ -125,7 +125,7 @@ class Files:
             self._report.add(
                 "range", file.filename, f"{answer.url}: Content-Range: {told or 'none'}, not {place}{total}"
             )
-        elif answer.body.read_bytes() != wanted:
+        elif answer.body.read_bytes() != expected:
             self._report.add("range", file.filename, f"{answer.url}: bytes {first}-{last} are not those of the file")
 
     def _judge_metadata(self, file: ListedFile, body: Path) -> None:
@@ -142,8 +142,8 @@ class Files:
             self._report.add("metadata-status", subject, f"{url}: {error}")
             return
         if isinstance(file.metadata, str) and sha256_of(data) != file.metadata:
-            said = f"{url}: sha256 {sha256_of(data)}, listed as {file.metadata}"
-            self._report.add("metadata-hash", subject, said)
+            message = f"{url}: sha256 {sha256_of(data)}, listed as {file.metadata}"
+            self._report.add("metadata-hash", subject, message)
         elif data != metadata_of(body):
             self._report.add("metadata-differs", subject, f"{url} is not the METADATA in the wheel")
 

@@ -94,13 +94,13 @@ def parse_html(text: str, url: str) -> Page:
     for link, attributes, _ in read_links(text, url):
         parts = urlsplit(link)
         filename = unquote(parts.path.rpartition("/")[2])
-        found = re.search(r"sha256=([0-9a-fA-F]{64})", parts.fragment)
+        match = re.search(r"sha256=([0-9a-fA-F]{64})", parts.fragment)
         promised = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
         files.append(
             _file(
                 filename,
                 urlunsplit(parts._replace(fragment="")),
-                found[1].lower() if found else None,
+                match[1].lower() if match else None,
                 yanked="data-yanked" in attributes,
                 metadata=_promise(promised),
             )
@@ -187,8 +187,8 @@ class Pages:
         """Ask for a project that does not exist."""
         answer = self._probe.get(f"{self.root}/{_NO_PROJECT}/", accept=MICROPIP_ACCEPT, limit=PAGE_LIMIT)
         if answer.status < 300:
-            said = f"{answer.status}, {answer.media_type or 'no Content-Type'}, for a project that does not exist"
-            self._report.add("missing-project", f"{self.root}/{_NO_PROJECT}/", said)
+            message = f"{answer.status}, {answer.media_type or 'no Content-Type'}, for a project that does not exist"
+            self._report.add("missing-project", f"{self.root}/{_NO_PROJECT}/", message)
         elif not answer.allows_origins:
             self._report.add("cors-missing", f"{self.root}/{_NO_PROJECT}/", f"{answer.status} without the header")
 
@@ -265,14 +265,14 @@ class Pages:
         if tag is None:
             self._report.add("etag", subject, f"{answer.url}: no ETag")
             return
-        for condition, wanted in ((tag, 304), ('"emwheels-another"', 200)):
+        for condition, expected in ((tag, 304), ('"emwheels-another"', 200)):
             again = self._probe.get(
                 answer.url,
                 accept=MICROPIP_ACCEPT if answer.media_type == SIMPLE_JSON else "text/html",
                 encoding=BROWSER_CODINGS,
                 headers={"If-None-Match": condition},
             )
-            if again.status != wanted:
+            if again.status != expected:
                 self._report.add("etag", subject, f"{answer.url}: {again.status} for If-None-Match: {condition}")
 
 
@@ -285,9 +285,9 @@ def judge_way(report: Verification, answer: Answer, subject: str) -> None:
             report.add("insecure-link", subject, f"{url} redirects to {answer.url}")
     if not answer.allows_origins:
         has = answer.headers.get("access-control-allow-origin")
-        said = f"Access-Control-Allow-Origin: {has}" if has else "no Access-Control-Allow-Origin"
+        header = f"Access-Control-Allow-Origin: {has}" if has else "no Access-Control-Allow-Origin"
         # The redirect's own finding says it already where only that leads to such an answer.
-        report.add("redirect-cors" if answer.hops else "cors", subject, f"{answer.url}: {said}")
+        report.add("redirect-cors" if answer.hops else "cors", subject, f"{answer.url}: {header}")
 
 
 def _listed(page: Page) -> frozenset[tuple[str, str | None, bool]]:

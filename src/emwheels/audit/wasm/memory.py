@@ -46,15 +46,15 @@ class Memory:
 
     def word(self, address: int) -> int | None:
         """Return the 32 bits there before anything is stored; None outside the data."""
-        if (found := self._find(address)) is None or found[1] + 4 > len(found[0]):
+        if (place := self._find(address)) is None or place[1] + 4 > len(place[0]):
             return None
-        return int(struct.unpack_from("<I", *found)[0])
+        return int(struct.unpack_from("<I", *place)[0])
 
     def text(self, address: int, most: int) -> str | None:
         """Return the printable text of ``most`` bytes or fewer there, up to its zero; None if there is no such."""
-        if (found := self._find(address)) is None:
+        if (place := self._find(address)) is None:
             return None
-        data, start = found
+        data, start = place
         end = data.find(0, start, start + most + 1)
         text = data[start:end].decode("utf-8", "replace") if end > start else ""
         return text if text.isprintable() and text else None

@@ -68,9 +68,9 @@ async def _install(install: dict[str, Any]) -> dict[str, Any]:
 
 def _distributions() -> dict[str, list[str]]:
     """Name -> version and sha256 of RECORD of every distribution."""
-    found = {}
+    versions = {}
     for distribution in metadata.distributions():
         record = distribution.read_text("RECORD") or ""
         name = distribution.metadata["Name"]
-        found[name] = [distribution.version, hashlib.sha256(record.encode()).hexdigest()]
-    return found
+        versions[name] = [distribution.version, hashlib.sha256(record.encode()).hexdigest()]
+    return versions

@@ -82,8 +82,8 @@ def propose_pins(target: Target, fetcher: Fetcher) -> EmsdkPins:
         tree = unpack(_named(source, Path(folder)), Path(folder) / "emsdk", strip_single_top=True)
         release, recorded = _release(tree, target.emscripten)
         node = _node_archive(tree, release)
-    wanted = replace(pins.binaries, sha256=pins.binaries.sha256 or recorded)
-    binaries = _fetch(wanted, f"{_RELEASES}/linux/{release}/wasm-binaries.tar.xz", fetcher)
+    pin = replace(pins.binaries, sha256=pins.binaries.sha256 or recorded)
+    binaries = _fetch(pin, f"{_RELEASES}/linux/{release}/wasm-binaries.tar.xz", fetcher)
     node_archive = _fetch(pins.node, f"{_RELEASES}/deps/{node}", fetcher)
     return EmsdkPins(
         crossenv=Pin(url=pins.crossenv.url or _CROSSENV.format(version=target.name), sha256=crossenv.sha256),
@@ -130,15 +130,16 @@ def make_emsdk(
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ImageError(f"the emsdk toolchain could not be installed:\n{tail}", hint=f"the whole output is in {log}")
     file = destination / "flags.json"
-    said = file.read_text() if file.is_file() else ""
+    printed = file.read_text() if file.is_file() else ""
     try:
-        flags = json.loads(said)
+        flags = json.loads(printed)
         right = "-fPIC" in flags["cflags"] and "SIDE_MODULE" in flags["ldflags"]
     except (ValueError, KeyError, TypeError):
         right = False
     if not right:
         raise ImageError(
-            f"the cross-build environment of {target.name} gives flags that do not make a side module: {said.strip()}",
+            f"the cross-build environment of {target.name} gives flags that do not make a side module: "
+            f"{printed.strip()}",
             hint=f"the whole output is in {log}",
         )
 
@@ -232,9 +233,9 @@ def _node_archive(tree: Path, release: str) -> str:
             if any("releases-%releases-tag%" in tool for tool in sdk["uses"]) and sdk.get("os", "linux") == "linux"
         )
         tools = {f"{tool['id']}-{tool['version']}-{tool.get('bitness', 64)}bit": tool for tool in manifest["tools"]}
-        wanted = next(use for use in uses if use.startswith("node-"))
-        found = [tool for name, tool in tools.items() if name == wanted and _for_linux(tool)]
-        name = found[0]["linux_url"].rpartition("/")[2]
+        node = next(use for use in uses if use.startswith("node-"))
+        archives = [tool for name, tool in tools.items() if name == node and _for_linux(tool)]
+        name = archives[0]["linux_url"].rpartition("/")[2]
     except (*_NOT_THERE, IndexError, StopIteration, AttributeError) as error:
         raise ImageError(f"emsdk's emsdk_manifest.json does not say which Node {release} uses: {error!r}") from error
     if not re.fullmatch(r"\w[\w.+-]*", name):

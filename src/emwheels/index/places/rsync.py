@@ -97,8 +97,8 @@ class Rsync:
         return done
 
     def _failed(self, done: subprocess.CompletedProcess[str]) -> IndexingError:
-        said = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-5:])
+        message = "\n".join(f"  {line}" for line in done.stderr.strip().splitlines()[-5:])
         return IndexingError(
-            f"rsync to {self.where} failed with status {done.returncode}:\n{said}",
+            f"rsync to {self.where} failed with status {done.returncode}:\n{message}",
             hint="what was sent stays; mend the connection and run the same command again",
         )

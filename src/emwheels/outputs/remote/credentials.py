@@ -49,14 +49,14 @@ def find_credentials(registry: str, repository: str) -> Credentials | None:
             continue
         try:
             document = json.loads(path.read_text())
-            found = _of(document, registry, repository) if isinstance(document, dict) else None
+            credentials = _of(document, registry, repository) if isinstance(document, dict) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # The reason could quote the file's content.
             raise RemoteError(
                 f"{path} cannot be read as the credentials of a registry", hint=f"log in again: podman login {registry}"
             ) from None
-        if found:
-            return found
+        if credentials:
+            return credentials
     return None
 
 

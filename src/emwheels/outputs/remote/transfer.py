@@ -49,14 +49,14 @@ def pull_record(remote: Remote, key: str) -> tuple[dict[str, Any], Manifest] | N
     return record, manifest
 
 
-def pull(remote: Remote, manifest: Manifest, wanted: Iterable[tuple[str, str]], store: Store) -> None:
+def pull(remote: Remote, manifest: Manifest, needed: Iterable[tuple[str, str]], store: Store) -> None:
     """Bring the files ``wanted``, each a kind and a sha256, into the local store.
 
     Raises `RemoteError`, and `DamagedError` when the manifest lacks one or a byte of one is wrong; what was whole
     stays in the local store.
     """
     files = {(file.kind, file.sha256): file for file in manifest.files}
-    for kind, sha256 in wanted:
+    for kind, sha256 in needed:
         if (kind, sha256) not in files:
             raise DamagedError(f"its manifest does not list {kind} {sha256}")
         if not _whole(store, kind, sha256):
