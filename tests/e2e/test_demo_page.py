@@ -215,7 +215,8 @@ def test_the_same_steps_in_opencv_js(bench, environment, tmp_path):
 
 def test_offline(visits):
     found, asked = visits
-    assert [path for path, _ in asked["offline"] if path != "/sw.js"] == []
+    # Whether the browser looks for a newer worker before the visit ends is its own affair.
+    assert [path for path, _ in asked.get("offline", []) if path != "/sw.js"] == []
     assert found["offline"]["answer"]["text"] == found["offline"]["reloaded"]["text"] == "98739243"
 
 
