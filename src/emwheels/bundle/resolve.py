@@ -65,7 +65,7 @@ class Finder:
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
 
     def find(self, name: NormalizedName, accepts: Callable[[Version], bool]) -> Iterator[FoundWheel]:
-        """Yield the wheels that ``wanted`` accepts, the best first: those of our index, or else PyPI's."""
+        """Yield the wheels that ``accepts`` accepts, the best first: those of our index, or else PyPI's."""
         ours = [wheel for wheel in self._ours(name) if accepts(wheel.version)]
         if ours:
             yield from ours
