@@ -45,12 +45,12 @@ def test_two_builds_together_have_no_more_jobs_than_there_are_cores(image, tmp_p
     statuses = []
 
     def build(tool):
-        with server.build() as variables:
+        with server.build() as (pipe, variables):
             done = image.run(
                 [tool],
                 mounts=[
                     Mount(host=work, inside="/mnt/work", writable=True),
-                    Mount(host=folder, inside="/mnt/jobserver", writable=True),
+                    Mount(host=pipe, inside="/mnt/jobserver", writable=True),
                 ],
                 env=variables,
                 cwd="/mnt/work",

@@ -183,8 +183,8 @@ def _check_paths(name: str, data: bytes, contents: Contents, needles: Sequence[b
         return  # it holds the recipe, whose script may speak of the build folder
     for needle in needles:
         if count := data.count(needle):
-            what = f"names the build folder {needle.decode()}, {count} times"
-            advice = "map it away with -ffile-prefix-map, or patch what writes it"
+            what = f"names {needle.decode()} of the build machine, {count} times"
+            advice = "map a folder away with -ffile-prefix-map, or patch what writes it"
             contents.report("build-path", name, f"{what}: {advice}")
     homes = {match[0] for match in _HOME_PATH.finditer(data)}
     homes = {home for home in homes if not any(needle in home or home in needle for needle in needles)}

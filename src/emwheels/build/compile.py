@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import shutil
-import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
 from emwheels.build.diagnosis import diagnose
-from emwheels.build.libraries import LICENCES, files_below, licences_of, unpack_libraries
-from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES
+from emwheels.build.libraries import licences_of, unpack_libraries
+from emwheels.build.results import pack_libraries, read_counters, take_wheel
+from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES, SAME_ADDRESSES_OPTION
 from emwheels.build.source import plain_recipe, prepare_source
+from emwheels.build.workplace import Workplace
 from emwheels.errors import BuildError
 from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
+from emwheels.image.watch import limit_message
 from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from emwheels.build.cross_packages import CrossPackage
     from emwheels.fetch.fetcher import Fetched
@@ -37,13 +39,11 @@ if TYPE_CHECKING:
 
 
 _CCACHE_LOG = "ccache.log"
-_LAUNCHERS = "launchers"
 _EMPTY_CACHE = "ccache"
-_INSIDE = Path(__file__).parent / "inside"
-_MODULES = ("sitecustomize.py", "_f2c_fixes.py")
-"""What each Python of a build imports before any other of that name."""
 
 _TAIL_LINES = 15
+_TAIL_BYTES = 200_000
+_LINE_CHARACTERS = 500
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -69,6 +69,9 @@ class BuildInputs:
     """What a wheel is to carry in its .dist-info: name -> content."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that must not change the bytes that come out: the user, the time zone."""
+    personality: str = SAME_ADDRESSES_OPTION
+    """One more option of setarch(8), such as ``--uname-2.6`` for another kernel: it must not change them either."""
+    limits: Limits = field(default_factory=default_limits)
     user: int | None = None
     """The user that the build sees itself as: it must not change those bytes either."""
 
@@ -90,67 +93,73 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     Raises `BuildError` with the log's last lines, its place and, for a failure that is known, what to do;
     `RecipeError` and `FetchError` for the source.
     """
-    recipe = inputs.recipe
-    for name in ("packages", "build", "wheels", "home"):
-        (work / name).mkdir(parents=True)
-    prepare_source(recipe, inputs.source, work / "source", image)
-    folder = work / "packages" / recipe.spelling
+    recipe, place = inputs.recipe, Workplace(work)
+    place.lay_out()
+    prepare_source(recipe, inputs.source, place.inside / "source", image)
+    folder = place.inside / "packages" / recipe.spelling
     folder.mkdir()
     cross = [package.recipe.spelling for package in inputs.cross_packages]
     (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source", cross), indent=1))
     for wheel in inputs.requirements:
-        shutil.copyfile(wheel.path, work / "wheels" / wheel.filename)
-    libs = work / "build" / ".libs"
-    given = unpack_libraries(inputs.libraries, libs)
-    documents = dict(inputs.documents) | licences_of(libs)
+        shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
+    given = unpack_libraries(inputs.libraries, place.libraries)
+    documents = dict(inputs.documents) | licences_of(place.libraries)
 
-    mounts = [Mount(host=work, inside=WORK, writable=True), Mount(host=toolchain.crossenv, inside=CROSSENV)]
+    cache = inputs.compiler_cache or CompilerCache(folder=work / _EMPTY_CACHE)
+    cache.add_launchers(place.given("launchers"), inside=f"{WORK}/launchers")
+    mounts = [*place.mounts(), *_cross_build_mounts(inputs, toolchain, work), cache.mount()]
+    env = _environment(inputs, image, toolchain, cache)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
+        done = image.run(
+            [
+                *("/bin/sh", "-c", SAME_ADDRESSES, inputs.personality),
+                *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild"),
+                *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
+            ],
+            mounts=mounts,
+            env=env | shared,
+            cwd=f"{WORK}/packages",
+            output=output,
+            limits=inputs.limits,
+            user=inputs.user,
+        )
+    if done.reached:
+        where = f"the whole log is {log}"
+        raise BuildError(f"{recipe.name} was {limit_message(done.reached, inputs.limits)}", hint=where)
+    if done.status:
+        raise _failure(recipe, log)
+    if recipe.build.type == "static_library":
+        file = pack_libraries(place, recipe, given)
+    else:
+        file = take_wheel(place, recipe, log)
+        file = add_documents(file, documents, place, image, stored=inputs.target.stored) if documents else file
+    hits = read_hits(read_counters(place, _CCACHE_LOG)) if inputs.compiler_cache is not None else Hits()
+    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
+
+
+def _cross_build_mounts(inputs: BuildInputs, toolchain: Toolchain, work: Path) -> list[Mount]:
+    mounts = [Mount(host=toolchain.crossenv, inside=CROSSENV)]
     if inputs.cross_packages:
         # pyodide-build installs the native packages into the environment: it gets one of its own.
         own = work / "crossenv"
         shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
         add_cross_packages(inputs.cross_packages, own)
         mounts.append(Mount(host=own / "xbuildenv", inside=f"{CROSSENV}/xbuildenv", writable=True))
+    return mounts
 
-    (work / "python").mkdir()
-    for name in _MODULES:
-        shutil.copyfile(_INSIDE / name, work / "python" / name)
+
+def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache: CompilerCache) -> dict[str, str]:
+    compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
     env = (
-        profile_environment(recipe, inputs.profile)
+        dict(inputs.environment)
+        | profile_environment(inputs.recipe, inputs.profile)
         | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, inputs.profile)
+        | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
     )
-    cache = inputs.compiler_cache or CompilerCache(folder=work / _EMPTY_CACHE)
-    mounts.append(cache.mount())
-    compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
-    launchers = f"{WORK}/{_LAUNCHERS}"
-    cache.add_launchers(work / _LAUNCHERS, inside=launchers)
-    env |= cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=launchers)
-
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
-        done = image.run(
-            [
-                *("/bin/sh", "-c", SAME_ADDRESSES, "sh"),
-                *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild"),
-                *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
-            ],
-            mounts=mounts,
-            env=dict(inputs.environment) | env | shared,
-            cwd=f"{WORK}/packages",
-            output=output,
-            user=inputs.user,
-        )
-    if done.status:
-        raise _failure(recipe, log)
-    if recipe.build.type == "static_library":
-        file = _library_archive(work, recipe, given)
-    else:
-        file = _wheel(folder, recipe, log)
-        file = add_documents(file, documents, work, image, stored=inputs.target.stored) if documents else file
-    hits = read_hits(work / _CCACHE_LOG) if inputs.compiler_cache is not None else Hits()
-    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
+    return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
 
 
 @contextmanager
@@ -158,8 +167,8 @@ def _shared_cores(server: JobServer | None, mounts: list[Mount]) -> Iterator[dic
     if server is None:
         yield {}
         return
-    mounts.append(Mount(host=server.folder, inside=server.inside, writable=True))
-    with server.build() as variables:
+    with server.build() as (pipe, variables):
+        mounts.append(Mount(host=pipe, inside=server.inside, writable=True))
         yield variables
 
 
@@ -195,56 +204,16 @@ _ENVIRONMENT = {
 
 
 def _failure(recipe: Recipe, log: Path) -> BuildError:
-    text = log.read_text(errors="replace")
+    text = _end_of(log)
     # What pyodide-build adds of its own, a traceback in dim print, comes after the reason.
     shown = _ESCAPE.sub("", text.partition("\x1b[2mTraceback")[0]) or text
-    lines = "\n".join(f"  | {line}" for line in shown.rstrip().splitlines()[-_TAIL_LINES:])
+    lines = "\n".join(f"  | {line[:_LINE_CHARACTERS]}" for line in shown.rstrip().splitlines()[-_TAIL_LINES:])
     advice = diagnose(text)
     where = f"the whole log is {log}"
     return BuildError(f"{recipe.name} did not build:\n{lines}", hint=f"{advice} ({where})" if advice else where)
 
 
-def _wheel(folder: Path, recipe: Recipe, log: Path) -> Path:
-    wheels = sorted((folder / "dist").glob("*.whl"))
-    if len(wheels) != 1:
-        raise BuildError(f"{recipe.name}: the build made {len(wheels)} wheels instead of one", hint=f"see {log}")
-    return wheels[0]
-
-
-_LICENCES = re.compile(r"(licen[cs]e|copying|copyright|notice)", re.IGNORECASE)
-
-
-def _add_licences(source: Path, folder: Path) -> None:
-    """Have a library carry the licence files of its source, unless its own build has installed some."""
-    if folder.is_dir():
-        return
-    licences = [path for path in source.iterdir() if path.is_file() and _LICENCES.match(path.name)]
-    for path in licences:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / path.name)
-
-
-def _library_archive(work: Path, recipe: Recipe, given: frozenset[str]) -> Path:
-    """Pack what the recipe installed into ${WASM_LIBRARY_DIR}: same files, same bytes."""
-    libs = work / "build" / ".libs"
-    _add_licences(work / "source", libs / LICENCES / recipe.spelling)
-    made = [name for name in files_below(libs) if name not in given]
-    if not made:
-        raise BuildError(f"{recipe.name} installed nothing into ${{WASM_LIBRARY_DIR}}", hint="check its build script")
-    archive = work / f"{recipe.spelling}-{recipe.version}.tar.gz"
-
-    def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = 0
-        info.uname = info.gname = ""
-        info.mtime = EPOCH
-        info.mode = 0o755 if info.mode & 0o100 else 0o644
-        return info
-
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-    ):
-        for name in made:
-            tar.add(libs / name, arcname=name, recursive=False, filter=plain)
-    return archive
+def _end_of(log: Path) -> str:
+    with log.open("rb") as stream:
+        stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return stream.read().decode(errors="replace")

@@ -121,8 +121,8 @@ class CompilerCache:
     def add_launchers(folder: Path, *, inside: str) -> None:
         """Write what looks into the cache before Emscripten's programs start to ``folder``, ``inside`` for a build."""
         real, linking = folder / "real", folder / "linking"
-        real.mkdir(parents=True)
-        linking.mkdir()
+        real.mkdir(parents=True, exist_ok=True)
+        linking.mkdir(exist_ok=True)
         for program in _PROGRAMS:
             shutil.copyfile(program, folder / program.name)
         for path, text in (
@@ -179,12 +179,9 @@ def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> 
     return count, freed
 
 
-def read_hits(log: Path) -> Hits:
+def read_hits(text: str) -> Hits:
     """Return what was noted in the file of ``CCACHE_STATSLOG`` (ccache 4): a counter's name per line."""
-    try:
-        counted = Counter(log.read_text(errors="replace").splitlines())
-    except FileNotFoundError:
-        return Hits()
+    counted = Counter(text.splitlines())
     return Hits(
         hits=sum(counted[name] for name in _HITS),
         misses=counted["cache_miss"],

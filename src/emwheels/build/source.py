@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import unpack
+from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
 from emwheels.image.places import PATCH, SOURCE
 
@@ -34,16 +35,30 @@ def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Im
         unpack(named, destination, strip_single_top=True)
     for patch in recipe.patches:
         _apply(patch, destination, image)
-    for name, inside in recipe.source.extras:
-        (destination / inside).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recipe.folder / name, destination / inside)
+    with Door(destination) as tree:
+        for name, inside in recipe.source.extras:
+            _add(recipe, name, inside, tree)
+
+
+def _add(recipe: Recipe, name: str, inside: str, tree: Door) -> None:
+    """Write a file of the recipe into the tree, in which an archive or a patch may have laid links."""
+    try:
+        tree.write(inside, (recipe.folder / name).read_bytes())
+    except DoorError as error:
+        raise RecipeError(
+            f"{recipe.folder / 'meta.yaml'}: source.extras: {inside}: {error.message}",
+            hint="give a place in the source tree that no link leads to",
+        ) from error
 
 
 def _apply(patch: Path, tree: Path, image: Image) -> None:
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(dir=tree.parent) as folder:
+        Path(folder).chmod(0o755)
+        copy = Path(folder) / "patch"
+        shutil.copyfile(patch, copy)
         done = image.run(
             ["patch", "-p1", "--binary", "--batch", "--forward", "--fuzz=0", "-i", PATCH],
-            mounts=[Mount(host=tree, inside=SOURCE, writable=True), Mount(host=patch, inside=PATCH)],
+            mounts=[Mount(host=tree, inside=SOURCE, writable=True), Mount(host=copy, inside=PATCH)],
             cwd=SOURCE,
             output=output,
         )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from emwheels.build.compiler_cache import Hits
-from emwheels.cli.opening import add_profile, open_builds, open_environment
+from emwheels.cli.opening import add_limits, add_profile, limits_given, open_builds, open_environment
 from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.named import content
@@ -61,6 +61,12 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
             run.add_argument(
                 "--no-ccache", action="store_true", help="compile every object, with an empty compiler cache"
             )
+            run.add_argument(
+                "--share-cache",
+                action="store_true",
+                help="use objects of other versions of a recipe too; only where you trust all of them",
+            )
+            add_limits(run)
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
 
 
@@ -96,6 +102,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         retest=only_test or arguments.force,
         test_seconds=arguments.test_seconds,
         ccache=only_test or not arguments.no_ccache,
+        share_cache=not only_test and arguments.share_cache,
+        limits={} if only_test else limits_given(arguments),
         jobs=0 if only_test else arguments.jobs,
         fail_fast=not only_test and arguments.fail_fast,
     )

@@ -99,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for each in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
         if signal.getsignal(each) != signal.SIG_IGN:  # nohup
             signal.signal(each, _stop)
+    os.umask(os.umask(0o022) & 0o022)  # what is mounted in the sandbox is read there by another user than root
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)

@@ -9,6 +9,7 @@ from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
+from emwheels.target.limits import LIMITS, default_limits
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +21,34 @@ if TYPE_CHECKING:
 def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise (default: speed)") -> None:
     """Add ``--profile``, which is for what ``words`` say."""
     parser.add_argument("--profile", choices=list(PROFILES), default="speed", help=words)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add ``--limit`` and ``--build-seconds``."""
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"what a build may use, e.g. memory=8G, time=2h or idle=none; may be repeated. Names: {', '.join(LIMITS)}",
+    )
+    parser.add_argument("--build-seconds", metavar="S", help="limit for one build; the same as --limit time=S")
+
+
+def limits_given(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the limits of the command line. Raises `UsageError` for one that is none."""
+    texts = [*arguments.limit, *([f"time={arguments.build_seconds}"] if arguments.build_seconds else [])]
+    limits: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            if not equals:
+                raise ValueError("write NAME=VALUE")  # noqa: TRY301
+            default_limits().with_texts({name: value})
+        except ValueError as error:
+            raise UsageError(f"--limit {text}: {error}", hint="for example --limit memory=8G") from error
+        limits[name] = value
+    return limits
 
 
 def open_environment(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> Environment:

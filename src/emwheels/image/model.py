@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
+from emwheels.image import identity
 from emwheels.image.processes import Completed, ended_with_client, run_and_wait, start_with_pipes
+from emwheels.image.seccomp import filter_descriptor
+from emwheels.image.watch import Watch
+from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -36,7 +41,12 @@ class Call:
     cwd: str
     network: bool
     user: int | None = None
-    """Its number as the command sees it; None: that of whoever runs this, or root."""
+    """Its number as the command sees it; None: `identity.USER`."""
+    limits: Limits = field(default_factory=default_limits)
+    filter: int | None = None
+    """A descriptor to read the filter of system calls from."""
+    users: int | None = None
+    """A descriptor of the user namespace that the command goes to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,16 @@ class Image(ABC):
     @abstractmethod
     def by_engine(self) -> bool:
         """Whether a container engine enters it: its processes are no children of the command."""
+
+    @property
+    def leaves_root(self) -> bool:
+        """Whether root's commands become another user of the host, to whom what they may write has to belong."""
+        return identity.as_root()
+
+    @property
+    def filters_calls(self) -> bool:
+        """Whether commands are handed a filter of system calls, and from root a user namespace; engines have theirs."""
+        return False
 
     @property
     def takes_user(self) -> bool:
@@ -76,20 +96,27 @@ class Image(ABC):
         cwd: str = "/",
         network: bool = False,
         output: IO[bytes] | None = None,
-        seconds: float | None = None,
+        limits: Limits | None = None,
         user: int | None = None,
     ) -> Completed:
         """Run ``argv`` inside, with ``mounts`` and no other part of the host, and wait.
 
         The environment is ``env`` and nothing of the host's. Without ``network`` there is loopback only. The
         image's own files cannot be written; ``/tmp`` is fresh and goes away. Output goes to ``output``, else
-        nowhere. After ``seconds`` everything below the command is killed. On an interrupt everything below
-        the command is killed before the exception goes on. ``user`` is for an image that `takes_user`. Raises
-        `ImageError` for a mount that does not exist.
+        nowhere. At a limit (`default_limits`), which the result names, everything below the command is killed. On an
+        interrupt everything below the command is killed before the exception goes on. ``user`` is for an image that
+        `takes_user`. What is mounted writable belongs to that user afterwards. Raises `ImageError` for a mount that
+        does not exist.
         """
-        command = self._entering(argv, mounts, env, cwd=cwd, network=network, user=user)
-        with ended_with_client(command) if self.by_engine else nullcontext(command) as started:
-            return run_and_wait(started, argv=argv, env=self.outside, output=output, seconds=seconds)
+        limits = limits or default_limits()
+        folders = [mount.host for mount in mounts if mount.writable]
+        watch = Watch(limits=limits, output=output, folders=folders)
+        call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits, user=user)
+        with (
+            self._entering(call) as (command, descriptors),
+            ended_with_client(command) if self.by_engine else nullcontext(command) as started,
+        ):
+            return run_and_wait(started, argv=argv, env=self.outside, watch=watch, descriptors=descriptors)
 
     def start(
         self,
@@ -100,13 +127,17 @@ class Image(ABC):
         cwd: str = "/",
         network: bool = False,
         stderr: IO[bytes] | int | None = None,
+        limits: Limits | None = None,
         user: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it."""
-        command = self._entering(argv, mounts, env, cwd=cwd, network=network, user=user)
-        return start_with_pipes(command, by_engine=self.by_engine, env=self.outside, stderr=stderr)
+        """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it, and watches its limits."""
+        call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits or default_limits(), user=user)
+        with self._entering(call) as (command, descriptors):
+            return start_with_pipes(
+                command, by_engine=self.by_engine, env=self.outside, stderr=stderr, descriptors=descriptors
+            )
 
-    def _entering(
+    def _call(
         self,
         argv: Sequence[str],
         mounts: Sequence[Mount],
@@ -114,10 +145,28 @@ class Image(ABC):
         *,
         cwd: str,
         network: bool,
-        user: int | None = None,
-    ) -> list[str]:
+        limits: Limits,
+        user: int | None,
+    ) -> Call:
         for mount in mounts:
             if not mount.host.exists():
                 raise ImageError(f"cannot mount {mount.host} in the sandbox: it does not exist")
         variables = dict(self.environment) | dict(env or {})
-        return self.command(Call(argv=argv, mounts=mounts, env=variables, cwd=cwd, network=network, user=user))
+        return Call(argv=argv, mounts=mounts, env=variables, cwd=cwd, network=network, limits=limits, user=user)
+
+    @contextmanager
+    def _entering(self, call: Call) -> Iterator[tuple[list[str], tuple[int, ...]]]:
+        """Give the command line of the host and the descriptors that it reads."""
+        if self.leaves_root:
+            identity.hand_over([mount.host for mount in call.mounts if mount.writable], call.user)
+            identity.show(mount.host for mount in call.mounts if not mount.writable)
+        if not self.filters_calls:
+            yield self.command(call), ()
+            return
+        users = identity.namespace() if self.leaves_root else None
+        filtering = filter_descriptor()
+        try:
+            descriptors = (filtering,) if users is None else (filtering, users)
+            yield self.command(replace(call, filter=filtering, users=users)), descriptors
+        finally:
+            os.close(filtering)

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from emwheels.image.watch import Watch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,8 @@ class Completed:
     status: int
     """Exit status; negative for a signal."""
     seconds: float
-    timed_out: bool = False
+    reached: str = ""
+    """The limit at which it was ended, as `Limits` names it."""
     peak_kib: int = 0
     """Largest resident set of any one process below the command, in KiB (getrusage, RUSAGE_CHILDREN)."""
 
@@ -70,32 +74,34 @@ def run_and_wait(
     command: Sequence[str],
     *,
     argv: Sequence[str],
+    watch: Watch,
     env: Mapping[str, str] | None = None,
-    output: IO[bytes] | None,
-    seconds: float | None,
+    descriptors: Sequence[int] = (),
 ) -> Completed:
     """Run ``command`` in a session of its own; whatever ends the wait also ends everything below it.
 
-    ``env`` is its whole environment; None: that of this process.
+    Output goes to that of ``watch``, else nowhere; a limit that it sees reached ends the command. ``env`` is the whole
+    environment; None: that of this process. ``descriptors`` are open in the command.
     """
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=output if output is not None else subprocess.DEVNULL,
+        stdout=watch.output if watch.output is not None else subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         env=env,
         start_new_session=True,
+        pass_fds=descriptors,
     )
-    timed_out = False
+    reached = ""
     try:
+        end_first(process.pid)
         pause = 0.002
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 break
-            if seconds is not None and time.monotonic() - started > seconds and not timed_out:
-                timed_out = True
+            if not reached and (reached := watch.reached(process.pid)):
                 kill_session(process)
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
@@ -106,11 +112,17 @@ def run_and_wait(
     process.returncode = os.waitstatus_to_exitcode(status)
     return Completed(
         argv=tuple(argv),
-        status=process.returncode,
+        status=process.returncode or (-signal.SIGKILL if reached else 0),
         seconds=time.monotonic() - started,
-        timed_out=timed_out,
+        reached=reached,
         peak_kib=usage.ru_maxrss,
     )
+
+
+def end_first(pid: int) -> None:
+    """Have the kernel end ``pid`` and what it starts first when memory runs out (proc_pid_oom_adj(5))."""
+    with suppress(OSError):
+        Path("/proc", str(pid), "oom_score_adj").write_text("1000")
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
@@ -127,10 +139,19 @@ def start_with_pipes(
     by_engine: bool,
     env: Mapping[str, str] | None = None,
     stderr: IO[bytes] | int | None,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start ``command`` in a session of its own, with pipes on stdin and stdout; ``env`` as for `run_and_wait`."""
+    """Start ``command`` in a session of its own, with pipes on stdin and stdout; the rest as for `run_and_wait`."""
     if by_engine:
         return ContainerProcess(command, stderr=stderr)
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=env, start_new_session=True
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=env,
+        start_new_session=True,
+        pass_fds=descriptors,
     )
+    end_first(process.pid)
+    return process

@@ -1,10 +1,8 @@
-"""Root file systems that are removed: nothing that is mounted in one is."""
+"""Root file systems and work folders that are removed, however they look: nothing that is mounted in one is."""
 
 from __future__ import annotations
 
-import contextlib
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,12 +10,14 @@ from emwheels.errors import ImageError
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a root file system, folders without write permission included. Another process may be at it as well.
+    """Remove a folder, deep ones and those without write permission included. Another process may be at it as well.
 
     What mmdebstrap had mounted in it when it was killed, such as /proc, is unmounted first. Raises `ImageError` if that
     cannot be done: to remove files from there would be to remove the host's.
     """
-    if folder.exists():
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
         for mounted in _mounts_below(folder):
             subprocess.run(["umount", "--lazy", str(mounted)], check=False, capture_output=True)
         if left := _mounts_below(folder):
@@ -25,9 +25,11 @@ def remove_tree(folder: Path) -> None:
                 f"{left[-1]} is still mounted, by a making of the image that was killed",
                 hint=f"as root: umount --lazy {' '.join(map(str, left))}",
             )
-        subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(folder)
+        # Both walk trees of any depth, and follow no link.
+        for command in (["chmod", "--recursive", "u+rwX"], ["rm", "--recursive", "--force", "--one-file-system"]):
+            done = subprocess.run([*command, "--", str(folder)], check=False, capture_output=True)
+        if done.returncode and folder.exists():
+            raise ImageError(f"{folder} could not be removed: {done.stderr[-500:].decode(errors='replace').strip()}")
 
 
 def _mounts_below(folder: Path) -> list[Path]:

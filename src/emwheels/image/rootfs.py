@@ -5,29 +5,43 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
+from emwheels.image import identity
 from emwheels.image.model import Call, Image
+from emwheels.target.limits import default_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    from emwheels.target.limits import Limits
 
 METHODS = ("bwrap", "podman", "chroot")
 
 # util-linux's unshare has given the namespaces; what is mounted here goes away with them.
 _CHROOT_SCRIPT = r"""
 set -eu
-root=$1; writable=$2; shift 2
+root=$1; writable=$2; scratch=$3; shift 3
 mount --make-rprivate /
 mount --bind "$root" "$root"
 [ "$writable" = yes ] || mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount -t tmpfs tmpfs "$root/tmp"
-mount -t tmpfs tmpfs "$root/mnt"
+for path in sys irq bus fs scsi acpi; do
+    [ ! -e "/proc/$path" ] || mount --rbind -o ro "$root/proc/$path" "$root/proc/$path"
+done
+mount -t tmpfs -o mode=755,size=1m tmpfs "$root/dev"
+mkdir "$root/dev/shm"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+for path in null zero full random urandom tty; do
+    : > "$root/dev/$path"
+    mount --bind "/dev/$path" "$root/dev/$path"
+done
+ln -s /proc/self/fd "$root/dev/fd"
+mount -t tmpfs -o mode=1777,size="$scratch" tmpfs "$root/tmp"
+mount -t tmpfs -o mode=755,size=1m tmpfs "$root/mnt"
 while [ "$1" != -- ]; do
     mode=$1; host=$2; inside=$root$3; shift 3
     if [ -d "$host" ]; then mkdir -p "$inside"; else mkdir -p "${inside%/*}"; : > "$inside"; fi
@@ -41,8 +55,10 @@ _READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/pr
 """What of /proc reaches the whole machine: root of the host writes it, capabilities or not."""
 _HIDDEN = ("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/latency_stats")
 """What of /proc tells of the whole machine. Both lists are those of the OCI runtime specification's tools."""
-_TMPFS_BYTES = 16 << 30
-"""Limit of each file system in memory."""
+_ACCOUNTS = Path(__file__).parent / "inside"
+"""The image's own lists of users may not have the one that commands are."""
+_TO_LEAVE_ROOT = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+"""What `identity.prefix` needs, and gives up."""
 _MAX_PROCESSES = 32768
 """podman 4.3 with runc refuses more without CAP_SYS_RESOURCE, even where the limit of this process is higher."""
 _LOOPBACK_UP = (
@@ -88,6 +104,16 @@ class RootFs(Image):
             case _:
                 return self._chroot(call)
 
+    @property
+    def leaves_root(self) -> bool:
+        """See `Image.leaves_root`: an image that is being made is root's own work."""
+        return identity.as_root() and not self.writable
+
+    @property
+    def filters_calls(self) -> bool:
+        """See `Image.filters_calls`."""
+        return self.method == "bwrap" and not self.writable
+
     def _bwrap(self, call: Call) -> list[str]:
         command = ["bwrap", "--bind" if self.writable else "--ro-bind", str(self.root), "/"]
         command += ["--dev", "/dev", "--proc", "/proc"]
@@ -95,31 +121,81 @@ class RootFs(Image):
             command += ["--ro-bind", path, path]
         for path in filter(os.path.exists, _HIDDEN):
             command += ["--ro-bind", os.devnull, path]
-        for path in ("/tmp", "/mnt"):  # noqa: S108
-            command += ["--size", str(_TMPFS_BYTES), "--tmpfs", path]
-        command += ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
-        command += ["--die-with-parent", "--new-session", "--clearenv"]
-        if call.user is not None:
-            command += ["--uid", str(call.user), "--gid", str(call.user)]
+        for path, mode in (("/dev/shm", "1777"), ("/tmp", "1777"), ("/mnt", "0755")):  # noqa: S108
+            command += ["--perms", mode, "--size", str(call.limits.scratch or _ANY_SIZE), "--tmpfs", path]
+        command += self._alone(call)
         if call.network:
-            command += ["--share-net", "--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf"]
+            command += ["--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf"]
         for mount in call.mounts:
             command += ["--bind" if mount.writable else "--ro-bind", str(mount.host.resolve()), mount.inside]
+        command += ["--remount-ro", "/mnt", "--remount-ro", "/dev"]
         for name, value in call.env.items():
             command += ["--setenv", name, value]
-        return [*command, "--chdir", call.cwd, "--", *call.argv]
+        return [*command, "--chdir", call.cwd, "--", *_started(call, leaves_root=call.users is not None)]
+
+    def _alone(self, call: Call) -> list[str]:
+        """Return the options by which a command is in namespaces of its own, without capabilities."""
+        command = ["--die-with-parent", "--new-session", "--clearenv", "--cap-drop", "ALL"]
+        if call.users is None:
+            command += ["--unshare-all", "--unshare-user", "--disable-userns"]
+            command += ["--share-net"] if call.network else []
+        else:
+            # The mounts are root's, the command is not: it goes to the user namespace when all is laid out.
+            command += ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+            command += [] if call.network else ["--unshare-net"]
+            command += ["--userns2", str(call.users)]
+            command += [word for name in _TO_LEAVE_ROOT for word in ("--cap-add", name)]
+        command += ["--hostname", "emwheels"]
+        if call.filter is not None:
+            command += ["--seccomp", str(call.filter)]
+        if not self.writable:
+            for name in ("passwd", "group"):
+                command += ["--ro-bind", str(_ACCOUNTS / name), f"/etc/{name}"]
+            if call.users is None:
+                user = str(identity.USER if call.user is None else call.user)
+                command += ["--uid", user, "--gid", user]
+        return command
 
     def _chroot(self, call: Call) -> list[str]:
-        command = ["unshare", "--mount", "--pid", "--ipc", "--fork", "--kill-child"]
+        command = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
         if not call.network:
             command.append("--net")
         command += ["sh", "-c", _CHROOT_SCRIPT, "sh", str(self.root), "yes" if self.writable else "no"]
+        command.append(str(call.limits.scratch))
         for mount in call.mounts:
             command += ["rw" if mount.writable else "ro", str(mount.host.resolve()), mount.inside]
         command += ["--", *(f"{name}={value}" for name, value in call.env.items())]
+        started = _started(call, leaves_root=self.leaves_root, first=identity.FIRST)
         if call.network:
-            return [*command, "sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", call.cwd, *call.argv]
-        return [*command, "python3", "-c", _LOOPBACK_UP, call.cwd, *call.argv]
+            return [*command, "sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", call.cwd, *started]
+        return [*command, "python3", "-c", _LOOPBACK_UP, call.cwd, *started]
+
+
+_ANY_SIZE = 1 << 62
+_ADDRESSES = 16 << 40
+"""Bytes of addresses of one process. Engines take terabytes without using any memory; page tables of more would be."""
+_RESOURCES = {
+    "processes": ("nproc", resource.RLIMIT_NPROC),
+    "files": ("nofile", resource.RLIMIT_NOFILE),
+    "disk": ("fsize", resource.RLIMIT_FSIZE),
+}
+"""Limit -> its name for prlimit(1) and engines, and for getrlimit(2)."""
+
+
+def _rlimits(limits: Limits) -> Iterator[tuple[str, int]]:
+    """Yield the limits that the kernel holds for each process or user, none above what this process has."""
+    for name, (option, kind) in _RESOURCES.items():
+        hard = resource.getrlimit(kind)[1]
+        values = [value for value in (getattr(limits, name), hard) if value not in (0, resource.RLIM_INFINITY)]
+        if values:
+            yield option, min(values)
+
+
+def _started(call: Call, *, leaves_root: bool, first: int = 0) -> list[str]:
+    """Return the command with what it starts with: another user, limits, no core files."""
+    leaving = identity.prefix(call.user, first=first) if leaves_root else []
+    limits = [f"--{name}={value}:{value}" for name, value in _rlimits(call.limits)]
+    return [*leaving, "/usr/bin/prlimit", "--core=0:0", f"--as={_ADDRESSES}:{_ADDRESSES}", *limits, "--", *call.argv]
 
 
 def podman_command(image: Sequence[str], call: Call, *, engine: str = "podman") -> list[str]:
@@ -128,20 +204,27 @@ def podman_command(image: Sequence[str], call: Call, *, engine: str = "podman") 
     Limits are given explicitly because an engine inside a container may not raise them.
     """
     command = [engine, "run", "--rm", "--interactive", "--network", "host" if call.network else "none"]
-    if image[0] != "--rootfs" or image[1].endswith(":O"):
+    writable = image[0] == "--rootfs" and not image[1].endswith(":O")
+    if not writable:
         command.append("--read-only")
     if engine == "podman" and shutil.which("runc") and not shutil.which("crun"):
         command[1:1] = ["--runtime", "runc"]
-    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
-        hard = resource.getrlimit(kind)[1]
-        if hard != resource.RLIM_INFINITY:
-            limit = min(hard, _MAX_PROCESSES) if name == "nproc" else hard
-            command += ["--ulimit", f"{name}={limit}:{limit}"]
-    command += ["--tmpfs", "/tmp:rw,exec,size=16g", "--tmpfs", "/mnt:rw,exec"]  # noqa: S108
+    for name, value in _rlimits(call.limits):
+        limit = min(value, _MAX_PROCESSES) if name == "nproc" else value
+        command += ["--ulimit", f"{name}={limit}:{limit}"]
+    command += ["--hostname", "emwheels"]
+    command += [] if writable else ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    if identity.as_root() and not writable:
+        owner = identity.FIRST + (identity.USER if call.user is None else call.user)
+        command += ["--user", f"{owner}:{owner}"]
+    elif engine == "docker":
+        command += ["--user", f"{os.getuid()}:{os.getgid()}"]  # its daemon is root
+    most = f",size={call.limits.scratch}" if call.limits.scratch else ""
+    command += ["--tmpfs", f"/tmp:rw,exec,mode=1777{most}", "--tmpfs", "/mnt:rw,exec,mode=755,size=1m"]  # noqa: S108
     for mount in call.mounts:
         command += ["--volume", f"{mount.host.resolve()}:{mount.inside}:{'rw' if mount.writable else 'ro'}"]
-    for name, value in call.env.items():
-        command += ["--env", f"{name}={value}"]
+    for variable, text in call.env.items():
+        command += ["--env", f"{variable}={text}"]
     return [*command, "--workdir", call.cwd, *image, *call.argv]
 
 
@@ -153,7 +236,7 @@ def usable_method(root: Path) -> str:
         if method == "chroot" and os.geteuid() != 0:
             continue
         probe = RootFs(root=root, digest="", method=method)
-        if probe.run(["/usr/bin/true"], seconds=60).status == 0:
+        if probe.run(["/usr/bin/true"], limits=replace(default_limits(), time=60)).status == 0:
             return method
     raise ImageError(
         "there is no way into an image on this machine",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.build.compile import build
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_key
-from emwheels.pipeline.gathering import compiler_cache_folder, gather
+from emwheels.pipeline.gathering import compiler_cache_folder, gather, limits_of
 from emwheels.pipeline.judging import judge_wheel
 from emwheels.pipeline.known import latest
 from emwheels.pipeline.phases import timed, work_folder
@@ -36,6 +36,7 @@ def build_package(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str,
     """
     environment = run.environment
     accepted_findings(recipe)  # what is wrong with them is said before anything is compiled
+    limits_of(run, recipe)
     with timed(run, to, "fetch"):
         inputs = gather(run, recipe, key, outputs)
     log = environment.logs / recipe.name / f"{environment.target.name}-{run.options.profile}.log"
@@ -90,9 +91,12 @@ def _report_hits(run: Run, recipe: Recipe, key: BuildKey, hits: Hits, to: Outcom
         run.environment.board.say(
             recipe.name,
             f"warning: no hit in the compiler cache for {hits.objects:,} objects, though the last build kept its own; "
-            f"the cache is {compiler_cache_folder(run.environment, recipe.name)}",
+            f"the cache is {compiler_cache_folder(run, recipe.name, key)}",
         )
 
 
-_CHANGES_EVERY_OBJECT = ("format", "recipe/", "extras/", "target/", "profile/", "image", "toolchain", "cross-build")
+_CHANGES_EVERY_OBJECT = (
+    *("format", "recipe/", "patches/", "extras/", "build requirements", "dependencies/"),
+    *("target/", "profile/", "image", "toolchain", "cross-build"),
+)
 """Inputs of a key after whose change the compiler cache may rightly have no object."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from emwheels.build.compile import BuildInputs
@@ -11,11 +12,12 @@ from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
 from emwheels.errors import RecipeError
 from emwheels.pipeline.known import fault
+from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
 from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from emwheels.fetch.fetcher import Fetched
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from emwheels.pipeline.model import Run
     from emwheels.plan.key import BuildKey
     from emwheels.recipe.model import Recipe
+    from emwheels.target.limits import Limits
 
 
 def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output]) -> BuildInputs:
@@ -33,7 +36,7 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
     cross = cross_requirements(recipe, run.recipes)
     check_native_packages(recipe, cross, requirements)
     libraries = _libraries(run, recipe, outputs)
-    cache = CompilerCache(folder=compiler_cache_folder(environment, recipe.name))
+    cache = CompilerCache(folder=compiler_cache_folder(run, recipe.name, key))
     return BuildInputs(
         recipe=recipe,
         target=environment.target,
@@ -44,13 +47,42 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
         cross_packages=[CrossPackage(recipe=host, wheel=environment.named(outputs[host.name])) for host in cross],
         compiler_cache=cache if run.options.ccache else None,
         jobserver=run.jobserver,
+        limits=limits_of(run, recipe),
         documents=_documents(run, recipe, key, libraries, requirements),
     )
 
 
-def compiler_cache_folder(environment: Environment, name: str) -> Path:
-    """Return where the compiler cache of a recipe is."""
-    return environment.project.cache / "ccache" / name
+def compiler_cache_folder(run: Run, name: str, key: BuildKey) -> Path:
+    """Return where the compiler cache is that a build of a recipe reads and writes.
+
+    What a build writes there, it can lay out as it likes, so builds share it only if they run the same code: the same
+    recipe, patches, source, requirements and dependencies. With ``share_cache`` all builds of a recipe do.
+    """
+    domain = "shared" if run.options.share_cache else code_digest(key)[:24]
+    return run.environment.project.cache / "ccache" / name / domain
+
+
+def limits_of(run: Run, recipe: Recipe) -> Limits:
+    """Return the limits of a build: the defaults, then targets.toml, then the recipe, then the command line.
+
+    Raises `RecipeError` for a limit of the recipe's that is none.
+    """
+    own = recipe.extra.get("emwheels", {})
+    texts = own.get("limits", {}) if isinstance(own, Mapping) else {}
+    if not isinstance(texts, Mapping):
+        raise _limits_error(recipe, "must be a table")
+    try:
+        limits = run.environment.targets.limits.with_texts({str(name): value for name, value in texts.items()})
+    except ValueError as error:
+        raise _limits_error(recipe, str(error)) from error
+    return limits.with_texts(run.options.limits)
+
+
+def _limits_error(recipe: Recipe, message: str) -> RecipeError:
+    return RecipeError(
+        f"{recipe.folder / 'meta.yaml'}: extra.emwheels.limits: {message}",
+        hint="write extra: {emwheels: {limits: {memory: 8G, time: 2h}}}",
+    )
 
 
 def _fetch(environment: Environment, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from emwheels.atomic import write_atomically
@@ -33,7 +35,7 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         target=environment.target,
         runtime=Runtime.read(environment.runtime),
         dependencies=[environment.named(output) for output in matching(recipe.requirements.run, outputs)],
-        build_paths=BUILD_PATHS,
+        build_paths=(*BUILD_PATHS, *_kernel()),
         accepted_size=_accepted_size(run, recipe.name),
         accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],
     )
@@ -53,6 +55,12 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         )
     document: dict[str, Any] = json.loads(report.to_json())
     return document
+
+
+def _kernel() -> tuple[str, ...]:
+    """Return the kernel's release, unless it is a plain number, which any other program may have as its version."""
+    release = os.uname().release
+    return () if re.fullmatch(r"[\d.]*", release) else (release,)
 
 
 def _accepted_size(run: Run, name: str) -> int | None:

@@ -34,6 +34,10 @@ class Options:
     """Limit for one test."""
     ccache: bool = True
     """Whether compilers look up objects in the compiler cache. The bytes that come out are the same."""
+    share_cache: bool = False
+    """Whether all builds of a recipe share a compiler cache, however much the recipe has changed."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """Limits of the command line, as `Limits.with_texts` reads them."""
     jobs: int = 0
     """Cores that all builds may use together, and the most packages at the same time; 0 for those of this machine."""
     fail_fast: bool = False

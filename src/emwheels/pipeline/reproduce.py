@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emwheels.build.compile import build
+from emwheels.build.same_bytes import SAME_ADDRESSES_OPTION
 from emwheels.errors import BuildError
 from emwheels.image.places import FAKETIME, JOBSERVER, PYTHON
 from emwheels.image.removal import remove_tree
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from emwheels.outputs.builds import Builds
     from emwheels.pipeline.environment import Environment
 
+_OTHER_USER = 2000
+_OTHER_KERNEL = "--uname-2.6"
+"""An option of setarch(8): the kernel has another name."""
 DAYS_AHEAD = 400
 """How far the clock of a build on another day is ahead: another year, and another day of the week."""
 
@@ -82,6 +86,7 @@ class _Surroundings:
     jobs: int
     environment: Mapping[str, str]
     user: int | None = None
+    personality: str = SAME_ADDRESSES_OPTION
 
 
 def reproduce(environment: Environment, builds: Builds, name: str, profile: str, *, once: bool = False) -> Reproduction:
@@ -150,14 +155,20 @@ def _elsewhere(place: Path, image: Image) -> tuple[_Surroundings, tuple[str, ...
     varied = ["folder", "jobs", "time zone", "user name"]
     user = None
     if image.takes_user:
-        user = 2000 if os.getuid() == 1000 else 1000
+        user = _OTHER_USER
         varied.append("user")
+    personality = SAME_ADDRESSES_OPTION
+    if image.run(["setarch", _OTHER_KERNEL, SAME_ADDRESSES_OPTION, "true"]).status == 0:
+        personality = _OTHER_KERNEL
+        varied.append("kernel")
     ahead = [PYTHON, "-c", "import sys, time; sys.exit(time.time() < float(sys.argv[1]))"]
     if image.run([*ahead, str(time.time() + (DAYS_AHEAD - 1) * 86400)], env=_OTHER_DAY).status == 0:
         environment |= _OTHER_DAY
         varied.append("date")
-    surroundings = _Surroundings(place=place, jobs=available_cores() + 2, environment=environment, user=user)
-    return surroundings, tuple(varied)
+    jobs = available_cores() + 2
+    return _Surroundings(place=place, jobs=jobs, environment=environment, user=user, personality=personality), tuple(
+        varied
+    )
 
 
 def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings, log: Path) -> tuple[Path, float]:
@@ -166,7 +177,13 @@ def _build(environment: Environment, inputs: BuildInputs, around: _Surroundings,
     server = JobServer(around.place / "jobserver", cores=around.jobs, inside=JOBSERVER)
     try:
         built = build(
-            replace(inputs, jobserver=server, environment=around.environment, user=around.user),
+            replace(
+                inputs,
+                jobserver=server,
+                environment=around.environment,
+                user=around.user,
+                personality=around.personality,
+            ),
             image=environment.image,
             toolchain=environment.toolchain,
             work=work,

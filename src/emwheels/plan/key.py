@@ -12,7 +12,7 @@ from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from emwheels.recipe.model import Recipe
     from emwheels.target import Target
@@ -28,9 +28,31 @@ FORMAT = 4
 """Raised when this program builds differently from the same inputs."""
 
 
+_LINKER = ("vague_linkage.py",)
+_PROGRAMS = ("_f2c_fixes.py", "add_members.py", "sitecustomize.py", "uname")
+
+
 def linker_digest() -> str:
     """Return the hash of the program that links, 64 hexadecimal digits."""
-    return _sha256(importlib.resources.files("emwheels").joinpath("build/inside/vague_linkage.py").read_bytes())
+    return _digest_inside(_LINKER)
+
+
+def programs_digest() -> str:
+    """Return the hash of the other programs that emwheels adds to a build and that its bytes depend on."""
+    return _digest_inside(_PROGRAMS)
+
+
+def _digest_inside(names: Sequence[str]) -> str:
+    folder = importlib.resources.files("emwheels").joinpath("build/inside")
+    return _sha256(b"".join(folder.joinpath(name).read_bytes() for name in names))
+
+
+def code_digest(key: BuildKey) -> str:
+    """Return the hash of what runs in a build and is nobody's but the recipe's, 64 hexadecimal digits."""
+    return _sha256(json.dumps({name: key.inputs[name] for name in _CODE}, sort_keys=True).encode())
+
+
+_CODE = ("recipe", "patches", "extras", "build requirements", "dependencies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +106,7 @@ def build_key(
             "profile": {profile: list(PROFILES[profile])},
             "link options": list(LINK_OPTIONS),
             "linker": linker_digest(),
+            "programs": programs_digest(),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
             "image": image_digest,
@@ -122,6 +145,7 @@ _WORDS = {
     "toolchain": "the toolchain changed",
     "link options": "emwheels links with other options",
     "linker": "emwheels links in another way",
+    "programs": "the programs that emwheels adds to a build changed",
 }
 
 

@@ -25,6 +25,7 @@ class Key:
     required: bool = False
 
 
+_LIMITS = "time, idle, processes, memory, disk, scratch, log, files"
 _FLAG, _TEXT, _TEXTS = "true or false", "text", "a list of texts"
 
 
@@ -235,6 +236,11 @@ KEYS: dict[str, Key] = {
         kind="text in quotes",
         example='"ON"',
         means="A variable that `build.script` sees in this profile only, such as a package's own SIMD switch.",
+    ),
+    "extra.emwheels.limits.LIMIT": Key(
+        kind=f"a number with a unit, for one of {_LIMITS}",
+        example="12G",
+        means="What a build of the recipe may use. Reference → Environment lists the limits with their defaults.",
     ),
     "extra.emwheels.accepted[].rule": Key(
         kind=f"one of {', '.join(RULES)}",

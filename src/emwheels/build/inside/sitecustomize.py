@@ -1,6 +1,7 @@
-"""Gives pypa/build's isolated environment the same path each time. Imported by every Python of a build.
+"""What is the same in every build: a path, and the kernel's name. Imported by every Python of a build.
 
-A random path is in ``-I`` flags, so that ccache would hit nothing, and gets into what packages record of their build.
+A random path of pypa/build's isolated environment is in ``-I`` flags, so that ccache would hit nothing, and gets into
+what packages record of their build, as the kernel does; ``uname`` beside this file is the program of the same answers.
 """
 
 from __future__ import annotations
@@ -25,3 +26,12 @@ def mkdtemp(suffix: str | None = None, prefix: str | None = None, dir: str | Non
 
 
 tempfile.mkdtemp = mkdtemp  # type: ignore[assignment]
+
+
+def uname() -> os.uname_result:
+    """Return the machine as every build sees it."""
+    return os.uname_result(("Linux", "emwheels", "6.12.0", "#1 SMP", _machine))
+
+
+_machine = os.uname().machine
+os.uname = uname

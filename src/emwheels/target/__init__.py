@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
 from emwheels.errors import UsageError
+from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
@@ -154,6 +155,8 @@ class Targets:
     test_image: ImagePins
     service_image: ImagePins
     harness: HarnessPins
+    limits: Limits = field(default_factory=default_limits)
+    """What a build may use, unless its recipe or the command line says otherwise."""
 
     def get(self, name: str | None) -> Target:
         """Return the target called ``name``, or the default one. Raises `UsageError` for an unknown name."""
@@ -179,11 +182,19 @@ def load_targets(path: Path) -> Targets:
             },
             **_images(_required(document, "", "image", dict)),
             harness=HarnessPins(**_given(HarnessPins, "harness", _required(document, "", "harness", dict))),
+            limits=_limits(_required(document, "", "limits", dict) if "limits" in document else {}),
         )
     except _KeyFault as fault:
         raise UsageError(f"{path}: {fault}", hint="compare with the tables that the project ships") from fault
     targets.get(None)
     return targets
+
+
+def _limits(table: dict[str, Any]) -> Limits:
+    try:
+        return default_limits().with_texts(table)
+    except ValueError as error:
+        raise _KeyFault(f"limits: {error}") from error
 
 
 class _KeyFault(Exception):  # noqa: N818  (it becomes a `UsageError`)
