@@ -37,7 +37,7 @@ class Pretended:
     environment: tuple = (("PATH", "/usr/bin:/bin"),)
     runs: list = field(default_factory=list)
 
-    def run(self, argv, *, mounts=(), env=None, cwd="/", network=False, output=None, seconds=None, user=None):
+    def run(self, argv, *, mounts=(), env=None, cwd="/", network=False, output=None, limits=None, user=None):
         self.runs.append({"argv": argv, "mounts": mounts, "env": env, "network": network, "user": user})
         if self.act:
             self.act(mounts[0].host)
@@ -122,23 +122,28 @@ def test_recipe_as_pyodide_build_sees_it(given):
     assert recipe.document["source"]["sha256"] == SHA256
 
 
-def test_what_the_sandbox_is_given(given, start):
+def test_what_the_sandbox_is_given(given, start, tmp_path):
     image = Pretended(act=wheels("demo-1.0.whl"))
     built = start(given(), image)
     assert (built.file.name, built.seconds, built.peak_kib) == ("demo-1.0.whl", 2.5, 1000)
     (run,) = image.runs
     assert not run["network"]
-    mounts = {mount.inside: mount.writable for mount in run["mounts"]}
-    assert mounts == {WORK: True, "/mnt/xbuildenv": False, "/mnt/ccache": True}
+    mounts = {mount.inside: mount for mount in run["mounts"]}
+    assert {inside for inside, mount in mounts.items() if mount.writable} == {WORK, "/mnt/ccache"}
+    given_to_read = {f"{WORK}/{name}" for name in ("wheels", "python", "programs", "launchers")}
+    assert {inside for inside, mount in mounts.items() if not mount.writable} == {"/mnt/xbuildenv", *given_to_read}
     work, ccache = (mount.host for mount in run["mounts"] if mount.writable)
-    assert ccache.is_relative_to(work), "an empty cache of this build's own"
+    assert not ccache.is_relative_to(work), "what is mounted by itself is no part of what is"
+    assert ccache.is_relative_to(tmp_path / "work"), "an empty cache of this build's own"
     assert built.ccache == Hits()
-    work = run["mounts"][0].host
+    assert not built.file.is_relative_to(work), "taken out of what the build could write"
     assert (work / "source" / "setup.py").read_text() == "pass\n"
-    assert (work / "wheels" / "tool-1-py3-none-any.whl").read_bytes() == b"wheel"
+    wheels_inside = mounts[f"{WORK}/wheels"].host
+    assert (wheels_inside / "tool-1-py3-none-any.whl").read_bytes() == b"wheel"
+    assert (mounts[f"{WORK}/programs"].host / "uname").stat().st_mode & 0o100
     assert json.loads((work / "packages" / "demo" / "meta.yaml").read_text())["source"] == {"path": f"{WORK}/source"}
     env = run["env"]
-    assert env["PATH"] == "/opt/emwheels/python3.14/bin:/usr/bin:/bin"
+    assert env["PATH"] == f"{WORK}/programs:/opt/emwheels/python3.14/bin:/usr/bin:/bin"
     assert env["SIDE_MODULE_CFLAGS"] == "-fPIC -I/include -O3 -msimd128 -ffile-prefix-map=/mnt/work/="
     assert env["SIDE_MODULE_CXXFLAGS"] == env["SIDE_MODULE_CFLAGS"]
     assert env["SIDE_MODULE_LDFLAGS"] == "-sX -s SIDE_MODULE=1 -Wl,--experimental-pic -Wl,-Bsymbolic -O3 -msimd128"
@@ -159,7 +164,7 @@ def test_packages_to_compile_against_are_added_to_an_environment_of_the_build_ow
     package = CrossPackage(recipe=load_recipe(host, patches=tmp_path), wheel=tmp_path / "host.whl")
     image = Pretended(act=wheels("demo-1.0.whl"))
     start(replace(given(), cross_packages=[package]), image)
-    shared, mount = image.runs[0]["mounts"][1:3]
+    shared, mount = (mount for mount in image.runs[0]["mounts"] if mount.inside.startswith("/mnt/xbuildenv"))
     assert (shared.inside, shared.writable) == ("/mnt/xbuildenv", False)
     assert (mount.inside, mount.writable) == ("/mnt/xbuildenv/xbuildenv", True)
     assert (mount.host / "site-packages-extras" / "host" / "config.h").read_text() == "wasm"

@@ -14,6 +14,7 @@ from synthetic_wheels import make_wheel
 
 from emwheels.build.complete import add_documents
 from emwheels.build.libraries import files_below, licences_of
+from emwheels.build.workplace import Workplace
 from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, ImageError, UsageError
 from emwheels.fetch.npm import npm_package
@@ -271,9 +272,9 @@ class Adder:
 
     def run(self, argv, *, mounts, output):
         self.argv, self.mounts = argv, {mount.inside: mount for mount in mounts}
-        self.members = {
-            path.name: path.read_bytes() for path in (mounts[0].host / "members").rglob("*") if path.is_file()
-        }
+        members = self.mounts["/mnt/members"].host
+        self.members = {path.name: path.read_bytes() for path in members.rglob("*") if path.is_file()}
+        (mounts[0].host / argv[5].rpartition("/")[2]).write_bytes(b"with documents")
         output.write(b"MemoryError\n")
         return Completed(argv=tuple(argv), status=self.status, seconds=0.0)
 
@@ -282,20 +283,21 @@ class Adder:
 def test_documents_are_added_in_the_image(tmp_path, stored):
     image = Adder()
     wheel = make_wheel(tmp_path / "dist", "tiny")
-    out = add_documents(wheel, {"sboms/a.json": b"{}", "b.json": b"[]"}, tmp_path, image, stored=stored)
-    assert out == tmp_path / "complete" / wheel.name
+    place = Workplace(tmp_path / "work")
+    out = add_documents(wheel, {"sboms/a.json": b"{}", "b.json": b"[]"}, place, image, stored=stored)
+    assert (out.name, out.read_bytes()) == (wheel.name, b"with documents")
     assert image.members == {"a.json": b"{}", "b.json": b"[]"}
-    inside = [f"/mnt/work/{name}" for name in (f"dist/{wheel.name}", "members", f"complete/{wheel.name}")]
+    inside = [f"/mnt/taken/{wheel.name}", "/mnt/members", f"/mnt/out/{wheel.name}"]
     assert image.argv == ["/usr/bin/python3", "-I", "/mnt/add_members.py", *inside, *(["stored"] if stored else [])]
-    assert image.mounts["/mnt/work"].writable
-    assert not image.mounts["/mnt/add_members.py"].writable
+    assert [inside for inside, mount in image.mounts.items() if mount.writable] == ["/mnt/out"]
+    assert not out.is_relative_to(image.mounts["/mnt/out"].host), "taken out of what could be written"
     assert image.mounts["/mnt/add_members.py"].host.is_file()
 
 
 def test_documents_that_cannot_be_added_are_told_with_the_reason(tmp_path):
     wheel = make_wheel(tmp_path / "dist", "tiny")
     with pytest.raises(BuildError, match=f"{wheel.name}: its build report could not be added:\nMemoryError"):
-        add_documents(wheel, {"a.json": b"{}"}, tmp_path, Adder(status=1), stored=False)
+        add_documents(wheel, {"a.json": b"{}"}, Workplace(tmp_path / "work"), Adder(status=1), stored=False)
 
 
 def test_an_image_error_is_one_that_a_user_can_mend(environment, monkeypatch):

@@ -78,9 +78,10 @@ def test_a_library_without_a_lock_needs_its_source_alone(environment):
 
 
 def test_every_recipe_has_a_compiler_cache_unless_there_is_to_be_none(run, outputs, environment):
-    folder = compiler_cache_folder(environment, "user")
+    key = key_of(run, run.recipes["user"], outputs)
+    folder = compiler_cache_folder(run, "user", key)
     assert folder.is_relative_to(environment.project.cache)
-    assert folder != compiler_cache_folder(environment, "base")
+    assert folder != compiler_cache_folder(run, "base", key)
     assert gathered(run, outputs).compiler_cache.folder == folder
     assert gathered(replace(run, options=Options(ccache=False)), outputs).compiler_cache is None
 

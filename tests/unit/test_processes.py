@@ -12,11 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from emwheels.image.processes import ended_with_client, run_and_wait, start_with_pipes
+from emwheels.image.watch import Watch
+from emwheels.target.limits import Limits
 
 
 def shell(script, *, seconds=None, output=None):
     """Run a script of the shell and return what came of it; ``argv`` is what it stands for."""
-    return run_and_wait(["/bin/sh", "-c", script], argv=["make", "all"], output=output, seconds=seconds)
+    watch = Watch(limits=Limits(time=seconds or 0), output=output)
+    return run_and_wait(["/bin/sh", "-c", script], argv=["make", "all"], watch=watch)
 
 
 def said(script, **options):
@@ -54,6 +57,7 @@ def clock(monkeypatch):
 
         pretended = SimpleNamespace(monotonic=lambda: 86400.0 * file.exists(), sleep=sleep)
         monkeypatch.setattr("emwheels.image.processes.time", pretended)
+        monkeypatch.setattr("emwheels.image.watch.time", pretended)
 
     return set_clock
 
@@ -61,7 +65,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("status", [0, 1, 7, 127, 255])
 def test_the_exit_status_is_the_command_s(status):
     done = shell(f"exit {status}")
-    assert (done.status, done.timed_out, done.argv) == (status, False, ("make", "all"))
+    assert (done.status, done.reached, done.argv) == (status, "", ("make", "all"))
     assert done.peak_kib > 0
     assert done.seconds > 0
 
@@ -69,7 +73,7 @@ def test_the_exit_status_is_the_command_s(status):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_signal_is_a_negative_status(number):
     done = shell(f"kill -{number} $$")
-    assert (done.status, done.timed_out) == (-number, False)
+    assert (done.status, done.reached) == (-number, "")
 
 
 def test_both_streams_are_in_the_output_in_their_order():
@@ -92,13 +96,13 @@ def test_a_command_that_takes_too_long_is_killed_with_all_it_started(tmp_path, c
     clock(below)
     script = f"echo started; sleep 600 & echo $! > {below}.part; mv {below}.part {below}; wait; echo not reached"
     done, text = said(script, seconds=3600)
-    assert (done.status, done.timed_out, text) == (-signal.SIGKILL, True, "started\n")
+    assert (done.status, done.reached, text) == (-signal.SIGKILL, "time", "started\n")
     assert done.seconds == 86400
     assert wait_for_end(int(below.read_text()))
 
 
 def test_a_command_that_ends_in_time_has_not_timed_out():
-    assert not shell("exit 0", seconds=600).timed_out
+    assert not shell("exit 0", seconds=600).reached
 
 
 def test_an_interrupt_ends_everything_below_before_it_goes_on(tmp_path, clock):
@@ -114,7 +118,7 @@ def test_an_interrupt_ends_everything_below_before_it_goes_on(tmp_path, clock):
 
 def test_a_command_that_is_not_there_is_an_error_of_the_system():
     with pytest.raises(FileNotFoundError):
-        run_and_wait(["/nowhere/bwrap"], argv=["true"], output=None, seconds=None)
+        run_and_wait(["/nowhere/bwrap"], argv=["true"], watch=Watch(limits=Limits()))
 
 
 def test_each_command_has_a_session_of_its_own():
@@ -162,7 +166,7 @@ def asked(engine):
 
 def run_named(engine, *argv):
     with ended_with_client([str(engine), "--runtime", "runc", "run", "--rm", "image", *argv]) as command:
-        return run_and_wait(command, argv=argv, output=None, seconds=None)
+        return run_and_wait(command, argv=argv, watch=Watch(limits=Limits()))
 
 
 def test_a_container_has_a_name_of_its_own_and_is_removed_when_the_command_ends(engine):

@@ -19,6 +19,7 @@ from emwheels.errors import ImageError
 from emwheels.image.model import Call, Mount
 from emwheels.image.oci import OciImage
 from emwheels.image.rootfs import METHODS, RootFs, usable_method
+from emwheels.target.limits import Limits
 
 ARGV = ["emcc", "-o", "a file.o", "--", "$HOME"]
 REFERENCE = "registry.example.org/image@sha256:" + "1" * 64
@@ -30,6 +31,7 @@ def tools(tmp_path, monkeypatch):
     folder = tmp_path / "tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("emwheels.image.identity.as_root", lambda: False)
 
     def add(**scripts):
         for name, script in scripts.items():
@@ -77,14 +79,15 @@ def values(command, option):
 
 def test_bwrap_shows_the_image_and_its_mounts_and_nothing_else_of_the_host(tmp_path, places):
     command = way("bwrap", tmp_path).command(call(places))
-    shown = [pair for pair in pairs(command, "--ro-bind") if not pair[1].startswith("/proc/")]
+    shown = [pair for pair in pairs(command, "--ro-bind") if not pair[1].startswith(("/proc/", "/etc/"))]
     assert shown == [
         (str(tmp_path / "root"), "/"),
         (str(tmp_path / "source.c"), "/mnt/source.c"),
         (str(tmp_path / "target"), "/mnt/linked"),
     ]
     assert pairs(command, "--bind") == [(str(tmp_path / "work"), "/mnt/work")]
-    assert values(command, "--tmpfs") == ["/tmp", "/mnt"]
+    assert values(command, "--tmpfs") == ["/dev/shm", "/tmp", "/mnt"]
+    assert values(command, "--remount-ro") == ["/mnt", "/dev"], "nothing can be laid out beside the mounts"
     assert command.index("--tmpfs") < command.index("--bind"), "a later mount covers an earlier one"
 
 
@@ -113,7 +116,22 @@ def test_bwrap_with_network_can_resolve_names(tmp_path):
 def test_bwrap_is_whom_it_is_told_to_be(tmp_path):
     command = way("bwrap", tmp_path).command(replace(call(), user=2000))
     assert (values(command, "--uid"), values(command, "--gid")) == (["2000"], ["2000"])
-    assert "--uid" not in way("bwrap", tmp_path).command(call())
+    command = way("bwrap", tmp_path).command(call())
+    assert (values(command, "--uid"), values(command, "--gid")) == (["1000"], ["1000"])
+    assert "--uid" not in way("bwrap", tmp_path, writable=True).command(call()), "an image is made by root"
+
+
+def test_bwrap_of_root_goes_to_a_user_namespace_and_leaves_root_behind(tmp_path):
+    command = way("bwrap", tmp_path).command(replace(call(), users=7, filter=8, user=2000))
+    assert (values(command, "--userns2"), values(command, "--seccomp")) == (["7"], ["8"])
+    assert "--unshare-user" not in command, "its own would know root of the host"
+    assert {"--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net"} < set(command)
+    started = command[command.index("--") + 1 :]
+    assert started[:5] == ["/usr/bin/setpriv", "--reuid", "2000", "--regid", "2000"]
+    assert {"--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"} < set(started)
+
+
+def test_the_ways_that_can_be_another_user(tmp_path):
     assert [way(method, tmp_path).takes_user for method in METHODS] == [method == "bwrap" for method in METHODS]
 
 
@@ -134,7 +152,19 @@ def test_bwrap_runs_the_command_as_it_is(tmp_path):
     command = way("bwrap", tmp_path).command(call(env={"A": "1", "B": "x y"}))
     assert pairs(command, "--setenv") == [("A", "1"), ("B", "x y")]
     assert command.index("--clearenv") < command.index("--setenv")
-    assert command[command.index("--chdir") :] == ["--chdir", "/mnt/work", "--", *ARGV]
+    assert command[command.index("--chdir") :][:4] == ["--chdir", "/mnt/work", "--", "/usr/bin/prlimit"]
+    assert command[-len(ARGV) - 1 :] == ["--", *ARGV]
+
+
+def test_the_kernel_holds_the_limits_that_it_can(tmp_path):
+    limits = Limits(processes=100, files=50, disk=1 << 30, scratch=1 << 20)
+    command = way("bwrap", tmp_path).command(replace(call(), limits=limits))
+    assert {"--nproc=100:100", "--nofile=50:50", f"--fsize={1 << 30}:{1 << 30}", "--core=0:0"} < set(command)
+    assert values(command, "--size") == [str(1 << 20)] * 3
+    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+    command = way("bwrap", tmp_path).command(replace(call(), limits=Limits(processes=0)))
+    own = [] if hard == resource.RLIM_INFINITY else [f"--nproc={hard}:{hard}"]
+    assert [word for word in command if word.startswith("--nproc")] == own
 
 
 def test_only_an_image_that_is_being_made_can_be_written(tmp_path):
@@ -200,15 +230,18 @@ def test_the_runtime_is_chosen_where_podman_would_choose_one_that_is_not_there(t
 @pytest.mark.parametrize(
     ("hard", "given"),
     [
-        ({"nofile": 1024, "nproc": 4096}, ["nofile=1024:1024", "nproc=4096:4096"]),
-        ({"nofile": 1 << 20, "nproc": 1 << 20}, ["nofile=1048576:1048576", "nproc=32768:32768"]),
-        ({"nofile": resource.RLIM_INFINITY, "nproc": resource.RLIM_INFINITY}, []),
+        ({"nofile": 1024, "nproc": 4096}, ["nproc=4096:4096", "nofile=1024:1024"]),
+        ({"nofile": 1 << 20, "nproc": 1 << 20}, ["nproc=32768:32768", "nofile=100000:100000"]),
+        ({"nofile": resource.RLIM_INFINITY, "nproc": 5}, ["nproc=5:5", "nofile=100000:100000"]),
     ],
 )
-def test_limits_of_a_container_are_those_of_this_process(monkeypatch, hard, given):
+def test_limits_of_a_container_are_not_above_those_of_this_process(monkeypatch, hard, given):
     names = {resource.RLIMIT_NOFILE: "nofile", resource.RLIMIT_NPROC: "nproc"}
-    monkeypatch.setattr("emwheels.image.rootfs.resource.getrlimit", lambda kind: (10, hard[names[kind]]))
-    command = OciImage(reference=REFERENCE, engine="docker", digest="sha256:1").command(call())
+    monkeypatch.setattr(
+        "emwheels.image.rootfs.resource.getrlimit", lambda kind: (10, hard.get(names.get(kind), resource.RLIM_INFINITY))
+    )
+    image = OciImage(reference=REFERENCE, engine="docker", digest="sha256:1")
+    command = image.command(replace(call(), limits=Limits(processes=100_000, files=100_000, disk=0)))
     assert values(command, "--ulimit") == given
 
 
@@ -248,15 +281,20 @@ def chroot(tmp_path, tools, monkeypatch):
 
 def test_chroot_mounts_what_is_given_and_the_rest_can_be_read_only(chroot, places):
     image, mounted = chroot
-    assert image.run(["true"], mounts=places, network=True, env={"PATH": "/usr/bin:/bin"}).status == 0
+    proc = [name for name in ("sys", "irq", "bus", "fs", "scsi", "acpi") if Path("/proc", name).exists()]
+    env, limits = {"PATH": "/usr/bin:/bin"}, Limits(scratch=4096)
+    assert image.run(["true"], mounts=places, network=True, env=env, limits=limits).status == 0
     assert mounted() == [
         "--make-rprivate /",
         "--bind ROOT ROOT",
         "-o remount,bind,ro ROOT",
         "-t proc proc ROOT/proc",
-        "--rbind /dev ROOT/dev",
-        "-t tmpfs tmpfs ROOT/tmp",
-        "-t tmpfs tmpfs ROOT/mnt",
+        *(f"--rbind -o ro ROOT/proc/{name} ROOT/proc/{name}" for name in proc),
+        "-t tmpfs -o mode=755,size=1m tmpfs ROOT/dev",
+        "-t tmpfs -o mode=1777 tmpfs ROOT/dev/shm",
+        *(f"--bind /dev/{name} ROOT/dev/{name}" for name in ("null", "zero", "full", "random", "urandom", "tty")),
+        "-t tmpfs -o mode=1777,size=4096 tmpfs ROOT/tmp",
+        "-t tmpfs -o mode=755,size=1m tmpfs ROOT/mnt",
         "--bind HOST/work ROOT/mnt/work",
         "--bind HOST/source.c ROOT/mnt/source.c",
         "-o remount,bind,ro ROOT/mnt/source.c",

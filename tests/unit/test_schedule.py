@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from graphlib import CycleError
 
 import psutil
@@ -269,11 +270,62 @@ def test_stopping_leaves_no_process_behind():
 
 def test_tokens_that_died_with_their_holder_come_back(tmp_path):
     server = JobServer(tmp_path / "server", cores=2, inside="/unused")
-    with server.build():
-        thief = os.open(tmp_path / "server" / "jobs", os.O_RDWR)
-        assert os.read(thief, 10) == b"+"
-        os.close(thief)
+    with server.build() as (pipe, _):
+        assert taken(pipe) == b"+"
     with server.build(), server.build():
         pass
     server.close()
     assert not (tmp_path / "server").exists()
+
+
+def taken(pipe):
+    """Take what is in a pipe, as make and Ninja do."""
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        return os.read(descriptor, 100)
+    except BlockingIOError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def fill(pipe, count):
+    """Put tokens into a pipe that nobody has given, as many as it takes at the most."""
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        with suppress(BlockingIOError):
+            for _ in range(count):
+                os.write(descriptor, b"+")
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = JobServer(tmp_path / "server", cores=4, inside="/unused")
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("count", [40, 1_000_000])
+def test_tokens_that_nobody_gave_are_taken_out(server, count):
+    with server.build() as (pipe, _), server.build() as (other, _):
+        fill(pipe, count)
+        with server._changed:
+            server._balance()
+            assert len(taken(pipe) + taken(other)) == 2, "the cores that are left"
+    with server.build() as (pipe, _):
+        assert taken(pipe) == b"+++", "all that the hostile build had is free again"
+
+
+def test_a_build_that_holds_every_token_keeps_nobody_waiting_for_ever(server, monkeypatch):
+    monkeypatch.setattr("emwheels.schedule.jobserver._PATIENCE", 0.05)
+    with server.build() as (pipe, _):
+        assert taken(pipe) == b"+++"
+        with server.build() as (own, _):
+            assert taken(own) == b""
+
+
+def test_builds_share_what_is_left_evenly(server):
+    with server.build() as (one, _), server.build() as (other, _):
+        assert sorted([taken(one), taken(other)]) == [b"+", b"+"]

@@ -45,7 +45,7 @@ def seen(targets, tmp_path):
     toolchain = Toolchain(crossenv=tmp_path, key="")
     server = JobServer(tmp_path / "jobs", cores=1, inside="/jobs")
     try:
-        with server.build() as shared:
+        with server.build() as (_, shared):
             return {
                 *dict(debian.environment(targets.image)),
                 *compiling._ENVIRONMENT,

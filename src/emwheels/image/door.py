@@ -73,10 +73,11 @@ class Door:
                 descriptor = os.open(name, _FILE, dir_fd=folder)
             except OSError as error:
                 raise self._error(path, error) from error
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_dev != self._device:
+            os.close(descriptor)
+            raise DoorError(f"{self.folder.name}/{path} is no regular file")
         with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_dev != self._device:
-                raise DoorError(f"{self.folder.name}/{path} is no regular file")
             if status.st_size > limit:
                 raise DoorError(f"{self.folder.name}/{path} has {status.st_size:,} bytes; {limit:,} are allowed")
             yield stream

@@ -28,6 +28,10 @@ USER = 1000
 _SECONDS = 10
 
 
+class NamespaceError(ImageError):
+    """This machine gives root no user namespace."""
+
+
 def as_root() -> bool:
     """Tell whether commands have to become somebody else first."""
     return os.geteuid() == 0
@@ -37,7 +41,7 @@ def as_root() -> bool:
 def namespace() -> int:
     """Return a descriptor of a user namespace with these users, made once; root of the host alone can.
 
-    The namespace lives as long as the descriptor. Raises `ImageError` where the kernel allows none.
+    The namespace lives as long as the descriptor. Raises `NamespaceError` where the kernel allows none.
     """
     with subprocess.Popen(
         ["unshare", "--user", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -47,13 +51,15 @@ def namespace() -> int:
             deadline = time.monotonic() + _SECONDS
             while (folder / "ns" / "user").readlink() == own:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise ImageError("the kernel gives no user namespace", hint="see user_namespaces(7)")
+                    raise NamespaceError("the kernel gives no user namespace", hint="see user_namespaces(7)")
                 time.sleep(0.0005)
             for table in ("uid_map", "gid_map"):
                 (folder / table).write_text(f"0 {FIRST} {COUNT}")
             return os.open(folder / "ns" / "user", os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise ImageError(f"no user namespace for the sandbox: {error}", hint="see user_namespaces(7)") from error
+            raise NamespaceError(
+                f"no user namespace for the sandbox: {error}", hint="see user_namespaces(7)"
+            ) from error
         finally:
             process.kill()
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image import identity
+from emwheels.image.identity import NamespaceError
 from emwheels.image.model import Call, Image
+from emwheels.image.seccomp import filter_program
 from emwheels.target.limits import default_limits
 
 if TYPE_CHECKING:
@@ -235,10 +237,18 @@ def usable_method(root: Path) -> str:
             continue
         if method == "chroot" and os.geteuid() != 0:
             continue
-        probe = RootFs(root=root, digest="", method=method)
-        if probe.run(["/usr/bin/true"], limits=replace(default_limits(), time=60)).status == 0:
+        if _works(RootFs(root=root, digest="", method=method)):
             return method
     raise ImageError(
         "there is no way into an image on this machine",
         hint="install bubblewrap (apt-get install bubblewrap) or podman, allow user namespaces, or run as root",
     )
+
+
+def _works(image: RootFs) -> bool:
+    if image.filters_calls:
+        filter_program()  # without it nothing is run in another way
+    try:
+        return image.run(["/usr/bin/true"], limits=replace(default_limits(), time=60)).status == 0
+    except NamespaceError:
+        return False

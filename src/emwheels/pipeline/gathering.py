@@ -67,8 +67,7 @@ def limits_of(run: Run, recipe: Recipe) -> Limits:
 
     Raises `RecipeError` for a limit of the recipe's that is none.
     """
-    own = recipe.extra.get("emwheels", {})
-    texts = own.get("limits", {}) if isinstance(own, Mapping) else {}
+    texts = recipe.own.get("limits", {})
     if not isinstance(texts, Mapping):
         raise _limits_error(recipe, "must be a table")
     try:

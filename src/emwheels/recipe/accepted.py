@@ -28,8 +28,7 @@ class Accepted:
 
 def accepted_findings(recipe: Recipe) -> tuple[Accepted, ...]:
     """Return what ``recipe`` accepts. Raises `RecipeError` for an entry that lacks something, or is of no such rule."""
-    own = recipe.extra.get("emwheels", {})
-    entries = own.get("accepted", []) if isinstance(own, Mapping) else []
+    entries = recipe.own.get("accepted", [])
     if not isinstance(entries, list):
         raise _error(recipe, "", "must be a list")
     return tuple(_accepted(recipe, f"[{number}]", entry) for number, entry in enumerate(entries))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from packageurl import PackageURL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -128,6 +128,12 @@ class Recipe:
     """requirements.run.txt, hash-pinned pure-Python packages that ``requirements.run`` needs beside other recipes."""
     document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
     """meta.yaml as plain dicts, lists and scalars without sharing. To change it, copy it deeply first."""
+
+    @property
+    def own(self) -> Mapping[str, Any]:
+        """``extra.emwheels`` of meta.yaml, which pyodide-build does not read."""
+        table = self.extra.get("emwheels", {})
+        return table if isinstance(table, Mapping) else {}
 
     @property
     def name(self) -> NormalizedName:

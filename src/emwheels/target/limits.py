@@ -106,5 +106,5 @@ def shown(name: str, value: float) -> str:
         return "none"
     for unit, size in sorted(table.items(), key=lambda item: -item[1]):
         if value >= size and unit:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:g}"
+            return f"{value / size:.2f}".rstrip("0").rstrip(".") + unit
+    return str(value)
