@@ -14,6 +14,7 @@ from emwheels.harness import install as installing
 from emwheels.harness import stage as staging
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.harness.install import Install, Installed, installer_wheels, try_installs
+from emwheels.image.processes import WatchedProcess
 
 BOOT = {"event": "boot", "seconds": 2.0}
 CASE = {"event": "case", "nodeid": "t.py::a", "outcome": "passed", "seconds": 0.5, "message": "", "output": ""}
@@ -27,7 +28,7 @@ class Driver:
         self.lines, self.said, self.waits = lines, said, waits
         self.processes, self.job, self.wheels = [], None, []
 
-    def start(self, argv, *, mounts, env, network, stderr):
+    def start(self, argv, *, mounts, env, network, stderr, limits):
         self.argv, self.mounts, self.env, self.network = argv, mounts, dict(env), network
         stage = [mount.host for mount in mounts if mount.inside == staging.STAGE]
         for folder in stage:
@@ -36,7 +37,7 @@ class Driver:
         text = "".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in self.lines)
         script = 'printf %s "$1"; printf %s "$2" >&2' + ("; exec 1>&-; exec sleep 600" if self.waits else "")
         command = ["/bin/sh", "-c", script, "sh", text, self.said]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
+        process = WatchedProcess(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
         self.processes.append(process)
         return process
 

@@ -130,7 +130,8 @@ def test_each_command_has_a_session_of_its_own():
 
 
 def test_a_command_with_pipes_answers_and_is_in_a_session_of_its_own():
-    with start_with_pipes(["/bin/sh", "-c", "read x; echo got $x; read y"], by_engine=False, stderr=None) as process:
+    script, watch = "read x; echo got $x; read y", Watch(limits=Limits())
+    with start_with_pipes(["/bin/sh", "-c", script], by_engine=False, stderr=None, watch=watch) as process:
         process.stdin.write(b"this\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"got this\n"
@@ -189,7 +190,7 @@ def test_a_container_is_removed_when_the_wait_is_interrupted(engine, clock):
 
 def test_killing_a_client_with_pipes_removes_its_container(engine):
     command = [str(engine), "run", "--rm", "image", "/bin/sh", "-c", "read x; echo got $x; exec sleep 600"]
-    with start_with_pipes(command, by_engine=True, stderr=None) as process:
+    with start_with_pipes(command, by_engine=True, stderr=None, watch=Watch(limits=Limits())) as process:
         process.stdin.write(b"this\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"got this\n"

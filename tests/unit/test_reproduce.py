@@ -11,11 +11,11 @@ from packed import tar_gz
 from sample_run import LIBRARY, Compiler, add_recipe, keep, make_environment, wheel_of
 
 from emwheels.errors import BuildError, RecipeError
+from emwheels.image import identity
 from emwheels.image.processes import Completed
 from emwheels.outputs.builds import Builds
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
-from emwheels.image import identity
 from emwheels.pipeline.reproduce import DAYS_AHEAD, reproduce
 from emwheels.pipeline.run import make_run
 from emwheels.schedule import available_cores

@@ -16,6 +16,7 @@ from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.harness.engines import ENGINES
 from emwheels.harness.install import Install, Installed, try_installs
+from emwheels.harness.listing import list_tests
 from emwheels.harness.model import Case, EngineResult, Event, Suite
 from emwheels.image.model import Mount
 from emwheels.image.places import STAGE, TESTS
@@ -56,6 +57,7 @@ def run_tests(
     for engine in engines:
         if engine not in ENGINES:
             raise UsageError(f"there is no engine {engine!r}", hint=f"engines are: {', '.join(ENGINES)}")
+    listed = list_tests(tests) if suite == Suite() else frozenset()
     with tempfile.TemporaryDirectory(prefix="emwheels-harness-") as folder:
         _stage.stage(
             Path(folder),
@@ -72,4 +74,4 @@ def run_tests(
             Mount(host=tests, inside=TESTS),
             Mount(host=Path(folder), inside=STAGE),
         )
-        return drive(image, mounts, engines=engines, output=output, on_event=on_event, content=content)
+        return drive(image, mounts, engines=engines, output=output, on_event=on_event, content=content, listed=listed)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import HarnessError
 from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
 from emwheels.image.places import HARNESS, NODE, PLAYWRIGHT, PROGRAMS, RUNTIME, STAGE
+from emwheels.image.watch import limit_message
+from emwheels.target.limits import default_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from emwheels.harness.model import EngineResult, Event
     from emwheels.image.model import Image
+    from emwheels.image.processes import WatchedProcess
+    from emwheels.target.limits import Limits
+
+_LONGEST = 64 << 20
+"""Bytes of a line: what a test said is at most some hundred kilobytes."""
 
 
 def runtime_mounts(runtime: Path, playwright_core: Path) -> tuple[Mount, ...]:
@@ -37,25 +46,35 @@ def drive(
     network: bool = False,
     environment: Mapping[str, str] | None = None,
     content: str = "",
+    listed: Collection[str] = (),
 ) -> dict[str, EngineResult]:
     """Run driver.mjs and read what it says. Raises `HarnessError`, with the end of its standard error, if it fails."""
     argv = (NODE, f"{HARNESS}/driver.mjs", f"{STAGE}/job.json")
     env = {"HOME": "/tmp", "PATH": PROGRAMS, "LANG": "C.UTF-8", **(environment or {})}  # noqa: S108  (fresh /tmp)
+    limits = replace(default_limits(), time=0)  # the driver has limits of time for boots and tests
     with (
         tempfile.TemporaryFile() as stderr,
-        image.start(argv, mounts=mounts, env=env, network=network, stderr=stderr) as process,
+        image.start(argv, mounts=mounts, env=env, network=network, stderr=stderr, limits=limits) as process,
     ):
         assert process.stdout is not None  # the contract of Image.start
+        lines = iter(partial(process.stdout.readline, _LONGEST), b"")
         try:
             return {
-                engine: read_engine(process.stdout, engine=engine, output=output, on_event=on_event, content=content)
+                engine: read_engine(
+                    lines, engine=engine, output=output, on_event=on_event, content=content, listed=listed
+                )
                 for engine in engines
             }
         except HarnessError as error:
             process.kill()
             process.wait()
-            stderr.seek(0)
-            message = stderr.read()[-2000:].decode(errors="replace").strip()
-            raise HarnessError(error.message, hint=message or error.hint) from error
+            raise HarnessError(error.message, hint=_reason(process, limits, stderr) or error.hint) from error
         finally:
             process.kill()
+
+
+def _reason(process: WatchedProcess, limits: Limits, stderr: IO[bytes]) -> str:
+    if process.reached:
+        return f"the tests were {limit_message(process.reached, limits)}"
+    stderr.seek(0)
+    return stderr.read()[-2000:].decode(errors="replace").strip()

@@ -13,7 +13,7 @@ log     stream, text                                       something was printed
 end     seconds                                            the engine is done; nothing more of it follows
 ======  =================================================  ================================================
 
-Between engine and driver there are also ``collecting`` (nodeid), ``collected`` (count), ``warning`` (text),
+Between engine and driver there are also ``collecting`` (nodeid), ``collected`` (nodeids), ``warning`` (text),
 ``fatal`` (message) and ``finish`` (status); the driver acts on them and passes none of them on.
 """
 
@@ -24,11 +24,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 from emwheels.atomic import replacing
 from emwheels.errors import HarnessError
+from emwheels.harness.listing import missing_tests
 from emwheels.harness.model import Case, EngineResult, Event
 from emwheels.harness.report import write_junit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
 
@@ -39,13 +40,15 @@ def read_engine(
     output: Path,
     on_event: Callable[[Event], None] | None = None,
     content: str = "",
+    listed: Collection[str] = (),
 ) -> EngineResult:
     """Read one engine's lines up to its ``end``; write ``ENGINE.log`` and ``ENGINE.xml`` to ``output``.
 
-    Raises `HarnessError` if the lines end before.
+    ``listed`` are the tests that there must be a word of (`emwheels.harness.listing`). Raises `HarnessError` if the
+    lines end before.
     """
     cases: list[Case] = []
-    boot_seconds = 0.0
+    boot_seconds, booted = 0.0, False
     log = output / f"{engine}.log"
     with replacing(log) as stream:
         for line in lines:
@@ -54,7 +57,7 @@ def read_engine(
                 on_event(_event(record))
             match record["event"]:
                 case "boot":
-                    boot_seconds = record["seconds"]
+                    boot_seconds, booted = record["seconds"], True
                 case "case":
                     cases.append(_case(record))
                 case "log":
@@ -65,6 +68,10 @@ def read_engine(
             raise HarnessError(f"{engine}: the test driver ended before the engine did")
     if all(case.outcome == "skipped" for case in cases):
         cases.append(Case(nodeid="collection", outcome="error", seconds=0, message="collection: no test ran"))
+    if booted and (missing := missing_tests(listed, cases)):
+        names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        message = f"{len(missing)} tests that stand in the files were not reported: {names}"
+        cases.append(Case(nodeid="session", outcome="error", seconds=0, message=message))
     result = EngineResult(
         engine=engine,
         cases=tuple(cases),
@@ -79,10 +86,23 @@ def read_engine(
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        record: dict[str, Any] = json.loads(line)
-    except ValueError as error:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise HarnessError(f"the test driver said something that is not JSON: {line[:200]!r}") from error
-    return record
+    fields = _FIELDS.get(record.get("event"), {}) if isinstance(record, dict) else None
+    if fields is None or not all(isinstance(record.get(name), kind) for name, kind in fields.items()):
+        raise HarnessError(f"the test driver said something that is no event: {line[:200]!r}")
+    known: dict[str, Any] = record
+    return known
+
+
+_FIELDS: dict[object, dict[str, type | tuple[type, ...]]] = {
+    "boot": {"seconds": (int, float)},
+    "start": {"nodeid": str},
+    "case": {"nodeid": str, "outcome": str, "seconds": (int, float), "message": str, "output": str},
+    "log": {"stream": str, "text": str},
+    "end": {"seconds": (int, float)},
+}
 
 
 def _case(record: dict[str, Any]) -> Case:

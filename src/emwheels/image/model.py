@@ -10,13 +10,12 @@ from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image import identity
-from emwheels.image.processes import Completed, ended_with_client, run_and_wait, start_with_pipes
+from emwheels.image.processes import Completed, WatchedProcess, ended_with_client, run_and_wait, start_with_pipes
 from emwheels.image.seccomp import filter_descriptor
 from emwheels.image.watch import Watch
 from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -129,12 +128,18 @@ class Image(ABC):
         stderr: IO[bytes] | int | None = None,
         limits: Limits | None = None,
         user: int | None = None,
-    ) -> subprocess.Popen[bytes]:
-        """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it, and watches its limits."""
+    ) -> WatchedProcess:
+        """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it; a limit does, too."""
         call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits or default_limits(), user=user)
+        watch = Watch(limits=call.limits, folders=[mount.host for mount in mounts if mount.writable])
         with self._entering(call) as (command, descriptors):
             return start_with_pipes(
-                command, by_engine=self.by_engine, env=self.outside, stderr=stderr, descriptors=descriptors
+                command,
+                by_engine=self.by_engine,
+                watch=watch,
+                env=self.outside,
+                stderr=stderr,
+                descriptors=descriptors,
             )
 
     def _call(

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.image.watch import Watch
+
+_PERIOD = 0.5
+"""Seconds between two looks at a command that somebody else waits for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +60,34 @@ def ended_with_client(command: Sequence[str]) -> Iterator[list[str]]:
         _remove_container(command[0], name)
 
 
-class ContainerProcess(subprocess.Popen[bytes]):
-    """An engine's ``run`` with pipes on stdin and stdout; killing it ends the container too."""
+class WatchedProcess(subprocess.Popen[bytes]):
+    """A command with pipes on stdin and stdout, in a session of its own, ended where it reaches a limit."""
 
-    def __init__(self, command: Sequence[str], *, stderr: IO[bytes] | int | None) -> None:
+    reached = ""
+    """The limit at which it was ended, as `Limits` names it."""
+
+    def watch(self, watch: Watch) -> None:
+        """Look at it from a thread until it ends."""
+        end_first(self.pid)
+        threading.Thread(target=self._look, args=(watch,), name=f"watch-{self.pid}", daemon=True).start()
+
+    def _look(self, watch: Watch) -> None:
+        while self.poll() is None:
+            if reached := watch.reached(self.pid):
+                self.reached = reached
+                kill_session(self)
+                self.kill()
+                return
+            time.sleep(_PERIOD)
+
+
+class ContainerProcess(WatchedProcess):
+    """An engine's ``run``; killing it ends the container too."""
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
         named, self._container = _named(command)
         self._engine = command[0]
-        super().__init__(named, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+        super().__init__(named, **options)
 
     def kill(self) -> None:
         """Kill the client and remove the container."""
@@ -137,14 +162,14 @@ def start_with_pipes(
     command: Sequence[str],
     *,
     by_engine: bool,
+    watch: Watch,
     env: Mapping[str, str] | None = None,
     stderr: IO[bytes] | int | None,
     descriptors: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
+) -> WatchedProcess:
     """Start ``command`` in a session of its own, with pipes on stdin and stdout; the rest as for `run_and_wait`."""
-    if by_engine:
-        return ContainerProcess(command, stderr=stderr)
-    process = subprocess.Popen(
+    kind = ContainerProcess if by_engine else WatchedProcess
+    process = kind(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -153,5 +178,5 @@ def start_with_pipes(
         start_new_session=True,
         pass_fds=descriptors,
     )
-    end_first(process.pid)
+    process.watch(watch)
     return process

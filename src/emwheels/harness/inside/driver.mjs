@@ -4,6 +4,7 @@
 //
 // JOB.json is written by stage.py. Standard output carries the protocol described in protocol.py, one JSON
 // object a line, and nothing else.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { startChromium } from "./browser.mjs";
@@ -24,7 +25,11 @@ const lock = JSON.parse(readFileSync(`${job.folders["/pyodide/"]}/pyodide-lock.j
 lock.packages = {};
 
 let current = null; // the Session that events now belong to
-let runs = 0; // counts starts, so that a late event of a killed engine is known as such
+
+/** Whether an option of pytest ends a session before all tests have run. */
+function endsEarly(option) {
+  return option === "-x" || option.startsWith("--maxfail") || option.startsWith("--exitfirst");
+}
 
 function print(record) {
   process.stdout.write(`${JSON.stringify(record)}\n`);
@@ -33,7 +38,7 @@ function print(record) {
 /** One start of an engine: from launch to its last event, its death, or a timer that ran out. */
 class Session {
   constructor(progress) {
-    this.run = ++runs;
+    this.run = randomUUID(); // so that a late event of a killed engine, or one that is made up, is known as such
     this.progress = progress;
     // The time is taken here: stopping a hung browser takes seconds that are not the test's.
     this.over = new Promise((resolve) => {
@@ -66,12 +71,17 @@ class Session {
       case "collecting":
         return this.enter("collect", event.nodeid);
       case "collected":
-        this.remaining = event.count;
+        if (this.expected) return this.forged("the tests were collected twice");
+        this.expected = new Set(event.nodeids);
+        this.remaining = event.nodeids.length;
         return this.enter("session", "session");
       case "start":
         this.enter("test", event.nodeid);
         return this.progress.report(event);
       case "case":
+        if (!event.collection && !this.expected?.delete(event.nodeid)) {
+          return this.forged(`${event.nodeid} was reported, and was not collected or reported before`);
+        }
         this.settle(event);
         return this.enter("session", "session");
       case "warning":
@@ -79,10 +89,19 @@ class Session {
       case "fatal":
         return this.end({ failure: event.message });
       case "finish":
+        if ([0, 1].includes(event.status) && this.remaining > 0 && !job.options?.some(endsEarly)) {
+          return this.forged(`${this.remaining} collected tests were not reported`);
+        }
         return this.end({ status: event.status });
       default:
         return this.end({ failure: `unknown event ${JSON.stringify(event)}` });
     }
+  }
+
+  /** End the session for what pytest does not do. The rest is not believed either. */
+  forged(message) {
+    [this.phase, this.nodeid, this.remaining] = ["session", "session", 0];
+    return this.end({ failure: `the report of the tests is not pytest's: ${message}` });
   }
 
   settle(record) {

@@ -5,9 +5,12 @@ import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("engine_node.mjs", import.meta.url));
+// What is tested reaches the functions of Node. With these, files of other processes (the driver's pipes in /proc) and
+// programs are out of its reach.
+const PERMISSIONS = ["--permission", "--allow-fs-read=/mnt/*", "--allow-fs-read=/tmp/*", "--allow-fs-write=/tmp/*"];
 
 export async function startNode({ job, base, run, receive, died, log }) {
-  const child = spawn(process.execPath, [SCRIPT, base, String(run), job.folders["/pyodide/"]], {
+  const child = spawn(process.execPath, [...PERMISSIONS, SCRIPT, base, run, job.folders["/pyodide/"]], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   // "close" comes after all pipes are read to the end, so an event written just before the death still counts.
@@ -16,7 +19,13 @@ export async function startNode({ job, base, run, receive, died, log }) {
   child.on("close", (code, signal) => died(`the engine died (${signal ?? `exit status ${code}`})`));
   readline.createInterface({ input: child.stdout }).on("line", (line) => log("stdout", line));
   readline.createInterface({ input: child.stderr }).on("line", (line) => log("stderr", line));
-  readline.createInterface({ input: child.stdio[3] }).on("line", (line) => receive(JSON.parse(line)));
+  readline.createInterface({ input: child.stdio[3] }).on("line", (line) => {
+    try {
+      receive(JSON.parse(line));
+    } catch (error) {
+      died(`an event that is none: ${error.message}`);
+    }
+  });
   return {
     async stop() {
       child.kill("SIGKILL");

@@ -105,8 +105,8 @@ class Reporter:
         items[:] = [item for item in items if item.nodeid not in self._finished]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say how many tests are going to run."""
-        self.send("collected", count=len(session.items))
+        """Say which tests are going to run: no others can pass."""
+        self.send("collected", nodeids=[item.nodeid for item in session.items])
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Name the test that is about to run."""

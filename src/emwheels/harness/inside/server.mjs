@@ -14,6 +14,8 @@ const MIME = {
   ".zip": "application/zip",
 };
 
+const LONGEST = 32 * 1024 * 1024; // bytes of an event
+
 /** The file that `pathname` stands for, or null: only files below one of `folders` ({"/prefix/": folder}). */
 function locate(folders, pathname) {
   const prefix = Object.keys(folders).find((each) => pathname.startsWith(each));
@@ -26,18 +28,23 @@ function locate(folders, pathname) {
 
 async function body(request) {
   const chunks = [];
-  for await (const chunk of request) chunks.push(chunk);
+  let left = LONGEST;
+  for await (const chunk of request) {
+    left -= chunk.length;
+    if (left < 0) throw new Error("the event is too long");
+    chunks.push(chunk);
+  }
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Serve `folders`, GET /job.json and POST /event?run=N; resolves to `{ base }`, an address without a final slash. */
+/** Serve `folders`, GET /job.json and POST /event?run=RUN; resolves to `{ base }`, an address without a final slash. */
 export async function serve(folders, { job, event }) {
   async function answer(request, response) {
     const url = new URL(request.url, "http://harness");
     response.setHeader("Access-Control-Allow-Origin", "*");
     response.setHeader("Cache-Control", "no-store");
     if (url.pathname === "/event" && request.method === "POST") {
-      event(Number(url.searchParams.get("run")), JSON.parse(await body(request)));
+      event(url.searchParams.get("run"), JSON.parse(await body(request)));
       return response.writeHead(204).end();
     }
     if (url.pathname === "/job.json") {
