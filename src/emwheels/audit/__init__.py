@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from emwheels.audit import wasm
 from emwheels.audit.contents import identity, metadata_file, read_contents, read_libraries
 from emwheels.audit.linking import Runtime, check_libraries
 from emwheels.audit.model import Finding, ModuleInfo, Report
+from emwheels.audit.ownership import Owner, check_owner, check_reach
 from emwheels.audit.record import check_record
 from emwheels.audit.slots import calls_python, check_slots
 from emwheels.audit.tags import check_tags
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from emwheels.audit.contents import Contents
     from emwheels.target import Target
 
-__all__ = ["Finding", "ModuleInfo", "Report", "Runtime", "WheelManifest", "audit_wheel", "read_manifest"]
+__all__ = ["Finding", "ModuleInfo", "Owner", "Report", "Runtime", "WheelManifest", "audit_wheel", "read_manifest"]
 
 _SIZE_TOLERANCE = 1.05
 
@@ -37,14 +39,17 @@ def audit_wheel(
     build_paths: Sequence[str] = (),
     accepted_size: int | None = None,
     accepted_types: Sequence[str] = (),
+    owner: Owner | None = None,
+    accepted: Sequence[tuple[str, str]] = (),
 ) -> Report:
     """Audit ``wheel`` for ``target``; nothing is unpacked or changed.
 
     ``dependencies`` are wheels whose shared libraries it may use, ``build_paths`` folders of the build machine that
     must not be named in it, ``accepted_size`` the bytes of the last accepted build, ``accepted_types`` patterns of the
-    C++ types that modules may keep apart. A wheel with a finding of the rule ``archive`` is not looked at any further.
-    Raises `AuditError` if a file cannot be opened, `UsageError` for a build
-    path that would match everything.
+    C++ types that modules may keep apart. ``owner`` is whose wheel it has to be; without one that is not asked.
+    ``accepted`` are rules with patterns (`fnmatch`) of members whose findings are left out. A wheel with a finding of
+    the rule ``archive`` is not looked at any further. Raises `AuditError` if a file cannot be opened, `UsageError` for
+    a build path that would match everything.
     """
     needles = [_needle(path) for path in build_paths]
     size, digest = identity(wheel)
@@ -54,6 +59,9 @@ def audit_wheel(
         content = content_of(wheel)
         check_tags(wheel.name, contents, target)
         check_record(wheel.name, contents)
+        check_reach(contents)
+        if owner is not None:
+            check_owner(wheel.name, contents, owner)
         check_libraries(contents, dependencies, runtime)
         types = {}
         for member, data in read_libraries(wheel, contents):
@@ -68,10 +76,14 @@ def audit_wheel(
         wheel=wheel.name,
         sha256=digest,
         size=size,
-        findings=tuple(contents.findings),
+        findings=tuple(finding for finding in contents.findings if not _is_accepted(finding, accepted)),
         modules=modules,
         content=content,
     )
+
+
+def _is_accepted(finding: Finding, accepted: Sequence[tuple[str, str]]) -> bool:
+    return any(finding.rule == rule and fnmatchcase(finding.member, pattern) for rule, pattern in accepted)
 
 
 def _memory(member: str, data: bytes, contents: Contents) -> wasm.Memory | None:

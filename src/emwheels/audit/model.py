@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
-Rule = Literal["tag", "unresolved-import", "signature", "slot", "split-type", "build-path", "record", "size", "archive"]
+_Code = Literal["tag", "unresolved-import", "signature", "slot", "split-type", "build-path"]
+_File = Literal["record", "size", "names", "archive"]
+_Reach = Literal["identity", "namespace", "startup", "script", "plugin", "requirement"]
+Rule = Literal[_Code, _File, _Reach]
 
 
 @dataclass(frozen=True, kw_only=True)

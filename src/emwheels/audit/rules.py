@@ -65,6 +65,36 @@ RULES: dict[Rule, RuleText] = {
         means="The wheel is more than 5 % larger than the last accepted one.",
         fix="Look for something that was packed by accident, or accept the new size.",
     ),
+    "identity": RuleText(
+        means="The wheel is one of another project or version than its recipe's. Published, it would take the place of "
+        "another.",
+        fix="Have the build make the project and version that `package` of meta.yaml names.",
+    ),
+    "namespace": RuleText(
+        means="The wheel installs a top-level module that belongs to another recipe, to Python or to an installer, or "
+        "that the recipe does not name.",
+        fix="Leave it out of the wheel in `build.post`, or name it under `package.top-level`.",
+    ),
+    "startup": RuleText(
+        means="The wheel holds a `.pth` file. Python runs it at every start, whether the package is used or not.",
+        fix="Leave it out in `build.post`. If it must be there, accept it in `extra.emwheels.accepted` with a reason.",
+    ),
+    "script": RuleText(
+        means="The wheel installs a program that hides another, such as `python3` or `pip`.",
+        fix="Rename it, or leave it out in `build.post`.",
+    ),
+    "plugin": RuleText(
+        means="The wheel holds a plugin of pytest. It runs in every test session, that of emwheels included.",
+        fix="Leave the entry point out. If the package is a plugin, accept it in `extra.emwheels.accepted`.",
+    ),
+    "requirement": RuleText(
+        means="The wheel requires something from an address of its own, or in words that no installer reads.",
+        fix="Patch the project's metadata to name the project and its versions (PEP 508).",
+    ),
+    "names": RuleText(
+        means="Two files differ by case only, or a path is longer or deeper than systems take.",
+        fix="Rename one of them in `build.post`.",
+    ),
     "archive": RuleText(
         means="The archive is broken or hostile: a path out of it, a link, a zip bomb. The audit reads no further.",
         fix="Build the wheel again. Do not install such a wheel from elsewhere.",

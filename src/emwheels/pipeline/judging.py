@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from emwheels.atomic import write_atomically
-from emwheels.audit import Runtime, audit_wheel
-from emwheels.errors import AuditError
+from emwheels.audit import Owner, Runtime, audit_wheel
+from emwheels.errors import AuditError, EmwheelsError
 from emwheels.image.places import BUILD_PATHS
 from emwheels.pipeline.known import latest
 from emwheels.recipe.accepted import accepted_findings
 from emwheels.recipe.graph import matching
+from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,8 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         build_paths=(*BUILD_PATHS, *_kernel()),
         accepted_size=_accepted_size(run, recipe.name),
         accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],
+        owner=_owner(run, recipe),
+        accepted=[(each.rule, each.what) for each in accepted_findings(recipe)],
     )
     reports = environment.dist(run.options.profile) / "reports" / recipe.name
     write_atomically(reports / f"audit-{environment.target.name}.json", report.to_json().encode())
@@ -55,6 +59,21 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         )
     document: dict[str, Any] = json.loads(report.to_json())
     return document
+
+
+def _owner(run: Run, recipe: Recipe) -> Owner:
+    """Return whose wheel it has to be, and what belongs to the other recipes of the project."""
+    recipes = run.recipes
+    with suppress(EmwheelsError):  # a fault in another recipe is none of this wheel
+        recipes = load_recipes(run.environment.project.recipes, patches=run.environment.project.patches)
+    others = {
+        module: other.name
+        for other in recipes.values()
+        if other.build.type != "static_library"
+        for module in other.package.top_level
+        if other.name != recipe.name
+    }
+    return Owner(name=recipe.name, version=recipe.version, modules=recipe.package.top_level, others=others)
 
 
 def _kernel() -> tuple[str, ...]:

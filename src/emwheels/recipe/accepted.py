@@ -10,7 +10,7 @@ from emwheels.errors import RecipeError
 if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
-RULES = ("split-type",)
+RULES = ("split-type", "namespace", "startup", "script", "plugin", "requirement", "names")
 """The rules of the audit whose findings can be accepted."""
 
 
@@ -21,7 +21,8 @@ class Accepted:
     rule: str
     """One of `RULES`."""
     what: str
-    """A pattern (fnmatch) of what the finding is about; of ``split-type``, of types: ``geos::geom::*``."""
+    """A pattern (fnmatch) of what the finding is about: of ``split-type``, of types (``geos::geom::*``); of the others,
+    the file, module, program or requirement that it names."""
     reason: str
 
 
