@@ -110,22 +110,23 @@ def check_reach(contents: Contents) -> None:
             contents.report(
                 "names", path, f"it differs from {folded[same]} by case alone, which many systems do not tell apart"
             )
-    for script, where in _scripts(contents):
+    points = _entry_points(contents)
+    for script, where in _scripts(contents, points):
         if _PROGRAMS.fullmatch(script):
             contents.report("script", where, f"it installs a program called {script}, which hides another: rename it")
     for group in _PLUGINS:
-        for name in _entry_points(contents).get(group, {}):
+        for name in points.get(group, {}):
             contents.report("plugin", name, f"pytest loads it ({group}) into every run of tests: leave it out")
     _check_requirements(contents)
 
 
-def _scripts(contents: Contents) -> Iterator[tuple[str, str]]:
+def _scripts(contents: Contents, points: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield the name of each program that would be installed, and what says so."""
     for path in contents.digests:
         if match := re.fullmatch(r"[^/]+\.data/(?:scripts|data/bin)/(?P<name>.+)", path):
             yield match["name"], path
     for group in ("console_scripts", "gui_scripts"):
-        for name in _entry_points(contents).get(group, {}):
+        for name in points.get(group, {}):
             yield name, name
 
 
