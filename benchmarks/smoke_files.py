@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from emwheels.checkout import find_project
-from emwheels.target import load_targets
+from emwheels.pipeline.environment import environment_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="in Node, as the suite took (5)")
     arguments = parser.parse_args()
     project = find_project()
-    target = load_targets(project.targets_file).get(None).name
+    target = environment_of(project).target.name
     for name in arguments.names:
         report = project.dist / "reports" / name / target / "upstream" / "node.xml"
         if not report.is_file():

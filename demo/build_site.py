@@ -30,7 +30,6 @@ from emwheels.fetch.npm import npm_package
 from emwheels.pipeline.environment import Environment, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -166,15 +165,12 @@ def main(argv: list[str] | None = None) -> int:
         size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
         print(f"{site}: {size:,} bytes", flush=True)
         if not arguments.no_serve:
-            serve(site, host=arguments.host, port=arguments.port, access_log=False, ready=_say)
+            command = [sys.executable, "-m", "emwheels", "serve", str(site), "--quiet"]
+            return subprocess.call([*command, "--host", arguments.host, "--port", str(arguments.port)])
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
     return 0
-
-
-def _say(address: str) -> None:
-    print(f"the demo is at {address}/; stop with Ctrl-C", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
-"""Files and folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and files that are read whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,3 +61,34 @@ def make_once(folder: Path, make: Callable[[Path], object]) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     os.utime(folder)
+
+
+class IrregularFileError(OSError):
+    """A file is not one to read: a fifo, a device, a folder, or too large."""
+
+
+def read_regular(path: Path, *, limit: int = 64 << 20) -> bytes:
+    """Return the content of a regular file, to which a link may lead.
+
+    Never waits, as opening a fifo would, and never reads more than ``limit`` bytes. Raises OSError that names the file:
+    `IrregularFileError` for what is no regular file, or is larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise IrregularFileError(errno.EINVAL, "is no regular file", str(path))
+        if status.st_size > limit:
+            raise IrregularFileError(errno.EFBIG, f"is larger than {limit:,} bytes", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(limit)
+    finally:
+        os.close(descriptor)
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Return what JSON text of anybody's holds. Raises ValueError, also for what is nested too deeply to be read."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

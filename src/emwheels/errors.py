@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import unicodedata
+from functools import lru_cache
 
 
 class EmwheelsError(Exception):
@@ -86,3 +88,25 @@ def of_os_error(error: OSError) -> EmwheelsError:
     """Return a failure of the operating system, such as a full disk, as a message."""
     hint = "free some space, then run the same command again" if error.errno == errno.ENOSPC else ""
     return EmwheelsError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), hint=hint)
+
+
+def visible(text: str, *, lines: bool = True) -> str:
+    """Return ``text`` of anybody's as it may go to a terminal: what would act there, or not be seen, is spelled out.
+
+    That is every control and format character of Unicode, among them escapes, bidirectional marks and characters
+    without width, and half a surrogate pair. Tabs stay, and with ``lines`` the ends of lines.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    kept = "\t\n" if lines else "\t"
+    return "".join(char if char in kept else _spelled(char) for char in text)
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+@lru_cache(maxsize=4096)
+def _spelled(char: str) -> str:
+    if unicodedata.category(char) not in _UNSEEN:
+        return char
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -7,12 +7,15 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from emwheels.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,7 +30,7 @@ class Board:
     """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = Console(file=_own(sys.stderr), highlight=False, soft_wrap=True, emoji=False)
         self._live = self._console.is_terminal
         self._lock = threading.Lock()
         self._progress: Progress | None = None
@@ -59,7 +62,7 @@ class Board:
                 )
                 self._progress = Progress(*columns, console=self._console, transient=True)
                 self._progress.start()
-            return self._progress.add_task(escape(phase), package=escape(package), total=None)
+            return self._progress.add_task(_plain(phase), package=_plain(package), total=None)
 
     def _remove(self, row: TaskID) -> None:
         with self._lock:
@@ -72,14 +75,14 @@ class Board:
     def say(self, package: str, text: str) -> None:
         """Print a line that stays."""
         stamp = "" if self._live else time.strftime("%H:%M:%S ")
-        self._console.print(f"{stamp}[bold]{escape(package)}[/bold]: {escape(text)}")
+        self._console.print(Text.assemble(stamp, (visible(package), "bold"), ": ", visible(text)))
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show the bytes of a download of this thread, on a terminal only."""
         progress, row = self._progress, getattr(self._thread, "row", None)
         if progress is not None and row is not None and sys.stderr.isatty():
             of = f" of {total / 1e6:.1f}" if total else ""
-            progress.update(row, description=escape(f"{name}: {done / 1e6:.1f}{of} MB"))
+            progress.update(row, description=_plain(f"{name}: {done / 1e6:.1f}{of} MB"))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> None:
@@ -91,6 +94,35 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right
     for heading in headings:
         table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(visible, row))
     width = shutil.get_terminal_size((160, 24)).columns
-    Console(highlight=False, markup=False, width=width).print(table)
+    Console(file=_own(sys.stdout), highlight=False, markup=False, emoji=False, width=width).print(table)
+
+
+def _own(stream: TextIO) -> TextIO:
+    """Return the stream below a `Screen`, for what has made its text visible."""
+    return stream.stream if isinstance(stream, Screen) else stream
+
+
+def _plain(text: str) -> str:
+    """Return text for a column that reads markup."""
+    return escape(visible(text, lines=False))
+
+
+class Screen:
+    """A stream of text that shows, and does not do, what foreign text says: see `emwheels.errors.visible`.
+
+    Everything else is the stream's own. What has to move a cursor, as the board, writes to the stream itself.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write ``text``, and tell that all of it was."""
+        self.stream.write(visible(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what is the stream's own."""
+        return getattr(self.stream, name)

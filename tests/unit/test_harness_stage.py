@@ -29,7 +29,7 @@ def do_stage(
         tests=tests,
         engines=["node"],
         suite=Suite(root="/lib/site", paths=("a",), options=("-x",), requirements=("hypothesis",)),
-        limits=stage.Limits(boot=1, test=2),
+        limits=stage.Patience(boot=1, test=2),
     )
     return folder, json.loads((folder / "job.json").read_text())
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO, cast
 
 from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
 from emwheels.errors import EmwheelsError, StoppedError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
+from emwheels.progress import Screen
 from emwheels.target import Targets, load_targets
 
 if TYPE_CHECKING:
@@ -100,6 +103,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if signal.getsignal(each) != signal.SIG_IGN:  # nohup
             signal.signal(each, _stop)
     os.umask(os.umask(0o022) & 0o022)  # what is mounted in the sandbox is read there by another user than root
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no locale ends a command
+    screens = cast("tuple[TextIO, TextIO]", (Screen(sys.stdout), Screen(sys.stderr)))
+    with redirect_stdout(screens[0]), redirect_stderr(screens[1]):
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)

@@ -67,7 +67,7 @@ def run_tests(
             tests=tests,
             engines=engines,
             suite=suite,
-            limits=_stage.Limits(boot=boot_seconds, test=test_seconds),
+            limits=_stage.Patience(boot=boot_seconds, test=test_seconds),
         )
         mounts = (
             *runtime_mounts(runtime, playwright_core),

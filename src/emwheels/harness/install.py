@@ -86,7 +86,7 @@ def try_installs(
     with tempfile.TemporaryDirectory(prefix="emwheels-installs-") as name:
         folder = Path(name)
         job = {
-            **_stage.job(engines, served, _stage.Limits(boot=boot_seconds, test=seconds)),
+            **_stage.job(engines, served, _stage.Patience(boot=boot_seconds, test=seconds)),
             "installs": [asdict(install) for install in installs],
             "lock_url": lock_url,
         }

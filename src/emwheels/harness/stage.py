@@ -27,7 +27,7 @@ _MICROPIP = NormalizedName("micropip")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Patience:
     """Seconds that a boot (Pyodide and the installation) and a single test may take."""
 
     boot: float
@@ -43,7 +43,7 @@ def stage(
     tests: Path,
     engines: Sequence[str],
     suite: Suite,
-    limits: Limits,
+    limits: Patience,
 ) -> None:
     """Fill ``folder``, to be seen at `STAGE` inside the image. Raises `HarnessError` for what cannot be tested."""
     under_test = by_name(wheels)
@@ -64,7 +64,7 @@ def stage(
     (folder / "job.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: Limits) -> dict[str, Any]:
+def job(engines: Sequence[str], wheels: Mapping[NormalizedName, Path], limits: Patience) -> dict[str, Any]:
     """Return what every job has. Raises `HarnessError` if ``wheels`` have no micropip."""
     micropip = wheels.get(_MICROPIP)
     if micropip is None:

@@ -96,18 +96,20 @@ class Image(ABC):
         network: bool = False,
         output: IO[bytes] | None = None,
         limits: Limits | None = None,
+        seconds: float | None = None,
         user: int | None = None,
     ) -> Completed:
         """Run ``argv`` inside, with ``mounts`` and no other part of the host, and wait.
 
         The environment is ``env`` and nothing of the host's. Without ``network`` there is loopback only. The
         image's own files cannot be written; ``/tmp`` is fresh and goes away. Output goes to ``output``, else
-        nowhere. At a limit (`default_limits`), which the result names, everything below the command is killed. On an
-        interrupt everything below the command is killed before the exception goes on. ``user`` is for an image that
-        `takes_user`. What is mounted writable belongs to that user afterwards. Raises `ImageError` for a mount that
-        does not exist.
+        nowhere. At a limit (`default_limits`; ``seconds`` in place of its time), which the result names, everything
+        below the command is killed. On an interrupt everything below it is killed before the exception goes on.
+        ``user`` is for an image that `takes_user`. What is mounted writable belongs to that user afterwards. Raises
+        `ImageError` for a mount that does not exist.
         """
         limits = limits or default_limits()
+        limits = limits if seconds is None else replace(limits, time=seconds)
         folders = [mount.host for mount in mounts if mount.writable]
         watch = Watch(limits=limits, output=output, folders=folders)
         call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits, user=user)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import yaml
 
+from emwheels.atomic import read_regular
+from emwheels.errors import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
@@ -48,7 +51,7 @@ def did_you_mean(word: str, right: Sequence[str]) -> str:
 def shown(text: str) -> str:
     """Return ``text`` fit for one line of a terminal."""
     cut = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
-    return cut if cut.isprintable() else cut.encode("unicode_escape").decode()
+    return visible(cut, lines=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +137,11 @@ def read_document(file: Path, findings: Findings) -> dict[str, Any]:
 
 def _read_text(file: Path) -> str:
     try:
-        with file.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        data = read_regular(file, limit=_MAX_BYTES)
     except FileNotFoundError:
         raise UnreadableError("there is no such file; every recipe folder has a meta.yaml") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise UnreadableError(f"is larger than {_MAX_BYTES} bytes")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

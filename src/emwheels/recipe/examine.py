@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from packageurl import PackageURL
 from packaging.requirements import Requirement
@@ -46,6 +46,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PURL_NAMESPACES = {"pypi": re.compile(""), "deb": re.compile("debian"), "npm": re.compile(r"(@[a-z0-9][a-z0-9._-]*)?")}
 _PURL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _PURL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*")
+_LARGEST_FILE = 64 << 20
 _PATCH_NAME = re.compile(r"[0-9]{4}-[a-z0-9][a-z0-9._-]*\.patch")
 
 
@@ -74,6 +75,13 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
     for section in sections.values():
         section.report_unknown()
     all_patches = _patches(patches / folder.name, findings) + _source_patches(source, folder, findings)
+    tests = tuple(sorted(folder.glob("test_*.py")))
+    locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
+    for file in (*tests, *locks):
+        _check_file(file, folder, findings)
+    for name, _ in source.extras:
+        if _resolved_inside(name, folder) is not None:
+            _check_file(folder / name, folder, findings)
     _check_kind_of_source(sections, source, requirements, all_patches)
     findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
     build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
@@ -87,7 +95,7 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
         about=about,
         extra=extra.given,
         patches=all_patches,
-        tests=tuple(sorted(folder.glob("test_*.py"))),
+        tests=tests,
         build_lock=build_lock if build_lock.is_file() else None,
         run_lock=run_lock if run_lock.is_file() else None,
         document=document,
@@ -174,6 +182,10 @@ def _url_fault(url: str) -> str:
         host = None
     if not host or parts.scheme not in {"http", "https"} or not url.isprintable() or " " in url:
         return f"{shown(url)} is neither an http(s) address nor a package URL such as pkg:pypi/NAME@VERSION"
+    if not unquote(parts.path).isprintable():
+        return f"{shown(url)} has a control character in its path"
+    if parts.username is not None or parts.password is not None:
+        return "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc"
     return ""
 
 
@@ -212,6 +224,22 @@ def _resolved_inside(path: str, folder: Path) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # too long; NUL or a lone surrogate; a ring of symlinks
         return None
     return resolved if resolved.is_relative_to(folder.resolve()) else None
+
+
+def _check_file(file: Path, folder: Path, findings: Findings) -> bool:
+    """Report a file that is there and is none to read: no regular file, of another folder, or too large."""
+    if not file.is_symlink() and not file.exists():
+        return True
+    resolved = _resolved_inside(str(file.absolute()), folder)
+    if resolved is None:
+        findings.report_file(file, f"is a link that leads out of {folder.name}; copy what it leads to")
+    elif not resolved.is_file():
+        findings.report_file(file, "is no regular file")
+    elif resolved.stat().st_size > _LARGEST_FILE:
+        findings.report_file(file, f"is larger than {_LARGEST_FILE >> 20} MiB; leave data out of recipes")
+    else:
+        return True
+    return False
 
 
 def _check_inside(section: Section, key: str, path: str, folder: Path) -> None:
@@ -314,6 +342,8 @@ def _check_kind_of_source(
 def _patches(folder: Path, findings: Findings) -> tuple[Path, ...]:
     patches = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
     for file in patches:
+        if not _check_file(file, folder, findings):
+            continue
         if not _PATCH_NAME.fullmatch(file.name):
             findings.report_file(file, "must be called NNNN-what-it-does.patch, in lower case")
         _check_patch_header(file, findings)
@@ -330,7 +360,8 @@ def _source_patches(source: Source, folder: Path, findings: Findings) -> tuple[P
         elif resolved is None or not resolved.is_file():
             findings.report(key, f"there is no {shown(path)} in the recipe's folder")
         else:
-            _check_patch_header(folder / path, findings)
+            if _check_file(folder / path, folder, findings):
+                _check_patch_header(folder / path, findings)
             patches.append(folder / path)
     return tuple(patches)
 

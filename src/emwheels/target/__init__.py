@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
+from emwheels.atomic import read_regular
 from emwheels.errors import UsageError
 from emwheels.target.limits import Limits, default_limits
 
@@ -170,8 +171,8 @@ class Targets:
 def load_targets(path: Path) -> Targets:
     """Read targets.toml. Raises `UsageError` that names the file and the key for anything wrong in it."""
     try:
-        document = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(read_regular(path, limit=1 << 20).decode())
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise UsageError(f"{path}: {error}") from error
     try:
         targets = Targets(
