@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import string
 from pathlib import Path
 from textwrap import dedent
@@ -478,7 +479,37 @@ def test_patch_with_a_wrong_name(folder, patches, name):
 def test_patch_that_cannot_be_read(folder, patches):
     (patches / "demo/0001-x.patch").mkdir(parents=True)
     (problem,) = problems_of(folder, PLAIN)
-    assert "cannot be read" in problem.message
+    assert problem.message == "is no regular file"
+
+
+@pytest.mark.parametrize("name", ["requirements.build.txt", "requirements.run.txt", "test_x.py", "upstream.yaml"])
+def test_a_file_of_a_recipe_is_a_regular_one_of_its_folder(folder, tmp_path, name):
+    (tmp_path / "outside").write_text("secret")
+    for target in (tmp_path / "outside", Path("/dev/zero"), tmp_path / "missing"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target)
+        (problem,) = problems_of(folder, PLAIN)
+        assert (problem.file, "leads out" in problem.message) == (folder / name, True)
+        assert "secret" not in problem.message
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    (problem,) = problems_of(folder, PLAIN)
+    assert problem.message == "is no regular file"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://alice:sekrit@example.org/a.tar.gz", "~/.netrc"),
+        ("https://alice@example.org/a.tar.gz", "~/.netrc"),
+        ("https://example.org/a.tar.gz%00", "control character"),
+        ("https://example.org/a%0d%0ab.tar.gz", "control character"),
+    ],
+)
+def test_an_address_with_a_secret_or_a_control_character(folder, url, words):
+    (problem,) = problems_of(folder, PLAIN.replace("pkg:pypi/demo@1.2.3", url))
+    assert words in problem.message
+    assert "sekrit" not in str(problem)
 
 
 def test_header_need_not_be_utf8(folder, patches):

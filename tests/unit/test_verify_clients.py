@@ -13,6 +13,7 @@ from dataclasses import replace
 import brotli
 import pytest
 from faulty_index import FaultyIndex
+from host_programs import run_on_host
 from loopback import serving
 from sample_target import TARGET
 from synthetic_wheels import make_wheel
@@ -255,7 +256,7 @@ def wanted(index):
 
 
 def test_pip_and_uv_take_what_the_page_names(index, targets):
-    (report,) = verify([index.url("right")], target=targets.get("314.0.7"), clients=("pip", "uv"))
+    (report,) = verify([index.url("right")], target=targets.get("314.0.7"), clients=("pip", "uv"), programs=run_on_host)
     assert report.projects == {"alpha": {"pip": "1.0", "uv": "1.0"}, "beta-two": {"pip": "2.0", "uv": "2.0"}}
     assert report.findings == []
 
@@ -266,8 +267,8 @@ def test_the_configuration_of_this_machine_is_left_out(index, wanted, monkeypatc
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:9/simple")
     report, wants = wanted("right")
-    try_pip(report, report.url, wants[:1], targets.get("314.0.7"))
-    try_uv(report, report.url, wants[:1], targets.get("314.0.7"))
+    try_pip(report, report.url, wants[:1], targets.get("314.0.7"), run_on_host)
+    try_uv(report, report.url, wants[:1], targets.get("314.0.7"), run_on_host)
     assert found(report) == []
 
 
@@ -275,14 +276,14 @@ def test_the_one_that_fails_is_told_from_the_others(index, wanted, targets):
     report, wants = wanted("right")
     newer = replace(wants[1], version="2.5", filename="beta_two-2.5-py3-none-any.whl")
     for attempt, words in ((try_pip, "pip took "), (try_uv, "uv took 2.0, not 2.5")):
-        attempt(report, report.url, [wants[0], newer], targets.get("314.0.7"))
+        attempt(report, report.url, [wants[0], newer], targets.get("314.0.7"), run_on_host)
         assert words in report.findings[-1].message
     assert report.projects == {"alpha": {"pip": "1.0", "uv": "1.0"}, "beta-two": {"pip": "failed", "uv": "failed"}}
 
 
 def test_other_bytes_than_the_page_names_are_refused_by_pip(index, wanted, targets):
     report, wants = wanted("wrong-hash")
-    try_pip(report, report.url, wants[:1], targets.get("314.0.7"))
+    try_pip(report, report.url, wants[:1], targets.get("314.0.7"), run_on_host)
     ((check, _, message),) = found(report)
     assert check == "pip"
     assert "hash" in message.lower()
@@ -291,8 +292,48 @@ def test_other_bytes_than_the_page_names_are_refused_by_pip(index, wanted, targe
 
 def test_other_hashes_than_the_page_are_seen_in_what_uv_pins(index, wanted, targets):
     report, wants = wanted("right")
-    try_uv(report, report.url, [replace(wants[0], sha256="0" * 64)], targets.get("314.0.7"))
-    try_pip(report, report.url, [replace(wants[0], sha256="0" * 64)], targets.get("314.0.7"))
+    try_uv(report, report.url, [replace(wants[0], sha256="0" * 64)], targets.get("314.0.7"), run_on_host)
+    try_pip(report, report.url, [replace(wants[0], sha256="0" * 64)], targets.get("314.0.7"), run_on_host)
     assert [check for check, *_ in found(report)] == ["uv", "pip"]
     assert report.findings[0].message == "alpha: uv has none of the page's hashes"
     assert "has sha256" in report.findings[1].message
+
+
+# A foreign index.
+
+
+HOSTILE_NAMES = [
+    "-r%2fetc%2fhostname",
+    "http:%2f%2f127.0.0.1:9%2fevil",
+    "--index-url",
+    "a b",
+    "a@file:",
+    "\u202e",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_a_name_that_is_none_reaches_no_client(targets, name):
+    page = f"<a href='./{name}/'>x</a>".encode()
+
+    class Hostile(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            listed = self.path == "/simple/"
+            self.send_response(200 if listed else 404)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page if listed else b"")
+
+        def log_message(self, *_):
+            pass
+
+    asked = []
+
+    def programs(argv, **_):
+        asked.append(argv)
+        return ""
+
+    with serving(Hostile) as address:
+        (report,) = verify([f"{address}/simple"], target=targets.get(None), clients=("pip", "uv"), programs=programs)
+    assert asked == []
+    assert report.checks() & {"project-name", "page-content"}, report.checks()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import open_environment
 from emwheels.errors import IndexingError
 from emwheels.progress import Board, print_table
-from emwheels.verify import CHECKS, CLIENTS, verify, with_engines
+from emwheels.verify import CHECKS, CLIENTS, verify, with_engines, with_programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +59,14 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
             playwright_core=environment.playwright_core,
             harness_wheels=environment.harness_wheels,
         )
+    programs = with_programs(environment.test_image) if {"pip", "uv"} & set(clients) else None
     reports = verify(
         arguments.urls,
         target=environment.target,
         others=[target for target in targets.targets.values() if target is not environment.target],
         clients=clients,
         engines=engines,
+        programs=programs,
         only=arguments.only,
         every_file=arguments.every_file,
         seconds=arguments.seconds,

@@ -55,6 +55,13 @@ def python_with_pip() -> str | None:
     return next((c for c in candidates if c and output_of([c, "-m", "pip", "--version"])), None)
 
 
+def pip_package() -> Path | None:
+    """Return the folder of the package pip of `python_with_pip`; None if there is none."""
+    python = python_with_pip()
+    place = output_of([python, "-I", "-c", "import pip; print(pip.__path__[0])"]) if python else ""
+    return Path(place.strip()) if place.strip() else None
+
+
 def _pip_values(python: str) -> dict[str, str]:
     """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``, of which later sections win."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}

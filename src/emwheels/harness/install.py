@@ -97,7 +97,7 @@ def try_installs(
         output = folder / "output"
         mounts = (*runtime_mounts(runtime, playwright_core), Mount(host=folder, inside=STAGE))
         results = drive(
-            image, mounts, engines=engines, output=output, on_event=None, network=True, environment=_proxy_environment()
+            image, mounts, engines=engines, output=output, on_event=None, network=True, environment=proxy_environment()
         )
         tries = []
         for engine, result in results.items():
@@ -124,7 +124,7 @@ def _installed(engine: str, install: Install, case: Case) -> Installed:
     )
 
 
-def _proxy_environment() -> dict[str, str]:
+def proxy_environment() -> dict[str, str]:
     """Return this machine's proxies, which Node and Chromium read too; never for the harness's own server."""
     proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
     if not proxies:

@@ -47,6 +47,15 @@ TESTS = "/mnt/tests"
 STAGE = "/mnt/stage"
 """The job, and the wheels that it installs."""
 
+# Installers, held against an index
+
+PIP = "/mnt/pip"
+"""The folder with the package pip of this machine."""
+UV = "/mnt/uv"
+"""The program uv of this machine."""
+CERTIFICATES = "/mnt/certificates.pem"
+"""Those that the user of this machine has named."""
+
 # The image's own
 
 PROGRAMS = "/usr/bin:/bin"

@@ -6,13 +6,13 @@ import os
 import resource
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image import identity
 from emwheels.image.identity import NamespaceError
-from emwheels.image.model import Call, Image
+from emwheels.image.model import Call, Image, Mount
 from emwheels.image.seccomp import filter_program
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class RootFs(Image):
         command += self._alone(call)
         if call.network:
             command += ["--ro-bind", "/etc/resolv.conf", "/etc/resolv.conf"]
+        for folder in _folders_between(call.mounts):
+            command += ["--perms", "0755", "--dir", folder]
         for mount in call.mounts:
             command += ["--bind" if mount.writable else "--ro-bind", str(mount.host.resolve()), mount.inside]
         command += ["--remount-ro", "/mnt", "--remount-ro", "/dev"]
@@ -170,6 +172,14 @@ class RootFs(Image):
         if call.network:
             return [*command, "sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", call.cwd, *started]
         return [*command, "python3", "-c", _LOOPBACK_UP, call.cwd, *started]
+
+
+def _folders_between(mounts: Sequence[Mount]) -> list[str]:
+    """Return the folders below /mnt that lead to mounts and are none; by itself bubblewrap lets only root into them."""
+    parents = {str(each) for mount in mounts for each in PurePosixPath(mount.inside).parents}
+    places = {mount.inside for mount in mounts}
+    own = (each for each in parents if each.startswith("/mnt/") and each not in places)
+    return sorted(each for each in own if not any(each.startswith(f"{place}/") for place in places))
 
 
 _ANY_SIZE = 1 << 62

@@ -7,11 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
 
-from emwheels.errors import UsageError
+from emwheels.errors import UsageError, visible
 from emwheels.target import Policy, fits, fitting_tags
-from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
+from emwheels.verify.clients import (
+    Wanted,
+    lock_entries,
+    try_lock,
+    try_micropip,
+    try_pip,
+    try_uv,
+    with_engines,
+    with_programs,
+)
 from emwheels.verify.files import Files
 from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
 from emwheels.verify.pages import Pages, judge_way
@@ -21,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emwheels.target import Target
-    from emwheels.verify.clients import TryInstalls
+    from emwheels.verify.clients import RunInside, TryInstalls
     from emwheels.verify.pages import ListedFile
 
-__all__ = ["CHECKS", "CLIENTS", "Check", "Fault", "Verification", "verify", "with_engines"]
+__all__ = ["CHECKS", "CLIENTS", "Check", "Fault", "Verification", "verify", "with_engines", "with_programs"]
 
 _AT_ONCE = 6
 _WASM = "../pyodide/pyodide.asm.wasm"
@@ -38,6 +47,7 @@ def verify(
     others: Sequence[Target] = (),
     clients: Sequence[str] = CLIENTS,
     engines: TryInstalls | None = None,
+    programs: RunInside | None = None,
     only: Sequence[str] = (),
     every_file: bool = False,
     seconds: float = 30,
@@ -45,10 +55,10 @@ def verify(
 ) -> list[Verification]:
     """Verify the index at each of ``urls``, for users of ``target``, and return a report for each.
 
-    ``others`` are further targets that the index may serve; ``engines`` runs micropip and is needed if ``clients`` ask
-    for it; ``only`` are the projects to look at, all by default. Of each project the file is fetched that a client
-    would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server to answer. The real clients
-    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
+    ``others`` are further targets that the index may serve; ``engines`` runs micropip, ``programs`` pip and uv: they
+    are needed if ``clients`` ask for these. ``only`` are the projects to look at, all by default. Of each project the
+    file is fetched that a client would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server
+    to answer. The real clients start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
     """
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
@@ -65,12 +75,12 @@ def verify(
             try_micropip(reports, engines, clients)
         for root, (report, wants) in reports.items():
             began = time.monotonic()
-            if "pip" in clients:
+            if "pip" in clients and programs is not None:
                 say(f"{root}: pip")
-                try_pip(report, root, wants, target)
-            if "uv" in clients:
+                try_pip(report, root, wants, target, programs)
+            if "uv" in clients and programs is not None:
                 say(f"{root}: uv")
-                try_uv(report, root, wants, target)
+                try_uv(report, root, wants, target, programs)
             if engines is not None:
                 _judge_lock(probe, report, wants, engines, clients)
             report.findings.sort(key=lambda finding: (finding.severity, finding.check, finding.subject))
@@ -124,7 +134,12 @@ class _Index:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _project(self, name: str) -> Wanted | None:
-        project = canonicalize_name(name)
+        try:
+            project = canonicalize_name(name, validate=True)
+        except InvalidName:
+            message = f"{visible(name, lines=False)[:100]!r} is no name of a project: no client is asked for it"
+            self._report.add("project-name", self._root, message)
+            return None
         try:
             page = self._pages.project(name, project)
             if page is None:

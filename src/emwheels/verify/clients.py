@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
-from emwheels.fetch.pip_configuration import python_with_pip
+from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
-from emwheels.store import sha256_of
+from emwheels.harness.install import proxy_environment
+from emwheels.image.door import Door
+from emwheels.image.model import Mount
+from emwheels.image.places import CERTIFICATES, OUT, PIP, PROGRAMS, PYTHON, UV
+from emwheels.target.limits import default_limits
 from emwheels.verify.files import record_of
 
 if TYPE_CHECKING:
@@ -122,22 +126,70 @@ def _settle(report: Verification, client: str, want: Wanted, problem: str) -> No
         report.add(client, want.project, _last_line(problem))
 
 
-def try_pip(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
-    """``pip download`` every project for ``target``, without this machine's pip configuration."""
-    python = python_with_pip()
-    if python is None:
+class RunInside(Protocol):
+    """A way to run a program in the sandbox, with this machine's network."""
+
+    def __call__(self, argv: Sequence[str], *, mounts: Sequence[Mount], env: Mapping[str, str]) -> str:
+        """Run ``argv`` and return what is wrong; nothing if it ended with status 0."""
+        ...
+
+
+def with_programs(image: Image) -> RunInside:
+    """Return a way to run programs in ``image``: what a foreign index has them do, they do there."""
+
+    def run(argv: Sequence[str], *, mounts: Sequence[Mount], env: Mapping[str, str]) -> str:
+        certificates = _certificates()
+        with tempfile.TemporaryFile() as output:
+            done = image.run(
+                argv,
+                mounts=[*mounts, *certificates],
+                env={"HOME": "/tmp", "PATH": PROGRAMS, "LANG": "C.UTF-8"}  # noqa: S108  (a fresh /tmp)
+                | proxy_environment()
+                | (dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT"), CERTIFICATES) if certificates else {})
+                | dict(env),
+                network=True,
+                output=output,
+                limits=replace(default_limits(), time=_SECONDS, disk=_LARGEST, log=16 << 20),
+            )
+            if done.reached == "time":
+                return f"no end after {_SECONDS} s"
+            output.seek(max(0, output.seek(0, os.SEEK_END) - 20_000))
+            text = output.read().decode(errors="replace").strip()
+        return (text or f"exit status {done.status}") if done.status else ""
+
+    return run
+
+
+_SECONDS = 300
+_LARGEST = 8 << 30
+
+
+def _certificates() -> list[Mount]:
+    """Return the mount of the certificates that this machine trusts, where its user has named a file of them."""
+    names = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+    paths = (Path(os.environ[name]) for name in names if os.environ.get(name))
+    return [Mount(host=path, inside=CERTIFICATES) for path in paths if path.is_file()][:1]
+
+
+def try_pip(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target, inside: RunInside) -> None:
+    """``pip download`` every project for ``target``, with this machine's pip but not its configuration."""
+    package = pip_package()
+    if package is None:
         return
+    start = f"import runpy, sys; sys.path.insert(0, {PIP!r}); runpy.run_module('pip', run_name='__main__')"
 
     def download(names: Sequence[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="emwheels-pip-") as folder:
-            command = [python, "-m", "pip", "--no-input", "--disable-pip-version-check", "download", "--no-cache-dir"]
-            command += ["--quiet", "--no-deps", "--only-binary", ":all:", "--index-url", index_url, "--dest", folder]
-            command += ["--platform", target.platform_tag, "--python-version", target.python_minor]
+            command = [PYTHON, "-I", "-c", start, "--isolated", "--no-input", "--disable-pip-version-check", "download"]
+            command += ["--no-cache-dir", "--quiet", "--no-deps", "--only-binary", ":all:", "--index-url", index_url]
+            command += ["--dest", OUT, "--platform", target.platform_tag, "--python-version", target.python_minor]
             command += ["--implementation", "cp", "--abi", target.python_tag, "--abi", "abi3", "--abi", "none"]
-            command += ["--retries", "0", "--timeout", "20", *names]
-            if problem := _run(command, {"PIP_CONFIG_FILE": os.devnull}, drop="PIP_"):
+            command += ["--retries", "0", "--timeout", "20", "--", *names]
+            mounts = [Mount(host=Path(folder), inside=OUT, writable=True), Mount(host=package, inside=f"{PIP}/pip")]
+            if problem := inside(command, mounts=mounts, env={}):
                 return problem
-            got = {path.name: sha256_of(path) for path in Path(folder).iterdir()}
+            with Door(Path(folder)) as door:
+                got = {left.path: _digest(door, left.path) for left in door.files() if left.link is None}
             for want in wants:
                 if want.project in names and want.filename not in got:
                     return f"{want.project}: pip took {', '.join(got)}, not {want.filename}"
@@ -148,7 +200,15 @@ def try_pip(report: Verification, index_url: str, wants: Sequence[Wanted], targe
     _each(report, "pip", wants, download)
 
 
-def try_uv(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target) -> None:
+def _digest(door: Door, path: str) -> str:
+    with door.opened(path) as stream:
+        digest = hashlib.sha256()
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def try_uv(report: Verification, index_url: str, wants: Sequence[Wanted], target: Target, inside: RunInside) -> None:
     """Resolve every project with uv, which reads pages, hashes and metadata.
 
     uv 0.13 knows no platform of PEP 783 later than 2025_0, so that it can resolve for it but not install.
@@ -157,24 +217,19 @@ def try_uv(report: Verification, index_url: str, wants: Sequence[Wanted], target
 
     def compile_(names: Sequence[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="emwheels-uv-") as folder:
-            asked = Path(folder) / "requirements.in"
-            asked.write_text("".join(f"{name}\n" for name in names))
-            locked = Path(folder) / "requirements.txt"
-            command = [
-                find_uv_bin(),
-                "pip",
-                "compile",
-                "--quiet",
-                "--no-config",
-                "--no-cache",
-                "--universal",
-                "--no-deps",
-            ]
+            (Path(folder) / "requirements.in").write_text("".join(f"{name}\n" for name in names))
+            command = [UV, "pip", "compile", "--quiet", "--no-config", "--no-cache", "--universal", "--no-deps"]
             command += ["--no-build", "--generate-hashes", "--python-version", target.python_minor]
-            command += ["--default-index", index_url, "--output-file", str(locked), str(asked)]
-            if problem := _run(command, {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "20"}, drop="UV_"):
+            command += ["--default-index", index_url, "--output-file", f"{OUT}/requirements.txt"]
+            mounts = [
+                Mount(host=Path(folder), inside=OUT, writable=True),
+                Mount(host=Path(find_uv_bin()), inside=UV),
+            ]
+            env = {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "20"}
+            if problem := inside([*command, f"{OUT}/requirements.in"], mounts=mounts, env=env):
                 return problem
-            text = locked.read_text()
+            with Door(Path(folder)) as door:
+                text = door.read("requirements.txt", limit=_LONGEST_LOCK).decode(errors="replace")
             for want in wants:
                 if want.project not in names:
                     continue
@@ -188,6 +243,9 @@ def try_uv(report: Verification, index_url: str, wants: Sequence[Wanted], target
     _each(report, "uv", wants, compile_)
 
 
+_LONGEST_LOCK = 64 << 20
+
+
 def _each(report: Verification, client: str, wants: Sequence[Wanted], attempt: Callable[[Sequence[str]], str]) -> None:
     """Try all projects at once, and one by one only if that fails."""
     if not wants:
@@ -196,17 +254,6 @@ def _each(report: Verification, client: str, wants: Sequence[Wanted], attempt: C
     for want in wants:
         problem = attempt([want.project]) if together and len(wants) > 1 else together
         _settle(report, client, want, problem)
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str], *, drop: str) -> str:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
-    try:
-        done = subprocess.run(
-            command, env=variables | dict(environment), capture_output=True, text=True, timeout=300, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return "no end after 300 s"
-    return (done.stderr.strip() or f"exit status {done.returncode}") if done.returncode else ""
 
 
 def _last_line(text: str) -> str:

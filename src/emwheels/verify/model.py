@@ -57,6 +57,11 @@ CHECKS = {
         means="clients ask for the normalised name (PEP 503) and do not find the project there",
         fix="name the folders below simple/ in lower case with single hyphens",
     ),
+    "project-name": Check(
+        severity="error",
+        means="the list of projects has a name that is none (PEP 508)",
+        fix=_REGENERATE,
+    ),
     "double-slash": Check(
         severity="warning",
         means="micropip asks for //NAME/ when the index URL ends in a slash, and that is not found",

@@ -1,5 +1,7 @@
 // Starts engine_node.mjs as a child process. It writes events to its file descriptor 3.
 import { spawn } from "node:child_process";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import process from "node:process";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -7,10 +9,14 @@ import { fileURLToPath } from "node:url";
 const SCRIPT = fileURLToPath(new URL("engine_node.mjs", import.meta.url));
 // What is tested reaches the functions of Node. With these, files of other processes (the driver's pipes in /proc) and
 // programs are out of its reach.
-const PERMISSIONS = ["--permission", "--allow-fs-read=/mnt/*", "--allow-fs-read=/tmp/*", "--allow-fs-write=/tmp/*"];
+function permissions(folders) {
+  const scratch = `${tmpdir()}/*`;
+  const read = [...Object.values(folders).map((folder) => path.join(folder, "*")), scratch];
+  return ["--permission", ...read.map((place) => `--allow-fs-read=${place}`), `--allow-fs-write=${scratch}`];
+}
 
 export async function startNode({ job, base, run, receive, died, log }) {
-  const child = spawn(process.execPath, [...PERMISSIONS, SCRIPT, base, run, job.folders["/pyodide/"]], {
+  const child = spawn(process.execPath, [...permissions(job.folders), SCRIPT, base, run, job.folders["/pyodide/"]], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
   // "close" comes after all pipes are read to the end, so an event written just before the death still counts.
