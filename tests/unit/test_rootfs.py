@@ -127,6 +127,8 @@ def test_bwrap_of_root_goes_to_a_user_namespace_and_leaves_root_behind(tmp_path)
     assert "--unshare-user" not in command, "its own would know root of the host"
     assert {"--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-net"} < set(command)
     started = command[command.index("--") + 1 :]
+    assert started[:4] == ["/bin/bash", "-c", 'exec "$@" 7>&-', "bash"], "the descriptor is closed"
+    started = started[4:]
     assert started[:5] == ["/usr/bin/setpriv", "--reuid", "2000", "--regid", "2000"]
     assert {"--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"} < set(started)
 

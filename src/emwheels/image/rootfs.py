@@ -134,7 +134,9 @@ class RootFs(Image):
         command += ["--remount-ro", "/mnt", "--remount-ro", "/dev"]
         for name, value in call.env.items():
             command += ["--setenv", name, value]
-        return [*command, "--chdir", call.cwd, "--", *_started(call, leaves_root=call.users is not None)]
+        # bubblewrap leaves the namespace's descriptor open.
+        closing = [] if call.users is None else ["/bin/bash", "-c", f'exec "$@" {call.users}>&-', "bash"]
+        return [*command, "--chdir", call.cwd, "--", *closing, *_started(call, leaves_root=call.users is not None)]
 
     def _alone(self, call: Call) -> list[str]:
         """Return the options by which a command is in namespaces of its own, without capabilities."""

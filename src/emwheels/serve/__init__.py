@@ -14,6 +14,7 @@ import uvicorn
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.serve.app import application
 from emwheels.serve.config import CONFIGURATIONS, configuration
+from emwheels.serve.patience import PatientProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def serve(
         lifespan="off",
         ws="none",
         loop="uvloop",
-        http="httptools",
+        http=PatientProtocol,
         log_level="info" if access_log else "warning",
         access_log=access_log,
         server_header=False,

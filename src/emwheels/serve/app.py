@@ -117,7 +117,8 @@ def _file(request: Request, base: str, path: str, file: str, *, isolated: bool) 
             headers["Content-Encoding"] = coding
             break
     try:
-        with open(file, "rb") as stream:  # noqa: PTH123
+        # A fifo is opened at once, too, and is then seen to be none to read.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return _error(404)

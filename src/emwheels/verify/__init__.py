@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "CLIENTS", "Check", "Fault", "Verification", "verify", "with_engines", "with_programs"]
 
 _AT_ONCE = 6
+_CHUNK = 50
+_ENOUGH = 200
+"""Errors after which no more projects are looked at: more of the same tell nobody anything."""
 _WASM = "../pyodide/pyodide.asm.wasm"
 """Where a bundle keeps the runtime beside its index."""
 
@@ -129,8 +132,15 @@ class _Index:
         except Unreachable as error:
             self._report.add("unreachable", self._root, str(error))
             return []
+        verdicts: list[Wanted | None] = []
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            verdicts = list(pool.map(self._project, names))
+            for start in range(0, len(names), _CHUNK):
+                verdicts += pool.map(self._project, names[start : start + _CHUNK])
+                if len(self._report.errors) > _ENOUGH and start + _CHUNK < len(names):
+                    left = len(names) - start - _CHUNK
+                    message = f"{left:,} more projects were not looked at, after {len(self._report.errors):,} errors"
+                    self._report.add("gave-up", self._root, message)
+                    break
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _project(self, name: str) -> Wanted | None:

@@ -57,6 +57,11 @@ CHECKS = {
         means="clients ask for the normalised name (PEP 503) and do not find the project there",
         fix="name the folders below simple/ in lower case with single hyphens",
     ),
+    "gave-up": Check(
+        severity="error",
+        means="there are so many errors that the rest of the index was left alone",
+        fix="mend those above, or look at single projects with --only NAME",
+    ),
     "project-name": Check(
         severity="error",
         means="the list of projects has a name that is none (PEP 508)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ ORIGIN = "https://application.example"
 PAGE_LIMIT = 64 << 20
 FILE_LIMIT = 4 << 30
 _HOPS = 5
+_SLOWEST = 1024
+"""Bytes a second, on average, that an answer comes with at the least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,7 @@ class Probe:
     """Makes the requests. Use as a context manager; bodies live until it is left."""
 
     def __init__(self, *, seconds: float = 30, transport: httpx.BaseTransport | None = None) -> None:
+        self._seconds = seconds
         self._client = httpx.Client(
             verify=certificates(),
             timeout=seconds,
@@ -134,7 +138,7 @@ class Probe:
                 raise Unreachable(f"{url}: {str(error) or type(error).__name__}") from error
 
     def _save(self, response: httpx.Response, limit: int) -> tuple[Path, str]:
-        done = 0
+        done, began = 0, time.monotonic()
         descriptor, name = tempfile.mkstemp(dir=self._folder.name)
         with os.fdopen(descriptor, "wb") as out:
             try:
@@ -143,6 +147,9 @@ class Probe:
                     if done > limit:
                         return Path(name), f"longer than {limit:,} bytes"
                     out.write(chunk)
+                    took = time.monotonic() - began
+                    if took > self._seconds and done < took * _SLOWEST:
+                        return Path(name), f"slower than {_SLOWEST:,} bytes a second"
             except httpx.TransportError as error:
                 return Path(name), f"broken off after {done:,} bytes ({str(error) or type(error).__name__})"
         return Path(name), ""
