@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from packaging.utils import canonicalize_name
 from emwheels.fetch.pip_configuration import python_with_pip
 from emwheels.harness import Install, Installed, try_installs
 from emwheels.store import sha256_of
-from emwheels.verify.files import record_of
+from emwheels.wheel import record_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 ENGINES = {"micropip-node": "node", "micropip-chromium": "chromium-page"}
 """Client -> engine of the harness."""
+_NO_RECORD = hashlib.sha256().hexdigest()
+"""What engines tell of a distribution without RECORD."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,7 @@ def _wrong_distribution(done: Installed, want: Wanted) -> str:
     version, record = normal[want.project]
     if version != want.version:
         return f"{version} was installed, not {want.version}"
-    if want.copy is not None and record != record_of(want.copy):
+    if want.copy is not None and record != (record_sha256(want.copy) or _NO_RECORD):
         return f"what was installed is not {want.filename}: its RECORD differs"
     return ""
 

@@ -1,6 +1,7 @@
 """Adds files to the .dist-info of a wheel and lists them in RECORD. Runs in the build image: standard library only.
 
-The image's own zlib compresses, so that the bytes do not depend on the machine around it.
+The image's own zlib compresses, so that the bytes do not depend on the machine around it. `emwheels.wheel` reads RECORD
+for the rest of the project; here it is read anew, because emwheels is not in the image.
 """
 
 from __future__ import annotations
