@@ -115,7 +115,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
                 wheels=[wheel, *dependencies],
                 requirements=[f"{name}=={published.version}"],
                 tests=recipe.folder,
-                engines=ENGINES,
+                engines=tuple(ENGINES),
                 output=environment.logs / "benchmarks" / name / kind,
             )
             ends = {(engine, c.nodeid): c.outcome for engine, result in results.items() for c in result.cases}

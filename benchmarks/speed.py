@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
 HERE = Path(__file__).parent
+DEFAULT_ENGINES = ("node", "chromium-page")
 MARK = "RESULT "
 TEST = """
 import runner
@@ -110,7 +111,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     workloads = sorted(path.stem.removeprefix("workload_") for path in (HERE / "workloads").glob("workload_*.py"))
     parser.add_argument("package", choices=[name.replace("_", "-") for name in workloads])
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="default: node and chromium-page")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help=f"default: {' and '.join(DEFAULT_ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("dist/benchmarks"))
     parser.add_argument("--against", type=Path, metavar="WHEEL", help="use this wheel as (b) instead of building it")
@@ -154,7 +155,7 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
             for peer, (purl, sha256) in peers.items()
         }
         for number in range(arguments.rounds):
-            for engine in arguments.engine or ENGINES[:2]:
+            for engine in arguments.engine or DEFAULT_ENGINES:
                 for variant, wheel in variants.items():
                     environment.board.say(name, f"round {number + 1}: {variant} in {engine}")
                     found = in_pyodide(

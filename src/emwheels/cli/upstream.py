@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_builds, open_environment
 from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
+from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from emwheels.target import Targets
     from emwheels.upstream.suite import UpstreamSuite
 
-_EXAMPLES = """examples:
-  emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
+_ENGINE = ENGINES[SUITE_ENGINE].title
+_EXAMPLES = f"""examples:
+  emwheels upstream-tests msgpack    run msgpack's suite in {_ENGINE} and write docs/upstream-tests/msgpack.json
   emwheels upstream-tests            every recipe that has an upstream.yaml
   emwheels upstream-tests --due      only those whose noted result is of other wheels than the present ones
   emwheels upstream-tests --list     what is noted, with its date, and whether it is stale; runs nothing

@@ -26,7 +26,7 @@ class Options:
     """What a run is to do."""
 
     profile: str = "speed"
-    engines: tuple[str, ...] = ENGINES
+    engines: tuple[str, ...] = field(default_factory=lambda: tuple(ENGINES))
     test: bool = True
     rebuild: bool = False
     retest: bool = False

@@ -20,7 +20,6 @@ SHOWN = 500
 """Wheels; a page of thousands would be megabytes, of no use on a phone. The index has all of them."""
 _EMPTY = "<p>No wheel has been published yet.</p>"
 _COLUMNS = ("Package", "Version", "Pyodide", "Size", "Build time", "Tests", "Published", "More", "Install")
-_ENGINE_NAMES = {"node": "Node", "chromium-page": "Chromium", "chromium-worker": "Chromium worker"}
 
 
 def status_page(built: Sequence[ShownBuild], *, profile: str) -> str:
@@ -114,11 +113,10 @@ def _tests(row: ShownBuild) -> str:
     if not row.tests:
         return "not run"
     shown = []
-    for engine in ENGINES:
+    for engine, about in ENGINES.items():
         if (tests := row.tests.get(engine)) is None:
             continue
-        name = _ENGINE_NAMES.get(engine, engine)
-        words = f"{name}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
+        words = f"{about.title}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
         words += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
         link = row.reports.get(engine)
         state = "bad" if tests.failed or tests.stale else "good"

@@ -1,4 +1,4 @@
-// The `node` engine: node engine_node.mjs BASE RUN RUNTIME-FOLDER, with events on file descriptor 3.
+// Started by node.mjs: node engine_node.mjs BASE RUN RUNTIME-FOLDER, with events on file descriptor 3.
 import { mkdirSync, mkdtempSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

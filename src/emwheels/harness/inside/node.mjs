@@ -1,4 +1,4 @@
-// Starts engine_node.mjs as a child process. It writes events to its file descriptor 3.
+// The `node` engine: starts engine_node.mjs as a child process, which writes events to its file descriptor 3.
 import { spawn } from "node:child_process";
 import process from "node:process";
 import readline from "node:readline";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const SCRIPT = fileURLToPath(new URL("engine_node.mjs", import.meta.url));
 
-export async function startNode({ job, base, run, receive, died, log }) {
+export async function start({ job, base, run, receive, died, log }) {
   const child = spawn(process.execPath, [SCRIPT, base, String(run), job.folders["/pyodide/"]], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
