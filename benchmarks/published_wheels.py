@@ -100,7 +100,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
     rows: list[Row] = []
     reference: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        dependencies = [environment.named(output) for output in needed]
+        dependencies = [environment.named_wheel(output) for output in needed]
         for kind in ("published", *PROFILES):
             wheel = Path(folder) / kind / file_name
             wheel.parent.mkdir()

@@ -184,7 +184,7 @@ def wheels_of(
     options = Options(profile="speed", test=False)
     outputs = outputs_of(run_packages(make_run(environment, names, options))) if names else {}
     mine = outputs.pop(recipe.name, None)
-    variants = {"a speed": environment.named(mine) if mine else arguments.wheel}
+    variants = {"a speed": environment.named_wheel(mine) if mine else arguments.wheel}
     if arguments.against:
         variants["b size"] = arguments.against
     else:
@@ -195,9 +195,9 @@ def wheels_of(
         else:
             built = Outcome(name=recipe.name, state="failed")
             size = build_package(run, recipe, key, outputs, built)
-        variants["b size"] = environment.named(size)
+        variants["b size"] = environment.named_wheel(size)
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
-    return variants, [environment.named(output) for output in needed]
+    return variants, [environment.named_wheel(output) for output in needed]
 
 
 def in_pyodide(

@@ -22,7 +22,7 @@ from emwheels.harness.engines import ENGINES, SUITE_ENGINE, Engine
 from emwheels.pipeline.model import Options
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import Ledger, LedgerWheel
-from emwheels.status.model import EngineTests, ShownBuild
+from emwheels.status.model import EngineTests, StatusRow
 from emwheels.status.page import status_page
 from emwheels.verify import Verification, all_checks, all_clients
 from emwheels.verify.clients import Wanted, try_lock, try_micropip
@@ -105,7 +105,7 @@ def test_the_table_of_packages_has_a_column_for_a_fourth_engine(fourth, tmp_path
 
 
 def test_the_status_page_shows_a_fourth_engine_by_its_title(fourth):
-    row = ShownBuild(
+    row = StatusRow(
         name="app", version=Version("1"), target="t", filename="app.whl", sha256="0" * 64, size=1,
         changed=datetime(2026, 1, 2, tzinfo=UTC), tests={"firefox-page": EngineTests(passed=3, failed=0)},
     )  # fmt: skip

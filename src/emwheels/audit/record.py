@@ -75,8 +75,10 @@ def _check_identity(wheel: str, contents: Contents) -> None:
     if text is not None:
         raw = parse_email(text)[0]
         if not _is_same(raw.get("name", ""), raw.get("version", ""), name, version):
-            named = f"{raw.get('name')} {raw.get('version')}"
-            message = f"METADATA is that of {named}, the file name that of {name} {version}: see the project's metadata"
+            identity = f"{raw.get('name')} {raw.get('version')}"
+            message = (
+                f"METADATA is that of {identity}, the file name that of {name} {version}: see the project's metadata"
+            )
             contents.report("record", wheel, message)
 
 

@@ -70,15 +70,15 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
         return 0
     if "build" in digests and arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
         return _propose_emsdk(arguments, environment)
-    shown = {pins.part: _shown(environment, pins, digests[pins.part]) for pins in images}
+    output = {pins.part: _description(environment, pins, digests[pins.part]) for pins in images}
     if arguments.json:
-        print(json.dumps(shown, indent=1))
+        print(json.dumps(output, indent=1))
     else:
-        print("\n".join(_lines(part, content) for part, content in shown.items()), end="")
+        print("\n".join(_lines(part, content) for part, content in output.items()), end="")
     return 0
 
 
-def _shown(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:
+def _description(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:
     """Return what is known of an image: of a published one, nothing but its digest."""
     content: dict[str, Any] = {"digest": digest}
     if pins.part == "build":

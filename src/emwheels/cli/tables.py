@@ -74,7 +74,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     if not arguments.check:
         ledger = surveyed(make_run(open_environment(arguments, project, targets), (), options), ledger, inputs)
         write_ledger(ledger, docs / WHEELS)
-    pages = written_pages(docs, ledger, recipes)
+    pages = generated_pages(docs, ledger, recipes)
     if not arguments.check:
         for name, text in pages.items():
             (docs / name).write_text(text, encoding="utf-8")
@@ -117,7 +117,7 @@ def surveyed(run: Run, before: Ledger, inputs: dict[str, str]) -> Ledger:
     return Ledger(target=run.environment.target.name, profile=run.options.profile, date=date, wheels=wheels)
 
 
-def written_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:
+def generated_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:
     """Return the generated pages by name, and those of the others that have stamps as they should be."""
     results = [read_result(path) for path in sorted((docs / "upstream-tests").glob("*.json"))]
     suites = {result.package: result for result in results if result.package in recipes}

@@ -18,7 +18,7 @@ from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.testing import contents
 from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
-from emwheels.recipe.load import load_recipes, named
+from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,
@@ -73,7 +73,7 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     recipes = load_recipes(project.recipes, patches=project.patches)
-    chosen = [named(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
+    chosen = [find_recipe(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
     suites = {recipe.name: read_suite(recipe.folder) for recipe in chosen}
     if arguments.names and (missing := [name for name, suite in suites.items() if suite is None]):
         raise UsageError(

@@ -28,7 +28,7 @@ class Completed:
     """Largest resident set of any one process below the command, in KiB (getrusage, RUSAGE_CHILDREN)."""
 
 
-def _named(command: Sequence[str]) -> tuple[list[str], str]:
+def _with_container_name(command: Sequence[str]) -> tuple[list[str], str]:
     """Return an engine's ``run`` with a name of its own for the container, and that name."""
     name = f"emwheels-{uuid.uuid4().hex}"
     at = command.index("run") + 1
@@ -45,7 +45,7 @@ def ended_with_client(command: Sequence[str]) -> Iterator[list[str]]:
 
     The container's processes are not children of the engine's client: killing that leaves them running.
     """
-    named, name = _named(command)
+    named, name = _with_container_name(command)
     try:
         yield named
     finally:
@@ -56,7 +56,7 @@ class ContainerProcess(subprocess.Popen[bytes]):
     """An engine's ``run`` with pipes on stdin and stdout; killing it ends the container too."""
 
     def __init__(self, command: Sequence[str], *, stderr: IO[bytes] | int | None) -> None:
-        named, self._container = _named(command)
+        named, self._container = _with_container_name(command)
         self._engine = command[0]
         super().__init__(named, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
 

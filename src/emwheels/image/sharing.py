@@ -50,5 +50,5 @@ def _same(status: os.stat_result, place: str) -> bool:
         other = os.lstat(place)
     except OSError:
         return False
-    facts = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
-    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in facts)
+    attributes = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
+    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in attributes)

@@ -184,7 +184,7 @@ class Environment:
         """What the target's own lock says, for the one that the index has."""
         return index.read_release(self.target, self.runtime)
 
-    def named(self, output: Output) -> Path:
+    def named_wheel(self, output: Output) -> Path:
         """Return a wheel of the store under its own name."""
         return named_wheel(output, self.store, self.project.cache / "named")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import RecipeError, UsageError
-from emwheels.recipe.document import Findings, Problem, did_you_mean, shown
+from emwheels.recipe.document import Findings, Problem, did_you_mean, printable
 from emwheels.recipe.examine import examine
 from emwheels.recipe.graph import all_requirements, matching, required_recipes
 
@@ -47,7 +47,7 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
     Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
     """
     folders = recipe_folders(recipes)
-    waiting = list(folders.values()) if names is None else [named(name, folders, recipes) for name in names]
+    waiting = list(folders.values()) if names is None else [find_recipe(name, folders, recipes) for name in names]
     seen: set[Path] = set()
     loaded: dict[str, Recipe] = {}
     problems: list[Problem] = []
@@ -100,12 +100,12 @@ def recipe_folders(recipes: Path) -> dict[str, Path]:
     return folders
 
 
-def named(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
+def find_recipe(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
     """Return what ``known`` has for the recipe in ``recipes`` that a user calls ``name``. Raises `UsageError`."""
     recipe = known.get(canonicalize_name(name))
     if recipe is None:
         raise UsageError(
-            f"there is no recipe {shown(name)}{did_you_mean(name, [*known])}",
+            f"there is no recipe {printable(name)}{did_you_mean(name, [*known])}",
             hint=f"{recipes} has one folder per recipe",
         )
     return recipe
@@ -115,4 +115,4 @@ def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: F
     for i, name in enumerate(recipe.requirements.host):
         if name not in folders:
             near = did_you_mean(name, [*folders])
-            findings.report(f"requirements.host[{i}]", f"there is no recipe {shown(name)}{near}")
+            findings.report(f"requirements.host[{i}]", f"there is no recipe {printable(name)}{near}")
