@@ -100,7 +100,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
     rows: list[Row] = []
     reference: dict[tuple[str, str], str] = {}
     with tempfile.TemporaryDirectory() as folder:
-        dependencies = [environment.named(output) for output in needed]
+        dependencies = [environment.named_wheel(output) for output in needed]
         for kind in ("published", *PROFILES):
             wheel = Path(folder) / kind / file_name
             wheel.parent.mkdir()
@@ -115,7 +115,7 @@ def compare(environment: Environment, name: str) -> list[Row]:
                 wheels=[wheel, *dependencies],
                 requirements=[f"{name}=={published.version}"],
                 tests=recipe.folder,
-                engines=ENGINES,
+                engines=tuple(ENGINES),
                 output=environment.logs / "benchmarks" / name / kind,
             )
             ends = {(engine, c.nodeid): c.outcome for engine, result in results.items() for c in result.cases}

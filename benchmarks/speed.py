@@ -30,8 +30,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import parse_wheel_filename
-
 from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.npm import npm_package
@@ -45,13 +43,13 @@ from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
 from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
-from emwheels.status.stamps import stamp
-from emwheels.wheel import content_of
+from emwheels.status.stamps import contents_of, stamp
 
 if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
 HERE = Path(__file__).parent
+DEFAULT_ENGINES = ("node", "chromium-page")
 MARK = "RESULT "
 TEST = """
 import runner
@@ -110,7 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     workloads = sorted(path.stem.removeprefix("workload_") for path in (HERE / "workloads").glob("workload_*.py"))
     parser.add_argument("package", choices=[name.replace("_", "-") for name in workloads])
-    parser.add_argument("--engine", action="append", choices=ENGINES, help="default: node and chromium-page")
+    parser.add_argument("--engine", action="append", choices=ENGINES, help=f"default: {' and '.join(DEFAULT_ENGINES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("dist/benchmarks"))
     parser.add_argument("--against", type=Path, metavar="WHEEL", help="use this wheel as (b) instead of building it")
@@ -141,9 +139,7 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
     with tempfile.TemporaryDirectory() as folder:
         variants, needed = wheels_of(environment, recipe, arguments)
         results.bytes = {variant: wheel.stat().st_size for variant, wheel in variants.items()}
-        results.wheels = {
-            parse_wheel_filename(wheel.name)[0]: content_of(wheel) for wheel in (variants["a speed"], *needed)
-        }
+        results.wheels = contents_of((variants["a speed"], *needed))
         tests = Path(folder) / "tests"
         shutil.copytree(HERE / "workloads", tests)
         (tests / "test_measure.py").write_text(TEST.format(workload=workload))
@@ -154,7 +150,7 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
             for peer, (purl, sha256) in peers.items()
         }
         for number in range(arguments.rounds):
-            for engine in arguments.engine or ENGINES[:2]:
+            for engine in arguments.engine or DEFAULT_ENGINES:
                 for variant, wheel in variants.items():
                     environment.board.say(name, f"round {number + 1}: {variant} in {engine}")
                     found = in_pyodide(
@@ -183,7 +179,7 @@ def wheels_of(
     options = Options(profile="speed", test=False)
     outputs = outputs_of(run_packages(make_run(environment, names, options))) if names else {}
     mine = outputs.pop(recipe.name, None)
-    variants = {"a speed": environment.named(mine) if mine else arguments.wheel}
+    variants = {"a speed": environment.named_wheel(mine) if mine else arguments.wheel}
     if arguments.against:
         variants["b size"] = arguments.against
     else:
@@ -194,9 +190,9 @@ def wheels_of(
         else:
             built = Outcome(name=recipe.name, state="failed")
             size = build_package(run, recipe, key, outputs, built)
-        variants["b size"] = environment.named(size)
+        variants["b size"] = environment.named_wheel(size)
     needed = [output for name, output in outputs.items() if name in recipe.requirements.run]
-    return variants, [environment.named(output) for output in needed]
+    return variants, [environment.named_wheel(output) for output in needed]
 
 
 def in_pyodide(

@@ -23,7 +23,7 @@ from emwheels.cli.main import command_parser
 from emwheels.cli.variables import OTHERS, OWN
 from emwheels.recipe.keys import KEYS
 from emwheels.target import BuildImagePins, EmsdkPins, HarnessPins, ImagePins, Pin, Target, Targets, load_targets
-from emwheels.verify import CHECKS
+from emwheels.verify import all_checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -344,7 +344,7 @@ def index_checks_page() -> str:
         "client fails.",
         "",
     ]
-    rows = [(f"`{name}`", check.severity, _cell(check.means), _cell(check.fix)) for name, check in CHECKS.items()]
+    rows = [(f"`{name}`", check.severity, _cell(check.means), _cell(check.fix)) for name, check in all_checks().items()]
     return "\n".join([*lines, *_table(("check", "severity", "what a client meets", "what to do"), rows), ""])
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import hashlib
+import io
 import zipfile
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,6 +18,82 @@ if TYPE_CHECKING:
 REPORT = "build-report.json"
 SBOM = "sboms/emwheels.cdx.json"
 """Names below ``.dist-info``."""
+
+RecordFault = Literal["not UTF-8", "malformed", "twice", "no hash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordRow:
+    """One line of RECORD."""
+
+    path: str
+    digest: str
+    """Algorithm and digest as `record_digest` writes them; empty if there is none."""
+    size: str
+    fault: RecordFault | None
+    """``twice`` for every line but the first of a path; ``no hash``, except for RECORD and its signatures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelRecord:
+    """RECORD, line by line."""
+
+    rows: tuple[RecordRow, ...]
+    """Empty if RECORD as a whole has a fault."""
+    unhashed: frozenset[str]
+    """Paths that need no hash, nor a line: RECORD itself and its signatures."""
+    fault: RecordFault | None = None
+    detail: str = ""
+    """What the decoder or the CSV reader said."""
+
+
+def read_record(path: str, data: bytes) -> WheelRecord:
+    """Read the bytes of the RECORD at ``path`` in a wheel (binary distribution format of PyPA's specifications)."""
+    unhashed = frozenset({path, f"{path}.jws", f"{path}.p7s"})
+    try:
+        lines = [line for line in csv.reader(io.StringIO(data.decode(), newline="")) if line]
+    except UnicodeDecodeError as error:
+        return WheelRecord(rows=(), unhashed=unhashed, fault="not UTF-8", detail=str(error))
+    except csv.Error as error:
+        return WheelRecord(rows=(), unhashed=unhashed, fault="malformed", detail=str(error))
+    rows: list[RecordRow] = []
+    listed: set[str] = set()
+    for line in lines:
+        member, digest, size = [*line, "", ""][:3]
+        fault: RecordFault | None = None
+        if member in listed:
+            fault = "twice"
+        elif not digest and member not in unhashed:
+            fault = "no hash"
+        rows.append(RecordRow(path=member, digest=digest, size=size, fault=fault))
+        listed.add(member)
+    return WheelRecord(rows=tuple(rows), unhashed=unhashed)
+
+
+def record_digest(data: bytes) -> str:
+    """Return the hash as RECORD writes it (PEP 427)."""
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def record_sha256(wheel: Path) -> str | None:
+    """Return the sha256 of RECORD's text as `importlib.metadata` reads it once installed; None if there is no RECORD.
+
+    Python reads text with universal newlines, so line ends do not count. Raises `OSError` and `zipfile.BadZipFile`.
+    """
+    data = metadata_member(wheel, "RECORD")
+    if data is None:
+        return None
+    text = io.StringIO(data.decode(errors="replace"), newline=None).getvalue()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def metadata_member(wheel: Path, name: str) -> bytes | None:
+    """Return the first file called ``name`` in a .dist-info folder of ``wheel``; None if it has none."""
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.namelist():
+            if member.count("/") == 1 and member.endswith(f".dist-info/{name}"):
+                return archive.read(member)
+    return None
 
 
 def changed_members(wheel: Path, other: Path) -> list[str]:

@@ -8,6 +8,7 @@ that take no build are run by `nox -s tests` as well. For the machine and its us
 
 from __future__ import annotations
 
+# ruff: noqa: E501  (each attack on a line)
 import argparse
 import getpass
 import json
@@ -18,7 +19,6 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +38,7 @@ from emwheels.image.removal import remove_tree  # noqa: E402
 from emwheels.pipeline.environment import environment_of  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from emwheels.image.model import Image
 

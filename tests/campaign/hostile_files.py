@@ -6,6 +6,7 @@ hole, anything else a traceback, which is one as well.
 
 from __future__ import annotations
 
+# ruff: noqa: E501  (each attack on a line)
 import http.server
 import io
 import itertools
@@ -71,7 +72,7 @@ class Ground:
     def check(self) -> None:
         """Raise `BrokenError` where the victim is not as it was."""
         if sorted(path.name for path in self.victim.iterdir()) != ["file"] or self.read() != SECRET:
-            raise BrokenError(f"the host wrote outside: {os.listdir(self.victim)}")
+            raise BrokenError(f"the host wrote outside: {[*self.victim.iterdir()]}")
 
     def read(self) -> str:
         """Return what is in the victim's file."""
@@ -309,8 +310,8 @@ def wheels(ground: Ground) -> Iterator[tuple[str, Callable[[], str]]]:
         "a file name that is none": {"filename": "demo.whl"},
     }
     for name, options in many.items():
-        options = {"name": "demo", **options}
-        yield name, partial(_audit, ground, options | {"files": own | options.get("files", {})})
+        given = {"name": "demo", **options, "files": own | options.get("files", {})}
+        yield name, partial(_audit, ground, given)
     for name, damage in {
         "no zip": lambda path: path.write_bytes(b"no zip"),
         "a directory that lies": lambda path: path.write_bytes(path.read_bytes()[:-30] + b"\xff" * 30),

@@ -5,6 +5,8 @@ Each runs as Python in the build image. ``call`` is syscall(2) by name, which gi
 
 from __future__ import annotations
 
+# ruff: noqa: E501  (each attack on a line)
+
 PREAMBLE = """\
 import ctypes, os, pathlib, resource, signal, socket, struct, subprocess, sys, time
 libc = ctypes.CDLL(None, use_errno=True)

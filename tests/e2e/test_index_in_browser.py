@@ -22,7 +22,7 @@ from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.survey import survey
 from emwheels.verify import verify, with_engines
-from emwheels.verify.files import record_of
+from emwheels.wheel import record_sha256
 
 pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(2400)]
 
@@ -100,7 +100,7 @@ def came(done, wheels, names=NAMES):
     there = {canonicalize_name(name): found for name, found in done.distributions.items()}
     for name in names:
         path, output = wheels[name]
-        assert there[name][1] == record_of(path), output.filename
+        assert there[name][1] == record_sha256(path), output.filename
     return done.result
 
 

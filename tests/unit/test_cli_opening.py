@@ -46,7 +46,7 @@ def opened(monkeypatch, tmp_path):
     """The remote stores that are opened, by address."""
     there = {
         "oci://host/writable": LocalFolder(tmp_path / "remote"),
-        "https://host/folder": HttpFolder("https://host/folder", None, shown="https://host/folder"),
+        "https://host/folder": HttpFolder("https://host/folder", None, label="https://host/folder"),
     }
     asked = []
     monkeypatch.setattr("emwheels.outputs.remote.open.open_remote", lambda it: asked.append(it) or there[it])

@@ -141,7 +141,7 @@ def test_the_remote_store_of_the_environment_is_used(command, environment, monke
 
 @pytest.mark.parametrize("way", ["option", "variable"])
 def test_pushing_to_a_folder_that_can_only_be_read_is_refused(command, monkeypatch, way):
-    remote = HttpFolder("https://wheels.example.org/builds", None, shown="https://wheels.example.org/builds")
+    remote = HttpFolder("https://wheels.example.org/builds", None, label="https://wheels.example.org/builds")
     monkeypatch.setattr("emwheels.outputs.remote.open.open_remote", lambda address: remote)
     monkeypatch.setenv("EMWHEELS_PUSH", "1" if way == "variable" else "0")
     said = command("plan", "--remote", remote.url, *(["--push"] if way == "option" else []), status=2)

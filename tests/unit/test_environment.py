@@ -65,7 +65,8 @@ def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(env
 def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "emwheels.image.oci.OciImage.open", lambda reference, *, environment: opened.append((reference, environment))
+        "emwheels.image.oci.OciImage.open",
+        lambda reference, *, environment, offline: opened.append((reference, environment)),
     )
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     _ = environment.image

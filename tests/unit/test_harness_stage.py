@@ -95,7 +95,7 @@ def test_broken_wheel(tmp_path: Path, content: bytes) -> None:
     wheel = tmp_path / "demo-1-py3-none-any.whl"
     wheel.write_bytes(content)
     with pytest.raises(HarnessError, match="not a wheel that can be read"):
-        stage.record_sha256(wheel)
+        do_stage(tmp_path, harness_wheels=[make_wheel(tmp_path, "micropip")], wheels=[wheel], requirements=[])
 
 
 def test_wheel_without_record(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_wheel_without_record(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("demo.py", "")
     with pytest.raises(HarnessError, match="it has no RECORD"):
-        stage.record_sha256(wheel)
+        do_stage(tmp_path, harness_wheels=[make_wheel(tmp_path, "micropip")], wheels=[wheel], requirements=[])
 
 
 def test_list_files_leaves_out_what_is_no_test_data(tmp_path: Path) -> None:

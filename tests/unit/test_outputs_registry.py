@@ -119,7 +119,7 @@ def pauses():
 def connect(pauses):
     def connect(hub, credentials=None):
         auth = RegistryAuth(hub.url.removeprefix("http://"), "x", credentials)
-        return Registry(f"{hub.url}/v2/x", Downloader(attempts=3, pause=pauses.append, auth=auth), shown="oci://hub/x")
+        return Registry(f"{hub.url}/v2/x", Downloader(attempts=3, pause=pauses.append, auth=auth), label="oci://hub/x")
 
     return connect
 
@@ -199,7 +199,7 @@ def test_from_https_nothing_is_uploaded_in_the_clear(location, monkeypatch):
         Downloader, "_client", httpx.Client(auth=auth, transport=httpx.MockTransport(answer)), raising=True
     )
     registry = Registry(
-        "https://registry.example.org/v2/x", Downloader(attempts=1), shown="oci://registry.example.org/x"
+        "https://registry.example.org/v2/x", Downloader(attempts=1), label="oci://registry.example.org/x"
     )
     with pytest.raises(RemoteError, match="http://") as caught:
         registry.put_blob(DIGEST, CONTENT)

@@ -34,7 +34,7 @@ def test_a_run_is_not_changed_and_two_runs_are_not_stopped_together(tmp_path):
 
 def test_by_default_everything_is_tested_in_every_engine():
     options = Options()
-    assert options.engines == ENGINES
+    assert options.engines == tuple(ENGINES)
     assert (options.profile, options.test, options.rebuild, options.retest) == ("speed", True, False, False)
 
 

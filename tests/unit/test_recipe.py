@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from emwheels.errors import RecipeError
 from emwheels.recipe.document import Problem
-from emwheels.recipe.load import RecipeProblems, load_recipe
+from emwheels.recipe.load import RecipeProblems, load_recipe, load_recipes
 from emwheels.recipe.model import Requirements
 
 SHA256 = "0123456789abcdef" * 4
@@ -577,3 +577,22 @@ def test_any_url_and_path(folder, url, path):
 def test_any_requirement(folder, texts):
     requirements = {"run": texts, "host": texts, "constraint": texts, "build-extras": texts}
     load_anything(folder, PLAIN.encode() + json.dumps({"requirements": requirements})[1:-1].encode())
+
+
+def test_patches_are_found_in_any_spelling_of_the_name(folder, patches):
+    (patches / "De_Mo").mkdir(parents=True)
+    (patches / "De_Mo" / "0001-x.patch").write_text(PATCH)
+    renamed = folder.rename(folder.with_name("de-mo"))
+    (renamed / "meta.yaml").write_text(PLAIN.replace("name: demo", "name: de-mo"))
+    assert [path.name for path in load_recipe(renamed, patches=patches).patches] == ["0001-x.patch"]
+
+
+def test_patches_that_no_recipe_has_are_told(folder, patches):
+    (folder / "meta.yaml").write_text(PLAIN)
+    (patches / "dem").mkdir(parents=True)
+    with pytest.raises(RecipeError, match="no recipe of that name; did you mean demo"):
+        load_recipes(folder.parent, patches=patches)
+    (patches / "dem").rename(patches / "demo")
+    (patches / "Demo").mkdir()
+    with pytest.raises(RecipeError, match="of the same recipe"):
+        load_recipes(folder.parent, patches=patches)

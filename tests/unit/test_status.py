@@ -15,7 +15,7 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import publish_to
 from emwheels.index.update import read_catalogue, write, yank
 from emwheels.outputs.latest import latest_key
-from emwheels.status import ShownBuild, publish_status, refresh_status, status_page, write_status
+from emwheels.status import StatusRow, publish_status, refresh_status, status_page, write_status
 from emwheels.status.model import EngineTests, dump_rows, load_rows
 from emwheels.status.picture import picture, size_text, time_text
 from emwheels.store import Store, sha256_of
@@ -81,7 +81,7 @@ def built(name="demo", **different):
         "tests": {"node": EngineTests(passed=3, failed=0)},
         "reports": {},
     }
-    return ShownBuild(**(values | different))
+    return StatusRow(**(values | different))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emwheels.audit.rules import RULES
-from emwheels.cli.tables import packages_page, reproduce_page, upstream_page, with_audit_rules, written_pages
+from emwheels.cli.tables import generated_pages, packages_page, reproduce_page, upstream_page, with_audit_rules
 from emwheels.recipe.load import load_recipes
 from emwheels.status.ledger import Ledger, LedgerWheel
 from emwheels.upstream import Group, SuiteResult
@@ -136,7 +136,7 @@ def test_the_rules_of_the_audit_stand_below_the_line_that_asks_for_them(tmp_path
     text = f"Text.\n\n<!-- audit rules: written -->\n{before}\n| other | table |\n"
     (tmp_path / "help.md").write_text(text)
     (tmp_path / "other.md").write_text("| rule |\n| --- |\n| `tag` |\n")
-    pages = written_pages(tmp_path, LEDGER, {})
+    pages = generated_pages(tmp_path, LEDGER, {})
     written = pages["help.md"]
     assert "other.md" not in pages
     assert written.startswith("Text.\n\n<!-- audit rules: written -->\n| rule |")

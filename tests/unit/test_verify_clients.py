@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import zipfile
 from dataclasses import replace
 
 import brotli
@@ -29,9 +30,9 @@ from emwheels.verify.clients import (
     try_uv,
     with_engines,
 )
-from emwheels.verify.files import record_of
 from emwheels.verify.model import Verification
 from emwheels.verify.probe import Probe
+from emwheels.wheel import record_sha256
 
 URL = "https://wheels.example.org/simple"
 
@@ -74,7 +75,7 @@ def found(report):
 
 
 def test_the_file_of_the_page_was_installed(report, want):
-    engines = Engines({"Beta_Two": ("2.0", record_of(want.copy))})
+    engines = Engines({"Beta_Two": ("2.0", record_sha256(want.copy))})
     try_micropip({URL: (report, [want])}, engines, ["micropip-chromium", "micropip-node", "pip"])
     assert report.projects == {"beta-two": {"micropip-node": "2.0", "micropip-chromium": "2.0"}}
     assert found(report) == []
@@ -100,6 +101,14 @@ def test_another_file_was_installed(report, want, installed, words):
 
 def test_a_file_that_could_not_be_fetched_is_known_by_its_version(report, want):
     try_micropip({URL: (report, [replace(want, copy=None)])}, Engines({"beta-two": ("2.0", "x")}), ["micropip-node"])
+    assert found(report) == []
+
+
+def test_a_wheel_without_record_is_what_it_is_installed_as(report, want):
+    with zipfile.ZipFile(want.copy, "w") as archive:
+        archive.writestr("beta.py", "")
+    nothing = hashlib.sha256(b"").hexdigest()
+    try_micropip({URL: (report, [want])}, Engines({"beta-two": ("2.0", nothing)}), ["micropip-node"])
     assert found(report) == []
 
 
@@ -175,7 +184,7 @@ def entry(want, **changes):
 
 
 def test_what_the_lock_has_is_loaded_from_it(judge, report, want):
-    engines = Engines({"beta-two": ("2.0", record_of(want.copy))})
+    engines = Engines({"beta-two": ("2.0", record_sha256(want.copy))})
     assert judge(entry(want), engines) == []
     assert report.projects == {"beta-two": {"loadpackage-node": "2.0"}}
     ((installs, _, lock_url),) = engines.calls

@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 import zipfile
+from importlib import metadata
 
 import pytest
 
-from emwheels.wheel import REPORT, SBOM, changed_members, content_of
+from emwheels.wheel import (
+    REPORT,
+    SBOM,
+    changed_members,
+    content_of,
+    metadata_member,
+    read_record,
+    record_digest,
+    record_sha256,
+)
 
 INFO = "demo-1.0.dist-info"
 
@@ -68,3 +79,66 @@ def test_members_that_another_wheel_lacks_or_has_with_other_bytes(wheel):
 def test_only_the_folder_of_metadata_is_left_aside(wheel):
     one = wheel("a.whl", **{f"{INFO}/METADATA": "Name: other\n", "pkg/x.dist-info/METADATA": "1"})
     assert changed_members(one, wheel("b.whl")) == ["pkg/x.dist-info/METADATA"]
+
+
+RECORD = f"{INFO}/RECORD"
+
+
+def rows(text):
+    return [(row.path, row.digest, row.size, row.fault) for row in read_record(RECORD, text.encode()).rows]
+
+
+def test_the_rows_of_a_record():
+    text = f'demo.py,sha256=abc,6\r\n\r\n"a, b.py",sha384=x,1\r\n{RECORD},,\r\n{RECORD}.jws,,\r\n{RECORD}.p7s,,\r\n'
+    assert rows(text) == [
+        ("demo.py", "sha256=abc", "6", None),
+        ("a, b.py", "sha384=x", "1", None),
+        *((f"{RECORD}{suffix}", "", "", None) for suffix in ("", ".jws", ".p7s")),
+    ]
+    assert read_record(RECORD, b"").rows == ()
+
+
+def test_what_is_wrong_with_a_row_of_a_record():
+    text = f"demo.py,sha256=abc,6\nshort.py\n{INFO}/METADATA,,5\nother.dist-info/RECORD,,\ndemo.py,,\nshort.py,x,1\n"
+    assert rows(text) == [
+        ("demo.py", "sha256=abc", "6", None),
+        ("short.py", "", "", "no hash"),
+        (f"{INFO}/METADATA", "", "5", "no hash"),
+        ("other.dist-info/RECORD", "", "", "no hash"),
+        ("demo.py", "", "", "twice"),
+        ("short.py", "x", "1", "twice"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "fault", "detail"),
+    [
+        (b"demo.py,,\n\xff,,\n", "not UTF-8", "invalid start byte"),
+        (b"a" * 200_000 + b",,\n", "malformed", "field larger than field limit"),
+    ],
+)
+def test_what_is_wrong_with_a_whole_record(data, fault, detail):
+    record = read_record(RECORD, data)
+    assert (record.rows, record.fault) == ((), fault)
+    assert detail in record.detail
+
+
+def test_a_digest_is_written_as_in_a_record():
+    assert record_digest(b"") == "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+
+
+@pytest.mark.parametrize("record", [b"demo.py,,\n", b"demo.py,,\r\n", b"demo.py,,\rx,,\n", "\u00fc.py,,\n".encode()])
+def test_a_record_is_known_again_once_it_is_installed(wheel, tmp_path, record):
+    with zipfile.ZipFile(wheel("a.whl", **{RECORD: record})) as archive:
+        archive.extractall(tmp_path / "site")
+    (installed,) = metadata.distributions(path=[str(tmp_path / "site")])
+    text = installed.read_text("RECORD")
+    assert record_sha256(tmp_path / "a.whl") == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_wheel_without_record_has_no_hash_of_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
+        archive.writestr(f"vendored/{INFO}/RECORD", "")
+        archive.writestr(f"{INFO}/METADATA", "Name: demo\n")
+    assert record_sha256(tmp_path / "a.whl") is None
+    assert metadata_member(tmp_path / "a.whl", "METADATA") == b"Name: demo\n"

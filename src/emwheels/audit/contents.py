@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import stat
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from emwheels.audit import wasm
 from emwheels.audit.model import Finding
 from emwheels.errors import AuditError
-from emwheels.wheel import REPORT
+from emwheels.wheel import REPORT, record_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,7 +136,7 @@ def _read_member(
     except _ZIP_ERRORS as error:
         contents.report("archive", name, f"it cannot be unpacked ({error}): build the wheel again")
         return
-    contents.digests[name] = (_record_digest(data), len(data))
+    contents.digests[name] = (record_digest(data), len(data))
     _check_paths(name, data, contents, needles)
     if native := _native_format(data):
         contents.report("tag", name, f"it is {native} of the build machine: build it with the cross compiler")
@@ -145,11 +144,6 @@ def _read_member(
         _read_library(name, data, contents)
     elif PurePosixPath(name).match("*.dist-info/*") and name.count("/") == 1:
         contents.metadata[name] = data
-
-
-def _record_digest(data: bytes) -> str:
-    """Return the hash as RECORD writes it (binary distribution format of PyPA's specifications, PEP 427)."""
-    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
 def _native_format(data: bytes) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,11 +15,13 @@ from packaging.utils import (
 )
 
 from emwheels.audit.contents import metadata_file
+from emwheels.wheel import read_record
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
     from emwheels.audit.contents import Contents
+    from emwheels.wheel import RecordRow
 
 
 def check_record(wheel: str, contents: Contents) -> None:
@@ -35,27 +35,29 @@ def check_record(wheel: str, contents: Contents) -> None:
     _check_identity(wheel, contents)
 
 
-def _check_entries(record: str, contents: Contents) -> None:
-    try:
-        rows = [row for row in csv.reader(io.StringIO(contents.metadata[record].decode(), newline="")) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        contents.report("record", record, f"it cannot be read ({error}): build the wheel again")
+_CHANGED = "its sha256 or size is not the one in RECORD: it was changed after the build"
+
+
+def _check_entries(path: str, contents: Contents) -> None:
+    record = read_record(path, contents.metadata[path])
+    if record.fault is not None:
+        contents.report("record", path, f"it cannot be read ({record.detail}): build the wheel again")
         return
-    unlisted = {*contents.digests} - {record, f"{record}.jws", f"{record}.p7s"}
-    listed: set[str] = set()
-    for row in rows:
-        path, digest, size = [*row, "", ""][:3]
-        if path in listed:
-            contents.report("record", path, "RECORD lists it twice: write RECORD anew with `wheel pack`")
-        elif path in unlisted and (digest, size) != (contents.digests[path][0], str(contents.digests[path][1])):
-            contents.report(
-                "record", path, "its sha256 or size is not the one in RECORD: it was changed after the build"
-            )
-        elif path not in contents.digests:
-            contents.report("record", path, "RECORD lists it and it is not there: write RECORD anew with `wheel pack`")
-        listed.add(path)
-    for path in sorted(unlisted - listed):
-        contents.report("record", path, "it is not listed in RECORD: write RECORD anew with `wheel pack`")
+    for row in record.rows:
+        if row.fault == "twice":
+            contents.report("record", row.path, "RECORD lists it twice: write RECORD anew with `wheel pack`")
+        elif row.path not in contents.digests:
+            message = "RECORD lists it and it is not there: write RECORD anew with `wheel pack`"
+            contents.report("record", row.path, message)
+        elif row.path not in record.unhashed and not _is_as_listed(row, contents):
+            contents.report("record", row.path, _CHANGED)
+    for member in sorted(contents.digests.keys() - record.unhashed - {row.path for row in record.rows}):
+        contents.report("record", member, "it is not listed in RECORD: write RECORD anew with `wheel pack`")
+
+
+def _is_as_listed(row: RecordRow, contents: Contents) -> bool:
+    digest, size = contents.digests[row.path]
+    return row.fault is None and (row.digest, row.size) == (digest, str(size))
 
 
 def _check_identity(wheel: str, contents: Contents) -> None:
@@ -73,8 +75,10 @@ def _check_identity(wheel: str, contents: Contents) -> None:
     if text is not None:
         raw = parse_email(text)[0]
         if not _is_same(raw.get("name", ""), raw.get("version", ""), name, version):
-            named = f"{raw.get('name')} {raw.get('version')}"
-            message = f"METADATA is that of {named}, the file name that of {name} {version}: see the project's metadata"
+            identity = f"{raw.get('name')} {raw.get('version')}"
+            message = (
+                f"METADATA is that of {identity}, the file name that of {name} {version}: see the project's metadata"
+            )
             contents.report("record", wheel, message)
 
 

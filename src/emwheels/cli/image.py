@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_environment
 from emwheels.errors import ImageError, UsageError
-from emwheels.image import debian
+from emwheels.image import debian, oci
 from emwheels.image.archives import load_images, save_images
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
         for record in load_images(project.cache, images, arguments.file):
             print(f"loaded {record.digest}")
         return 0
+    if arguments.action == "show" and arguments.file is not None:
+        raise UsageError(
+            f"image show takes no file: {arguments.file}", hint="emwheels image --help shows what there is"
+        )
+    if arguments.action == "save" and (foreign := [pins.part for pins in images if oci.configured_reference(pins)]):
+        raise UsageError(
+            f"the {foreign[0]} image is a published one, which is not kept here",
+            hint="copy it with podman save, or unset EMWHEELS_IMAGE and EMWHEELS_TEST_IMAGE",
+        )
     digests = {
         part: environment.image_digest if part == "build" else environment.test_image_digest
         for part in (pins.part for pins in images)
@@ -70,15 +79,15 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
         return 0
     if "build" in digests and arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
         return _propose_emsdk(arguments, environment)
-    shown = {pins.part: _shown(environment, pins, digests[pins.part]) for pins in images}
+    output = {pins.part: _description(environment, pins, digests[pins.part]) for pins in images}
     if arguments.json:
-        print(json.dumps(shown, indent=1))
+        print(json.dumps(output, indent=1))
     else:
-        print("\n".join(_lines(part, content) for part, content in shown.items()), end="")
+        print("\n".join(_lines(part, content) for part, content in output.items()), end="")
     return 0
 
 
-def _shown(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:
+def _description(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:
     """Return what is known of an image: of a published one, nothing but its digest."""
     content: dict[str, Any] = {"digest": digest}
     if pins.part == "build":

@@ -15,7 +15,7 @@ from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements,
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import Registries
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
-from emwheels.recipe.load import load_recipes, named
+from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     index, wheels = pip_configuration(), Registries(Downloader()).wheel_hashes
     lock_pure = partial(lock_pure_requirements, recipes=versions, pythons=pythons, index=index, wheels=wheels)
     for name in arguments.names:
-        recipe = named(name, recipes, project.recipes)
+        recipe = find_recipe(name, recipes, project.recipes)
         if recipe.source.url is None or recipe.build.type != "package":
             raise UsageError(f"{name} has no build requirements of its own: it is a {recipe.build.type}")
         with environment.board.phase(name, "lock"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.audit.rules import RULES
 from emwheels.cli.opening import open_environment
 from emwheels.errors import EmwheelsError
-from emwheels.harness.engines import ENGINES
+from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Run
 from emwheels.pipeline.run import make_run
@@ -74,7 +74,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     if not arguments.check:
         ledger = surveyed(make_run(open_environment(arguments, project, targets), (), options), ledger, inputs)
         write_ledger(ledger, docs / WHEELS)
-    pages = written_pages(docs, ledger, recipes)
+    pages = generated_pages(docs, ledger, recipes)
     if not arguments.check:
         for name, text in pages.items():
             (docs / name).write_text(text, encoding="utf-8")
@@ -117,7 +117,7 @@ def surveyed(run: Run, before: Ledger, inputs: dict[str, str]) -> Ledger:
     return Ledger(target=run.environment.target.name, profile=run.options.profile, date=date, wheels=wheels)
 
 
-def written_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:
+def generated_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:
     """Return the generated pages by name, and those of the others that have stamps as they should be."""
     results = [read_result(path) for path in sorted((docs / "upstream-tests").glob("*.json"))]
     suites = {result.package: result for result in results if result.package in recipes}
@@ -157,6 +157,7 @@ def with_audit_rules(text: str) -> str:
     return _AUDIT_RULES.sub(lambda mark: f"{mark[1]}{table}\n", text)
 
 
+_SUITES_IN = ENGINES[SUITE_ENGINE].title
 _GENERATED = "<!-- Written by `nox -s tables`; do not edit. -->"
 
 
@@ -172,7 +173,7 @@ def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping
             libraries.append((name, recipe.version, size, content, seconds, recipe.about.license or ""))
             continue
         engines = wheel.engines if wheel else {}
-        tests = [engines.get(engine, "not run") for engine in ENGINES] if recipe.tests else ["no tests"] * 3
+        tests = [engines.get(engine, "not run") for engine in ENGINES] if recipe.tests else ["no tests"] * len(ENGINES)
         suite = suites.get(name)
         share = f"{_share(suite)}{_mark(suite.wheels, suite.date, ledger)}" if suite else ""
         rows.append((name, recipe.version, size, content, seconds, *tests, share))
@@ -184,7 +185,7 @@ def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping
         f"Built for Pyodide {ledger.target} with the profile `{ledger.profile}`; as of {ledger.date}. *Content* is the",
         "start of the hash of what a wheel holds, without its build report, SBOM and RECORD. Every result belongs to a",
         "content, and one of another wheel is marked as stale. Build time is the wall time of the compile phase, on a",
-        "machine that had other work, with what its compiler cache had. The upstream suite runs in Node;",
+        f"machine that had other work, with what its compiler cache had. The upstream suite runs in {_SUITES_IN};",
         "[upstream-tests.md](upstream-tests.md) has the details.",
         "",
         *_table(
@@ -224,7 +225,7 @@ def upstream_page(suites: Iterable[SuiteResult], ledger: Ledger) -> str:
         "",
         _GENERATED,
         "",
-        "Each package's own tests, run inside Pyodide in Node on the wheel built here:",
+        f"Each package's own tests, run inside Pyodide in {_SUITES_IN} on the wheel built here:",
         "`nox -s upstream-tests -- NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
         "could not be collected; *skipped* are those that the suite itself leaves out here or expects to fail. *Of* is",
         "the content of the wheel: that of [packages.md](packages.md), or the row is stale.",

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_builds, open_environment
 from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
+from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.testing import contents
 from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
-from emwheels.recipe.load import load_recipes, named
+from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
     from emwheels.target import Targets
     from emwheels.upstream.suite import UpstreamSuite
 
-_EXAMPLES = """examples:
-  emwheels upstream-tests msgpack    run msgpack's suite in Node and write docs/upstream-tests/msgpack.json
+_ENGINE = ENGINES[SUITE_ENGINE].title
+_EXAMPLES = f"""examples:
+  emwheels upstream-tests msgpack    run msgpack's suite in {_ENGINE} and write docs/upstream-tests/msgpack.json
   emwheels upstream-tests            every recipe that has an upstream.yaml
   emwheels upstream-tests --due      only those whose noted result is of other wheels than the present ones
   emwheels upstream-tests --list     what is noted, with its date, and whether it is stale; runs nothing
@@ -71,7 +73,7 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     recipes = load_recipes(project.recipes, patches=project.patches)
-    chosen = [named(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
+    chosen = [find_recipe(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
     suites = {recipe.name: read_suite(recipe.folder) for recipe in chosen}
     if arguments.names and (missing := [name for name, suite in suites.items() if suite is None]):
         raise UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import open_environment
 from emwheels.errors import IndexingError
 from emwheels.progress import Board, print_table
-from emwheels.verify import CHECKS, CLIENTS, verify, with_engines, with_programs
+from emwheels.verify import all_checks, all_clients, engine_clients, verify, with_engines, with_programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("urls", nargs="+", metavar="URL", help="the folder with the list of projects, …/simple")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this project; may be repeated")
     parser.add_argument(
-        "--client", action="append", choices=[*CLIENTS, "none"], help="only this client; may be repeated (all)"
+        "--client", action="append", choices=[*all_clients(), "none"], help="only this client; may be repeated (all)"
     )
     parser.add_argument("--every-file", action="store_true", help="fetch every file, not only those that clients take")
     parser.add_argument("--seconds", type=float, default=30, metavar="S", help="limit for an answer (30)")
@@ -50,9 +50,9 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
     """Verify, print, and return the exit status."""
     board = Board()
     environment = open_environment(arguments, project, targets)
-    clients = [client for client in CLIENTS if client in (arguments.client or CLIENTS)]
+    clients = [client for client in all_clients() if client in (arguments.client or all_clients())]
     engines = None
-    if any(client.startswith("micropip") for client in clients):
+    if any(client in engine_clients() for client in clients):
         engines = with_engines(
             image=environment.test_image,
             runtime=environment.runtime,
@@ -89,7 +89,7 @@ def _show(reports: Sequence[Verification]) -> None:
             continue
         rows = []
         for finding in report.findings:
-            check = CHECKS[finding.check]
+            check = all_checks()[finding.check]
             rows.append(
                 (finding.severity, finding.check, finding.subject, f"{finding.message}: {check.means}", check.fix)
             )

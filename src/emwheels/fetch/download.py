@@ -88,8 +88,11 @@ class Downloader:
 
         def once() -> httpx.Response:
             with self._stream(url, headers or {}) as response:
-                facts = {"content-type": response.headers.get("content-type", "")}
-                return httpx.Response(200, headers=facts, content=_read(response, url), request=response.request)
+                content_type = response.headers.get("content-type", "")
+                content = _read(response, url)
+            return httpx.Response(
+                200, headers={"content-type": content_type}, content=content, request=response.request
+            )
 
         return self.retried(url, once)
 
@@ -109,9 +112,9 @@ class Downloader:
                 headers = {**(headers or {}), "Content-Length": str(content.stat().st_size)}
             response = stack.enter_context(self._stream(url, headers or {}, method=method, content=body))
             if response.request.method != method:
-                raise FetchError(f"{_shown(url)}: the server redirects a {method} to {_shown(str(response.url))}")
+                raise FetchError(f"{_public(url)}: the server redirects a {method} to {_public(str(response.url))}")
             if not response.is_success:
-                raise FetchError(f"{_shown(url)}: the server answered a {method} with {response.status_code}")
+                raise FetchError(f"{_public(url)}: the server answered a {method} with {response.status_code}")
             _read(response, url)
             return response
 
@@ -142,7 +145,7 @@ class Downloader:
                 for chunk in response.iter_raw():
                     done += len(chunk)
                     if max(done, total or 0) > self._limit_bytes:
-                        raise FetchError(f"{_shown(url)} is larger than {self._limit_bytes} bytes")
+                        raise FetchError(f"{_public(url)} is larger than {self._limit_bytes} bytes")
                     out.write(chunk)
                     progress(done, total)
 
@@ -155,7 +158,7 @@ class Downloader:
                 _check(response, url)
                 yield response
         except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
-            raise FetchError(f"{_shown(url)}: {error}") from error
+            raise FetchError(f"{_public(url)}: {error}") from error
         except httpx.TransportError as error:
             raise _TransientError(str(error) or type(error).__name__) from error
 
@@ -170,7 +173,7 @@ class Downloader:
             except _TransientError as error:
                 if attempt == self._attempts:
                     raise UnreachableError(
-                        f"{_shown(url)} could not be fetched in {attempt} attempts: {error}",
+                        f"{_public(url)} could not be fetched in {attempt} attempts: {error}",
                         hint="check the network, the proxy and the certificates (SSL_CERT_FILE) of this machine",
                     ) from error
                 # Jitter, so that the workers of one build do not all come back in the same moment.
@@ -208,7 +211,7 @@ def _read(response: httpx.Response, url: str) -> bytes:
     for chunk in response.iter_bytes():
         content += chunk
         if len(content) > _DOCUMENT_LIMIT:
-            raise FetchError(f"{_shown(url)} is larger than {_DOCUMENT_LIMIT} bytes")
+            raise FetchError(f"{_public(url)} is larger than {_DOCUMENT_LIMIT} bytes")
     return bytes(content)
 
 
@@ -227,14 +230,14 @@ def _refuse_downgrade(response: httpx.Response) -> None:
     if response.has_redirect_location and response.url.scheme == "https":
         target = response.url.join(response.headers["location"])
         if target.scheme != "https":
-            raise FetchError(f"{_shown(str(response.url))} redirects from https to {target.scheme}, which is refused")
+            raise FetchError(f"{_public(str(response.url))} redirects from https to {target.scheme}, which is refused")
 
 
 def _check(response: httpx.Response, url: str) -> None:
     status = response.status_code
     if status < 400 or status == _RANGE_NOT_SATISFIABLE:
         return
-    message = f"{_shown(url)}: the server answered {status} {response.reason_phrase}".rstrip()
+    message = f"{_public(url)}: the server answered {status} {response.reason_phrase}".rstrip()
     if status == 429 or status >= 500:
         raise ServerFaultError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
     raise _ERRORS.get(status, FetchError)(message)
@@ -249,7 +252,7 @@ def _retry_after(value: str) -> float:
     return 0.0
 
 
-def _shown(url: str) -> str:
+def _public(url: str) -> str:
     """Return the URL as it may be shown: without user and password."""
     try:
         parsed = httpx.URL(url)

@@ -101,8 +101,8 @@ class Fetcher:
                 f"{url_or_purl}: {sha256!r} is not a sha256", hint="it has 64 lower-case hexadecimal digits"
             )
         key = _key("file", url_or_purl, sha256)
-        if remembered := self._remembered(key):
-            return remembered
+        if fetched := self._already_fetched(key):
+            return fetched
         self._refuse_offline(url_or_purl)
         expected = {sha256} if sha256 else set()
         if url_or_purl.startswith("pkg:"):
@@ -136,8 +136,8 @@ class Fetcher:
     def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str]) -> Fetched:
         text = f"{pinned.name}=={pinned.version}"
         key = _key("wheel", text, sorted(pinned.hashes), python, list(platforms))
-        if remembered := self._remembered(key):
-            return remembered
+        if fetched := self._already_fetched(key):
+            return fetched
         self._refuse_offline(f"{text} ({lock})")
         wheels = self._registries.wheels(pinned.name, pinned.version, python, platforms)
         if not wheels:
@@ -151,7 +151,7 @@ class Fetcher:
             raise FetchError(f"{lock}: {text}: no pinned hash is that of {names}", hint="lock again: nox -s lock")
         return self._remember(key, self._first(allowed[:1], pinned.hashes))
 
-    def _remembered(self, key: str) -> Fetched | None:
+    def _already_fetched(self, key: str) -> Fetched | None:
         record = self._store.get_record("fetched", key)
         if record is None:
             return None
@@ -262,11 +262,11 @@ def _read_lock(lock: Path, python: str) -> list[_Pinned]:
     environment = _environment(python)
     pinned = []
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
-        written = re.sub(r"(^|\s)#.*", "", line).strip()
-        if written:
-            requirement = _parse_line(lock, written)
+        entry = re.sub(r"(^|\s)#.*", "", line).strip()
+        if entry:
+            requirement = _parse_line(lock, entry)
             if requirement.marker is None or requirement.marker.evaluate(environment):
-                pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(written))))
+                pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(entry))))
     return pinned
 
 

@@ -17,6 +17,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 
 from emwheels.errors import HarnessError
 from emwheels.image.places import CHROMIUM, HARNESS, PLAYWRIGHT, RUNTIME, STAGE, TESTS
+from emwheels.wheel import record_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +56,7 @@ def stage(
         **job(engines, served, limits),
         "requirements": [*requirements, *suite.requirements],
         "names": required,
-        "records": {name: record_sha256(wheel) for name, wheel in under_test.items()},
+        "records": {name: _record_of(wheel) for name, wheel in under_test.items()},
         "files": list_files(tests),
         "root": suite.root,
         "paths": list(suite.paths),
@@ -117,16 +118,15 @@ def required_names(requirements: Sequence[str], wheels: Mapping[NormalizedName, 
     return names
 
 
-def record_sha256(wheel: Path) -> str:
+def _record_of(wheel: Path) -> str:
     """Return the sha256 of a wheel's RECORD, by which an installed distribution is known again."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            record = next(
-                name for name in archive.namelist() if name.endswith(".dist-info/RECORD") and name.count("/") == 1
-            )
-            return hashlib.sha256(archive.read(record)).hexdigest()
-    except (OSError, zipfile.BadZipFile, StopIteration) as error:
-        raise HarnessError(f"{wheel}: not a wheel that can be read ({str(error) or 'it has no RECORD'})") from error
+        sha256 = record_sha256(wheel)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise HarnessError(f"{wheel}: not a wheel that can be read ({error})") from error
+    if sha256 is None:
+        raise HarnessError(f"{wheel}: not a wheel that can be read (it has no RECORD)")
+    return sha256
 
 
 def write_index(folder: Path, wheels: Mapping[NormalizedName, Path]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from emwheels.atomic import replacing
 from emwheels.errors import ImageError
 from emwheels.image.debian import MARK, RECORD, image_folder, image_key, read_record
 from emwheels.image.removal import remove_tree
@@ -30,13 +31,13 @@ def save_images(cache: Path, images: Sequence[ImagePins], destination: Path) -> 
     for pins, folder in zip(images, folders, strict=True):
         if read_record(folder) is None:
             raise ImageError(f"there is no finished {pins.part} image to save", hint="make it first: emwheels image")
-    part = destination.with_name(f".{destination.name}.part")
-    command = ["tar", "--create", "--gzip", "--numeric-owner", "--file", str(part)]
+    if not destination.name or (destination.exists() and not destination.is_file()):
+        raise ImageError(f"{str(destination)!r} is no file to write to", hint="give the name of a new file")
+    command = ["tar", "--create", "--gzip", "--numeric-owner", "--force-local", "--file", "-"]
     command += ["--directory", str(folders[0].parent), *(folder.name for folder in folders)]
-    if subprocess.run(command, check=False).returncode:
-        part.unlink(missing_ok=True)
-        raise ImageError(f"the images could not be written to {destination}", hint="is there room for about 1 GB?")
-    part.replace(destination)
+    with replacing(destination) as stream:
+        if subprocess.run(command, check=False, stdout=stream).returncode:
+            raise ImageError(f"the images could not be written to {destination}", hint="is there room for about 1 GB?")
 
 
 def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list[ImageRecord]:
@@ -50,14 +51,16 @@ def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list
     making = parent / "loading"
     with FileLock(f"{making}.lock"):
         remove_tree(making)
-        if not tarfile.is_tarfile(archive):
+        if not archive.is_file() or not _is_archive(archive):
             raise ImageError(f"{archive} is not an archive", hint="it has to come from: emwheels image save FILE")
         making.mkdir()
         try:
-            command = ["tar", "--extract", "--gzip", "--numeric-owner", "--file", str(archive)]
+            command = ["tar", "--extract", "--gzip", "--numeric-owner", "--force-local", "--file", str(archive)]
             done = subprocess.run([*command, "--directory", str(making)], check=False, capture_output=True)
             records = {folder: _record_of(folder) for folder in sorted(making.iterdir())}
             keys = {name: image_key(pins) for name, pins in folders.items()}
+            if b"No space left" in done.stderr:
+                raise ImageError("there is no room for the images", hint="they take about 2.5 GB; free some space")
             if done.returncode or not records or None in records.values():
                 raise _unusable(archive, "is damaged")
             taken = {folder: record for folder, record in records.items() if record is not None}
@@ -66,11 +69,19 @@ def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list
             for folder in taken:
                 place = parent / folder.name
                 with FileLock(f"{place}.lock"):
-                    remove_tree(place)
-                    folder.replace(place)
+                    if read_record(place) is None:  # one that is whole may be in use
+                        remove_tree(place)
+                        folder.replace(place)
         finally:
             remove_tree(making)
         return list(taken.values())
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (EOFError, OSError):
+        return False
 
 
 def _record_of(folder: Path) -> ImageRecord | None:

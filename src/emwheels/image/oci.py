@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emwheels.target import ImagePins
 
 _VARIABLES = {"build": "EMWHEELS_IMAGE", "test": "EMWHEELS_TEST_IMAGE"}
-_REFERENCE = re.compile(r"[\w.:/-]+@(?P<digest>sha256:[0-9a-f]{64})")
+_REFERENCE = re.compile(r"\w[\w.:/-]*@(?P<digest>sha256:[0-9a-f]{64})")
 
 
 def configured_reference(pins: ImagePins) -> str:
@@ -67,8 +67,11 @@ class OciImage(Image):
         return podman_command([self.reference], call, engine=self.engine)
 
     @classmethod
-    def open(cls, reference: str, *, environment: tuple[tuple[str, str], ...]) -> OciImage:
-        """Pull the image if the engine does not have it. Raises `ImageError` with what the engine said."""
+    def open(cls, reference: str, *, environment: tuple[tuple[str, str], ...], offline: bool = False) -> OciImage:
+        """Pull the image if the engine does not have it. Raises `ImageError` with what the engine said.
+
+        ``offline``, one that is not there is an error.
+        """
         digest = digest_of(reference)
         engine = next((name for name in ("podman", "docker") if shutil.which(name)), None)
         if engine is None:
@@ -77,12 +80,17 @@ class OciImage(Image):
                 hint="apt-get install podman, or set EMWHEELS_IMAGE=embedded to use the image made on this machine",
             )
         if _engine(engine, "image", "inspect", reference).returncode:
+            if offline:
+                raise ImageError(f"offline: {engine} does not have {reference}", hint=f"{engine} pull {reference}")
             pull = ["pull", reference]
             if engine == "podman" and re.match(r"(localhost|127\.0\.0\.1)[:/]", reference):
                 pull.insert(1, "--tls-verify=false")  # a registry on loopback has no certificate
             done = _engine(engine, *pull)
             if done.returncode:
-                raise ImageError(f"{engine} could not pull {reference}:\n{done.stderr.strip()[-2000:]}")
+                raise ImageError(
+                    f"{engine} could not pull {reference}:\n{done.stderr.strip()[-2000:]}",
+                    hint=f"see that {engine} works by itself, and that this machine may read the registry",
+                )
         return cls(reference=reference, engine=engine, environment=environment, digest=digest)
 
 

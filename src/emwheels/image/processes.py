@@ -36,7 +36,7 @@ class Completed:
     """Largest resident set of any one process below the command, in KiB (getrusage, RUSAGE_CHILDREN)."""
 
 
-def _named(command: Sequence[str]) -> tuple[list[str], str]:
+def _with_container_name(command: Sequence[str]) -> tuple[list[str], str]:
     """Return an engine's ``run`` with a name of its own for the container, and that name."""
     name = f"emwheels-{uuid.uuid4().hex}"
     at = command.index("run") + 1
@@ -53,7 +53,7 @@ def ended_with_client(command: Sequence[str]) -> Iterator[list[str]]:
 
     The container's processes are not children of the engine's client: killing that leaves them running.
     """
-    named, name = _named(command)
+    named, name = _with_container_name(command)
     try:
         yield named
     finally:
@@ -85,7 +85,7 @@ class ContainerProcess(WatchedProcess):
     """An engine's ``run``; killing it ends the container too."""
 
     def __init__(self, command: Sequence[str], **options: Any) -> None:
-        named, self._container = _named(command)
+        named, self._container = _with_container_name(command)
         self._engine = command[0]
         super().__init__(named, **options)
 

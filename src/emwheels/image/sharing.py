@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+from contextlib import suppress
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -33,16 +34,25 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
                 continue
             for other in others:
                 place = os.path.join(other, inside, name)  # noqa: PTH118
-                if _same(status, place) and filecmp.cmp(path, place, shallow=False):
+                if _same(status, place) and _equal(path, place):
                     try:
                         os.link(place, path + _COPY)
+                        os.replace(path + _COPY, path)  # noqa: PTH105
                     except OSError:
+                        with suppress(OSError):
+                            os.unlink(path + _COPY)  # noqa: PTH108
                         return saved
-                    os.replace(path + _COPY, path)  # noqa: PTH105
                     saved += status.st_size
                     break
     filecmp.clear_cache()
     return saved
+
+
+def _equal(path: str, place: str) -> bool:
+    try:
+        return filecmp.cmp(path, place, shallow=False)
+    except OSError:  # the other image is being removed
+        return False
 
 
 def _same(status: os.stat_result, place: str) -> bool:
@@ -50,5 +60,5 @@ def _same(status: os.stat_result, place: str) -> bool:
         other = os.lstat(place)
     except OSError:
         return False
-    facts = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
-    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in facts)
+    attributes = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
+    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in attributes)

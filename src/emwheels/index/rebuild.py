@@ -51,7 +51,7 @@ def rebuild(
         problems += [wheel for wheel in wheels if isinstance(wheel, EmwheelsError)]
         good = [wheel for wheel in wheels if isinstance(wheel, Wheel)]
         for wheel in good:
-            files[project_of(wheel.file)].append(_remembering(wheel.file, before))
+            files[project_of(wheel.file)].append(_with_history(wheel.file, before))
         place.send({f"wheels/{wheel.file.filename}.metadata": wheel.metadata for wheel in good})
         say(f"{done} of {len(paths)} wheels read")
     if problems:
@@ -74,7 +74,7 @@ def read_or_rebuild(place: Folder) -> Catalogue:
     return read_catalogue(place)
 
 
-def _remembering(file: File, before: Catalogue) -> File:
+def _with_history(file: File, before: Catalogue) -> File:
     """Return the record of a file with what was known of it, if it is still the same."""
     project = before.projects.get(project_of(file))
     known = project.file(file.filename) if project else None

@@ -79,7 +79,7 @@ def check_record(key: str, record: Mapping[str, Any]) -> None:
         if hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest() != key:
             raise DamagedError("its record is of another build: its inputs do not hash to the key")
         name = canonicalize_name(inputs["recipe"]["package"]["name"])
-        if output.name != name or output.key != key or not _named_right(output.kind, output.filename, name):
+        if output.name != name or output.key != key or not _is_right_name(output.kind, output.filename, name):
             raise DamagedError(f"its record names {output.filename!r} of {output.name!r} as output")
         numbers = isinstance(output.size, int) and isinstance(output.seconds, int | float)
         if not numbers or not _SHA256.fullmatch(output.sha256) or not _SHA256.fullmatch(record["log"]):
@@ -88,7 +88,7 @@ def check_record(key: str, record: Mapping[str, Any]) -> None:
         raise DamagedError(f"its record lacks something or is malformed: {error}") from error
 
 
-def _named_right(kind: str, filename: str, name: str) -> bool:
+def _is_right_name(kind: str, filename: str, name: str) -> bool:
     if kind == "libraries":
         return _ARCHIVE.fullmatch(filename) is not None
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from emwheels import index
 from emwheels.atomic import write_atomically
-from emwheels.errors import EmwheelsError
+from emwheels.errors import EmwheelsError, ImageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
 from emwheels.image.toolchain import Toolchain, make_toolchain
@@ -112,6 +112,11 @@ class Environment:
         if reference := oci.configured_reference(pins):
             return oci.digest_of(reference)
         record = debian.read_record(debian.image_folder(self.project.cache, pins))
+        if record is None and self.offline:
+            raise ImageError(
+                f"offline: there is no {pins.part} image on this machine",
+                hint="take one with emwheels image load FILE, or make it: emwheels image",
+            )
         if record is None:
             with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
                 record = debian.make_image(
@@ -125,7 +130,7 @@ class Environment:
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
         if reference := oci.configured_reference(pins):
-            return oci.OciImage.open(reference, environment=debian.environment(pins))
+            return oci.OciImage.open(reference, environment=debian.environment(pins), offline=self.offline)
         method = os.environ.get("EMWHEELS_ENTER") or None
         loaded = debian.load_image(self.project.cache, pins, method=method)
         if loaded is None:  # removed since the digest was read
@@ -184,7 +189,7 @@ class Environment:
         """What the target's own lock says, for the one that the index has."""
         return index.read_release(self.target, self.runtime)
 
-    def named(self, output: Output) -> Path:
+    def named_wheel(self, output: Output) -> Path:
         """Return a wheel of the store under its own name."""
         return named_wheel(output, self.store, self.project.cache / "named")
 

@@ -44,7 +44,7 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
         source=source,
         requirements=requirements,
         libraries=[environment.store.get(output.kind, output.sha256) for output in libraries.values()],
-        cross_packages=[CrossPackage(recipe=host, wheel=environment.named(outputs[host.name])) for host in cross],
+        cross_packages=[CrossPackage(recipe=host, wheel=environment.named_wheel(outputs[host.name])) for host in cross],
         compiler_cache=cache if run.options.ccache else None,
         jobserver=run.jobserver,
         limits=limits_of(run, recipe),

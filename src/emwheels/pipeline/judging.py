@@ -36,7 +36,7 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         wheel,
         target=environment.target,
         runtime=Runtime.read(environment.runtime),
-        dependencies=[environment.named(output) for output in matching(recipe.requirements.run, outputs)],
+        dependencies=[environment.named_wheel(output) for output in matching(recipe.requirements.run, outputs)],
         build_paths=(*BUILD_PATHS, *_kernel()),
         accepted_size=_accepted_size(run, recipe.name),
         accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from emwheels.harness.engines import ENGINES
-from emwheels.recipe.load import named
+from emwheels.recipe.load import find_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Options:
     """What a run is to do."""
 
     profile: str = "speed"
-    engines: tuple[str, ...] = ENGINES
+    engines: tuple[str, ...] = field(default_factory=lambda: tuple(ENGINES))
     test: bool = True
     rebuild: bool = False
     retest: bool = False
@@ -62,7 +62,7 @@ class Run:
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe called ``name``, in any spelling of PEP 503. Raises `UsageError`."""
-        return named(name, self.recipes, self.environment.project.recipes)
+        return find_recipe(name, self.recipes, self.environment.project.recipes)
 
 
 class Stage(StrEnum):

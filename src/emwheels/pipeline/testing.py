@@ -150,7 +150,7 @@ def run_in_engines(
         runtime=environment.runtime,
         playwright_core=environment.playwright_core,
         harness_wheels=list(served.values()),
-        wheels=[environment.named(wheel) for wheel in _run_wheels(closure, outputs)],
+        wheels=[environment.named_wheel(wheel) for wheel in _run_wheels(closure, outputs)],
         requirements=[f"{recipe.name}=={recipe.version}"],
         tests=tests,
         engines=engines,

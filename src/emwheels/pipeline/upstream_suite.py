@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from emwheels.harness.engines import SUITE_ENGINE
 from emwheels.pipeline.suite_files import staged
 from emwheels.pipeline.testing import run_in_engines
 from emwheels.upstream.result import SuiteResult, judge
@@ -36,7 +37,7 @@ def run_suite(
     *,
     reports: Path,
     also: Sequence[str] = (),
-    engine: str = "node",
+    engine: str = SUITE_ENGINE,
     wheels: Mapping[str, str],
 ) -> SuiteResult:
     """Run ``suite`` on the outputs of ``recipe``, of the recipes ``also`` that its tests import, and what these need.

@@ -1,4 +1,7 @@
-"""What a recipe accepts of the audit: ``extra.emwheels.accepted`` of meta.yaml, which pyodide-build does not read."""
+"""Reads ``extra.emwheels.accepted`` of meta.yaml: which findings of the audit a recipe accepts, each with its reason.
+
+The key is emwheels' own: pyodide-build takes no notice of it. The audit gets what is accepted from its caller.
+"""
 
 from __future__ import annotations
 

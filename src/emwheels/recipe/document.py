@@ -48,7 +48,7 @@ def did_you_mean(word: str, right: Sequence[str]) -> str:
     return f"; did you mean {folded[near[0]]}?" if near else ""
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Return ``text`` fit for one line of a terminal."""
     cut = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
     return visible(cut, lines=False)
@@ -155,13 +155,13 @@ def _compose(text: str) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        reason = shown(error.problem or error.context or "cannot be parsed")
+        reason = printable(error.problem or error.context or "cannot be parsed")
         raise UnreadableError(f"malformed YAML at column {column}: {reason}", line=line) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise UnreadableError(f"malformed YAML: {error.reason}", line=line) from None
     except (ValueError, OverflowError) as error:  # PyYAML lets through those of chr() and int() on escapes, directives
-        raise UnreadableError(f"malformed YAML: {shown(str(error))}") from None
+        raise UnreadableError(f"malformed YAML: {printable(str(error))}") from None
 
 
 class _PlainData:
@@ -187,7 +187,7 @@ class _PlainData:
                 return node.value
             case yaml.ScalarNode(tag=tag) if tag.removeprefix(_TAG) in _SCALARS:
                 return self._scalar(node, key, line)
-        self._findings.report(key, f"the YAML tag {shown(node.tag)} is not allowed", line=line)
+        self._findings.report(key, f"the YAML tag {printable(node.tag)} is not allowed", line=line)
         return _REFUSED
 
     def _scalar(self, node: yaml.ScalarNode, key: str, line: int) -> Any:
@@ -195,7 +195,7 @@ class _PlainData:
         pattern, _, read = _SCALARS[kind]
         if re.fullmatch(pattern, node.value):
             return read(node.value)
-        self._findings.report(key, f"{shown(node.value)} is not of the YAML type {kind}", line=line)
+        self._findings.report(key, f"{printable(node.value)} is not of the YAML type {kind}", line=line)
         return _REFUSED
 
     def _item(self, node: yaml.Node, key: str, depth: int) -> Any:
@@ -211,7 +211,7 @@ class _PlainData:
             if not isinstance(name, str):
                 self._findings.report(parent, "a key must be text", line=line)
                 continue
-            key = f"{parent}.{shown(name)}" if parent else shown(name)
+            key = f"{parent}.{printable(name)}" if parent else printable(name)
             if name in lines:
                 message = f"duplicate key on line {line}; the first is on line {lines[name]}"
                 self._findings.report(key, message, line=line)
@@ -355,6 +355,6 @@ class Section:
         """Report every key that was given and never asked for."""
         unknown = [key for key in self.given if key not in self._asked]
         for key in unknown[:_SHOWN_UNKNOWN_KEYS]:
-            self.report(shown(key), f"unknown key{did_you_mean(key, self._asked)}")
+            self.report(printable(key), f"unknown key{did_you_mean(key, self._asked)}")
         if len(unknown) > _SHOWN_UNKNOWN_KEYS:
             self._findings.report(self.name, f"{len(unknown) - _SHOWN_UNKNOWN_KEYS} more unknown keys")

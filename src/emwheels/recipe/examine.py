@@ -22,8 +22,8 @@ from emwheels.recipe.document import (
     as_text,
     as_text_or_texts,
     did_you_mean,
+    printable,
     read_document,
-    shown,
 )
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 
@@ -71,10 +71,10 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
     extra = sections.pop("extra")
     extra.texts("recipe-maintainers")
     for name in document.keys() - sections.keys() - {"extra"}:
-        findings.report(shown(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
+        findings.report(printable(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
         section.report_unknown()
-    all_patches = _patches(patches / folder.name, findings) + _source_patches(source, folder, findings)
+    all_patches = _patches(_patches_folder(patches, folder), findings) + _source_patches(source, folder, findings)
     tests = tuple(sorted(folder.glob("test_*.py")))
     locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
     for file in (*tests, *locks):
@@ -116,11 +116,11 @@ def _package(section: Section, folder: Path) -> Package:
     )
     if "name" in section.changed:
         if parsed is None:
-            section.report("name", f"{shown(name)} is not a package name (letters, digits, '-', '_' and '.')")
+            section.report("name", f"{printable(name)} is not a package name (letters, digits, '-', '_' and '.')")
         elif name != folder.name:
-            section.report("name", f"is {shown(name)}, but the folder is {folder.name}; they must be the same")
+            section.report("name", f"is {printable(name)}, but the folder is {folder.name}; they must be the same")
     if package.version and not _parses(Version, package.version):
-        section.report("version", f"{shown(package.version)} is not a version (PEP 440)")
+        section.report("version", f"{printable(package.version)} is not a version (PEP 440)")
     return package
 
 
@@ -181,9 +181,9 @@ def _url_fault(url: str) -> str:
     except ValueError:
         host = None
     if not host or parts.scheme not in {"http", "https"} or not url.isprintable() or " " in url:
-        return f"{shown(url)} is neither an http(s) address nor a package URL such as pkg:pypi/NAME@VERSION"
+        return f"{printable(url)} is neither an http(s) address nor a package URL such as pkg:pypi/NAME@VERSION"
     if not unquote(parts.path).isprintable():
-        return f"{shown(url)} has a control character in its path"
+        return f"{printable(url)} has a control character in its path"
     if parts.username is not None or parts.password is not None:
         return "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc"
     return ""
@@ -193,17 +193,17 @@ def _purl_fault(url: str) -> str:
     try:
         purl = PackageURL.from_string(url)
     except ValueError as error:
-        return f"{shown(url)} is not a package URL: {shown(str(error))}"
+        return f"{printable(url)} is not a package URL: {printable(str(error))}"
     if purl.type not in PURL_FORMS:
-        return f"packages of the type {shown(purl.type)} cannot be fetched; the types are {', '.join(PURL_FORMS)}"
+        return f"packages of the type {printable(purl.type)} cannot be fetched; the types are {', '.join(PURL_FORMS)}"
     if not purl.version:
-        return f"{shown(url)} has no version; add @VERSION"
+        return f"{printable(url)} has no version; add @VERSION"
     if purl.type == "pypi" and not _parses(Version, purl.version):
-        return f"{shown(purl.version)} is not a version (PEP 440)"
+        return f"{printable(purl.version)} is not a version (PEP 440)"
     if not _PURL_NAME.fullmatch(purl.name) or not _PURL_VERSION.fullmatch(purl.version):
-        return f"{shown(url)} has a character in its name or version that no package has"
+        return f"{printable(url)} has a character in its name or version that no package has"
     if not _PURL_NAMESPACES[purl.type].fullmatch(purl.namespace or ""):
-        return f"{shown(url)} must read {PURL_FORMS[purl.type]}"
+        return f"{printable(url)} must read {PURL_FORMS[purl.type]}"
     return ""
 
 
@@ -214,7 +214,7 @@ def _escapes(path: str) -> bool:
 
 
 def _escape_message(path: str) -> str:
-    return f"{shown(path)} leads out of its folder; give a relative path without '..'"
+    return f"{printable(path)} leads out of its folder; give a relative path without '..'"
 
 
 def _resolved_inside(path: str, folder: Path) -> Path | None:
@@ -246,7 +246,7 @@ def _check_inside(section: Section, key: str, path: str, folder: Path) -> None:
     if _escapes(path):
         section.report(key, _escape_message(path))
     elif _resolved_inside(path, folder) is None:
-        section.report(key, f"there is no {shown(path)} in the recipe's folder")
+        section.report(key, f"there is no {printable(path)} in the recipe's folder")
 
 
 def _build(section: Section) -> Build:
@@ -296,7 +296,7 @@ def _requirements(section: Section) -> Requirements:
     for key, texts in (("build-extras", requirements.build_extras), ("constraint", requirements.constraint)):
         for i, text in enumerate(texts):
             if not _parses(Requirement, text):
-                section.report(f"{key}[{i}]", f"{shown(text)} is not a requirement (PEP 508)")
+                section.report(f"{key}[{i}]", f"{printable(text)} is not a requirement (PEP 508)")
     return requirements
 
 
@@ -306,7 +306,7 @@ def _names(section: Section, key: str) -> tuple[NormalizedName, ...]:
         if name := _bare_name(text):
             names.append(name)
         else:
-            section.report(f"{key}[{i}]", f"{shown(text)} is not a package name; nothing but the name goes here")
+            section.report(f"{key}[{i}]", f"{printable(text)} is not a package name; nothing but the name goes here")
     return tuple(names)
 
 
@@ -339,6 +339,17 @@ def _check_kind_of_source(
 # Patches
 
 
+def _patches_folder(patches: Path, folder: Path) -> Path:
+    """Return the folder of a recipe's patches, in whatever spelling of the name (PEP 503)."""
+    exact = patches / folder.name
+    if exact.is_dir() or not patches.is_dir():
+        return exact
+    same = (
+        each for each in sorted(patches.iterdir()) if canonicalize_name(each.name) == canonicalize_name(folder.name)
+    )
+    return next(same, exact)
+
+
 def _patches(folder: Path, findings: Findings) -> tuple[Path, ...]:
     patches = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
     for file in patches:
@@ -358,7 +369,7 @@ def _source_patches(source: Source, folder: Path, findings: Findings) -> tuple[P
         if _escapes(path):
             findings.report(key, _escape_message(path))
         elif resolved is None or not resolved.is_file():
-            findings.report(key, f"there is no {shown(path)} in the recipe's folder")
+            findings.report(key, f"there is no {printable(path)} in the recipe's folder")
         else:
             if _check_file(folder / path, folder, findings):
                 _check_patch_header(folder / path, findings)

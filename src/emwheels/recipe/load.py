@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import RecipeError, UsageError
-from emwheels.recipe.document import Findings, Problem, did_you_mean, shown
+from emwheels.recipe.document import Findings, Problem, did_you_mean, printable
 from emwheels.recipe.examine import examine
 from emwheels.recipe.graph import all_requirements, matching, required_recipes
 
@@ -47,7 +47,7 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
     Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
     """
     folders = recipe_folders(recipes)
-    waiting = list(folders.values()) if names is None else [named(name, folders, recipes) for name in names]
+    waiting = list(folders.values()) if names is None else [find_recipe(name, folders, recipes) for name in names]
     seen: set[Path] = set()
     loaded: dict[str, Recipe] = {}
     problems: list[Problem] = []
@@ -62,11 +62,29 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
             _check_host_recipes(recipe, folders, findings)
             waiting.extend(matching(all_requirements(recipe.requirements), folders))
         problems += findings.problems
+    if names is None:
+        _check_patch_folders(patches, folders)
     if problems:
         raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
     if names is None:
         loaded = {name: loaded[name] for name in _enabled(loaded)}
     return dict(sorted(loaded.items()))
+
+
+def _check_patch_folders(patches: Path, folders: Mapping[str, Path]) -> None:
+    """Raise `RecipeError` for patches that no recipe would get, or that a recipe has in two folders."""
+    seen: dict[str, Path] = {}
+    for folder in sorted(patches.iterdir()) if patches.is_dir() else ():
+        name = canonicalize_name(folder.name)
+        if not folder.is_dir() or folder.name.startswith((".", "__")):
+            continue
+        if name not in folders:
+            raise RecipeError(
+                f"{folder}: there is no recipe of that name{did_you_mean(name, [*folders])}",
+                hint="name the folder like the recipe whose patches it holds, or remove it",
+            )
+        if (other := seen.setdefault(name, folder)) is not folder:
+            raise RecipeError(f"{other} and {folder} are of the same recipe", hint="put all patches into one of them")
 
 
 def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
@@ -100,12 +118,12 @@ def recipe_folders(recipes: Path) -> dict[str, Path]:
     return folders
 
 
-def named(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
+def find_recipe(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
     """Return what ``known`` has for the recipe in ``recipes`` that a user calls ``name``. Raises `UsageError`."""
     recipe = known.get(canonicalize_name(name))
     if recipe is None:
         raise UsageError(
-            f"there is no recipe {shown(name)}{did_you_mean(name, [*known])}",
+            f"there is no recipe {printable(name)}{did_you_mean(name, [*known])}",
             hint=f"{recipes} has one folder per recipe",
         )
     return recipe
@@ -115,4 +133,4 @@ def _check_host_recipes(recipe: Recipe, folders: Mapping[str, Path], findings: F
     for i, name in enumerate(recipe.requirements.host):
         if name not in folders:
             near = did_you_mean(name, [*folders])
-            findings.report(f"requirements.host[{i}]", f"there is no recipe {shown(name)}{near}")
+            findings.report(f"requirements.host[{i}]", f"there is no recipe {printable(name)}{near}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from emwheels.status.model import PAGE, ShownBuild, summary
+from emwheels.status.model import PAGE, StatusRow, summary
 from emwheels.status.page import status_page
 from emwheels.status.update import publish_status, refresh_status, write_status
 
-__all__ = ["PAGE", "ShownBuild", "publish_status", "refresh_status", "status_page", "summary", "write_status"]
+__all__ = ["PAGE", "StatusRow", "publish_status", "refresh_status", "status_page", "summary", "write_status"]

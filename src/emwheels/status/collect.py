@@ -18,7 +18,7 @@ from emwheels.harness.engines import ENGINES
 from emwheels.harness.report import CONTENT
 from emwheels.index.model import project_of
 from emwheels.outputs.latest import latest_build
-from emwheels.status.model import EngineTests, ShownBuild
+from emwheels.status.model import EngineTests, StatusRow
 from emwheels.store import StoreError
 from emwheels.wheel import SBOM, content_of
 
@@ -43,7 +43,7 @@ def known_builds(
     *,
     profile: str,
     tested: Mapping[str, Mapping[str, str]] | None = None,
-) -> dict[str, ShownBuild]:
+) -> dict[str, StatusRow]:
     """Return, by sha256, what is known of the wheels in ``dist`` that were built last.
 
     ``tested`` limits that to its projects; for each it has what a run made of the tests in each engine, as in
@@ -70,7 +70,7 @@ def known_builds(
     return builds
 
 
-def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[str, Any]) -> ShownBuild:
+def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[str, Any]) -> StatusRow:
     name = project_of(file)
     folder = dist / "reports" / name
     logs = {engine: _link(dist, folder / target / f"{engine}.log") for engine in ENGINES}
@@ -82,7 +82,7 @@ def _built(dist: Path, file: File, target: str, store: Store, record: Mapping[st
     digest = hashlib.sha256()
     for link in (log, audit, sbom, *reports.values()):
         digest.update((dist / link).read_bytes() if link else b"-")
-    return ShownBuild(
+    return StatusRow(
         name=name,
         version=parse_wheel_filename(file.filename)[1],
         target=target,

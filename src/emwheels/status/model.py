@@ -36,7 +36,7 @@ class EngineTests:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownBuild:
+class StatusRow:
     """A published wheel. Links are relative to the folder that is published; empty if there is nothing to link to."""
 
     name: str
@@ -69,7 +69,7 @@ class ShownBuild:
         return tuple(link for link in (self.log, self.audit, self.sbom, *self.reports.values()) if link)
 
 
-def rows_of(catalogue: Catalogue, known: Mapping[str, ShownBuild], targets: Sequence[Target]) -> list[ShownBuild]:
+def rows_of(catalogue: Catalogue, known: Mapping[str, StatusRow], targets: Sequence[Target]) -> list[StatusRow]:
     """Return what there is to say of every wheel of an index, by name, newest version and target first.
 
     ``known`` has, by sha256, what is known of how wheels were built and tested. Of two versions that link to one
@@ -82,22 +82,22 @@ def rows_of(catalogue: Catalogue, known: Mapping[str, ShownBuild], targets: Sequ
         for file in project.files
     ]
     taken: set[str] = set()
-    shown = []
+    listed = []
     for row in sorted(rows, key=lambda row: row.changed, reverse=True):
-        shown.append(row if taken.isdisjoint(row.links) else replace(row, log="", audit="", sbom="", reports={}))
+        listed.append(row if taken.isdisjoint(row.links) else replace(row, log="", audit="", sbom="", reports={}))
         taken.update(row.links)
-    shown.sort(key=lambda row: (row.version, row.target), reverse=True)
-    return sorted(shown, key=lambda row: row.name)
+    listed.sort(key=lambda row: (row.version, row.target), reverse=True)
+    return sorted(listed, key=lambda row: row.name)
 
 
-def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Mapping[str, str]) -> ShownBuild:
+def _row(project: Project, file: File, known: StatusRow | None, by_platform: Mapping[str, str]) -> StatusRow:
     """Return what the index says of a file, with what is ``known`` of its build."""
     _, version, _, tags = parse_wheel_filename(file.filename)
     platforms = sorted({tag.platform for tag in tags})
     target = next((by_platform[platform] for platform in platforms if platform in by_platform), platforms[0])
     marks = [f"{project.status}: {project.reason}".rstrip(": ")] if project.status != "active" else []
     marks += [f"yanked: {file.yanked}".rstrip(": ")] if file.yanked is not None else []
-    facts: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "name": project.name,
         "version": version,
         "target": target,
@@ -106,10 +106,10 @@ def _row(project: Project, file: File, known: ShownBuild | None, by_platform: Ma
         "changed": datetime.fromisoformat(file.uploaded),
         "mark": "; ".join(marks),
     }
-    return replace(known, **facts) if known else ShownBuild(sha256=file.sha256, **facts)
+    return replace(known, **entry) if known else StatusRow(sha256=file.sha256, **entry)
 
 
-def summary(rows: Iterable[ShownBuild]) -> list[dict[str, Any]]:
+def summary(rows: Iterable[StatusRow]) -> list[dict[str, Any]]:
     """Return the rows for a script to read."""
     return [
         vars(row)
@@ -122,13 +122,13 @@ def summary(rows: Iterable[ShownBuild]) -> list[dict[str, Any]]:
     ]
 
 
-def dump_rows(rows: Iterable[ShownBuild], profile: str) -> bytes:
+def dump_rows(rows: Iterable[StatusRow], profile: str) -> bytes:
     """Return status.json."""
     document = {"format": _FORMAT, "profile": profile, "wheels": summary(rows)}
     return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
-def load_rows(data: bytes | None) -> tuple[dict[str, ShownBuild], str]:
+def load_rows(data: bytes | None) -> tuple[dict[str, StatusRow], str]:
     """Read status.json: sha256 -> row, and the profile. Nothing where there is none, or one that cannot be read."""
     try:
         document = json.loads(data or b"{}")
@@ -139,8 +139,8 @@ def load_rows(data: bytes | None) -> tuple[dict[str, ShownBuild], str]:
         return {}, ""
 
 
-def _load(row: Mapping[str, Any]) -> ShownBuild:
-    loaded = ShownBuild(
+def _load(row: Mapping[str, Any]) -> StatusRow:
+    loaded = StatusRow(
         **{
             **row,
             "version": parse_wheel_filename(row["filename"])[1],

@@ -14,16 +14,15 @@ from emwheels.status.picture import picture, size_text, time_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.status.model import ShownBuild
+    from emwheels.status.model import StatusRow
 
 SHOWN = 500
 """Wheels; a page of thousands would be megabytes, of no use on a phone. The index has all of them."""
 _EMPTY = "<p>No wheel has been published yet.</p>"
 _COLUMNS = ("Package", "Version", "Pyodide", "Size", "Build time", "Tests", "Published", "More", "Install")
-_ENGINE_NAMES = {"node": "Node", "chromium-page": "Chromium", "chromium-worker": "Chromium worker"}
 
 
-def status_page(built: Sequence[ShownBuild], *, profile: str) -> str:
+def status_page(built: Sequence[StatusRow], *, profile: str) -> str:
     """Return the page. Whatever comes from a wheel or a recipe is escaped."""
     style = _resource("page.css")
     script = _resource("page.js")
@@ -81,7 +80,7 @@ def _more(count: int) -> str:
     return f" Here are the {SHOWN:,} that were published last." if count > SHOWN else ""
 
 
-def _row(row: ShownBuild, number: int) -> str:
+def _row(row: StatusRow, number: int) -> str:
     more = [(text, link) for text, link in (("log", row.log), ("audit", row.audit), ("SBOM", row.sbom)) if link]
     of = f'<span class="hidden"> of {_text(row.name)} for {_text(row.target)}</span>'
     links = " ".join(f'<a href="{_text(link)}">{text}{of}</a>' for text, link in more)
@@ -110,15 +109,14 @@ def _row(row: ShownBuild, number: int) -> str:
     return f'<tr role="row" data-name="{_text(row.name)}">{head}{written}</tr>'
 
 
-def _tests(row: ShownBuild) -> str:
+def _tests(row: StatusRow) -> str:
     if not row.tests:
         return "not run"
     shown = []
-    for engine in ENGINES:
+    for engine, about in ENGINES.items():
         if (tests := row.tests.get(engine)) is None:
             continue
-        name = _ENGINE_NAMES.get(engine, engine)
-        words = f"{name}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
+        words = f"{about.title}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
         words += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
         link = row.reports.get(engine)
         state = "bad" if tests.failed or tests.stale else "good"

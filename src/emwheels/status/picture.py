@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.status.model import ShownBuild
+    from emwheels.status.model import StatusRow
 
 ROW = 44
 LABEL = 140
@@ -19,7 +19,7 @@ _LONGEST_NAME = 18
 _SHORTEST = 2
 
 
-def picture(built: Sequence[ShownBuild]) -> str:
+def picture(built: Sequence[StatusRow]) -> str:
     """Return an SVG element with, for each wheel, a bar for its size and one for its build time.
 
     Each kind of bar has a scale of its own, from 0 to its largest; the numbers are written beside the bars.
@@ -73,7 +73,7 @@ def time_text(seconds: float) -> str:
     return f"{minutes} min {rest:02} s"
 
 
-def _described(built: Sequence[ShownBuild]) -> str:
+def _described(built: Sequence[StatusRow]) -> str:
     return "; ".join(
         f"{row.name} for {row.target}: {size_text(row.size)}" + (f", {time_text(row.seconds)}" if row.seconds else "")
         for row in built

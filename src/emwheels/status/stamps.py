@@ -12,10 +12,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from packaging.utils import parse_wheel_filename
+
 from emwheels.status.ledger import SHORT, UNKNOWN, Ledger, RecordedResult
+from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 _STAMP = re.compile(r"<!-- wheels: (?P<wheels>[^>]*?) (?P<date>\d{4}-\d\d-\d\d) -->")
 _SAID = re.compile(r"\*Of [^\n]*\*\Z")
@@ -25,6 +29,11 @@ def stamp(contents: Mapping[str, str], date: str) -> str:
     """Return the comment for wheels with these contents."""
     wheels = " ".join(f"{name}={content[:SHORT]}" for name, content in sorted(contents.items()))
     return f"<!-- wheels: {wheels} {date} -->"
+
+
+def contents_of(wheels: Iterable[Path]) -> dict[str, str]:
+    """Return the content of each wheel by the name of its project."""
+    return {parse_wheel_filename(wheel.name)[0]: content_of(wheel) for wheel in wheels}
 
 
 def read_stamps(name: str, text: str) -> Iterator[RecordedResult]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 from emwheels.status.collect import known_builds
-from emwheels.status.model import PAGE, ROWS, ShownBuild, dump_rows, load_rows, rows_of
+from emwheels.status.model import PAGE, ROWS, StatusRow, dump_rows, load_rows, rows_of
 from emwheels.status.page import status_page
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def write_status(
     *,
     profile: str,
     tested: Mapping[str, Mapping[str, str]] | None = None,
-) -> list[ShownBuild]:
+) -> list[StatusRow]:
     """Write the status page of the working index ``dist`` and return what it says.
 
     Builds and reports are looked at anew for the projects in ``tested``, all by default (see `known_builds`); of others
@@ -73,7 +73,7 @@ def publish_status(source: Folder, destination: Place, targets: Sequence[Target]
         return destination.send(files) + _send(destination, rows, theirs, profile)
 
 
-def _send(place: Place, rows: Sequence[ShownBuild], before: dict[str, ShownBuild], profile: str) -> int:
+def _send(place: Place, rows: Sequence[StatusRow], before: dict[str, StatusRow], profile: str) -> int:
     sent = place.send({ROWS: dump_rows(rows, profile), PAGE: status_page(rows, profile=profile).encode()})
     linked = {link for row in rows for link in row.links}
     gone = {link for row in before.values() for link in row.links} - linked

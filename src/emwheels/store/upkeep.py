@@ -112,7 +112,7 @@ def verify(store: Store, files_of: FilesOf, progress: Callable[[int, int], None]
         if record is None:
             result.damaged.append((entry.path, store.move_aside(entry.path)))
             continue
-        missing = [(kind, sha256) for kind, sha256 in _named(entry, record, files_of) if not store.has(kind, sha256)]
+        missing = [(kind, sha256) for kind, sha256 in _files_of(entry, record, files_of) if not store.has(kind, sha256)]
         result.incomplete += [(entry.path, f"{kind}/{sha256}") for kind, sha256 in missing]
     return result
 
@@ -142,11 +142,11 @@ def collect(
         records: list[_Entry] = []
         for entry in _records(store):
             record = _read(entry.path)
-            named = [] if record is None else _named(entry, record, files_of)
-            present = [files[name] for name in named if name in files]
+            names = [] if record is None else _files_of(entry, record, files_of)
+            present = [files[name] for name in names if name in files]
             if entry.path in used or any(file.path.name in published for file in present):
                 pinned |= {id(item) for item in (entry, *present)}
-            elif record is None or len(present) < len(named):
+            elif record is None or len(present) < len(names):
                 entry.used = 0
             for file in present:
                 file.used = max(file.used, entry.used)
@@ -209,7 +209,7 @@ def _published(store: Store) -> set[str]:
     return published
 
 
-def _named(entry: _Entry, record: Mapping[str, Any], files_of: FilesOf) -> list[tuple[str, str]]:
+def _files_of(entry: _Entry, record: Mapping[str, Any], files_of: FilesOf) -> list[tuple[str, str]]:
     return list(files_of(entry.path.parent.name, record))
 
 

@@ -1,4 +1,8 @@
-"""targets.toml -> `Target`: everything that is known of one Pyodide release."""
+"""targets.toml -> `Targets`: what is known of each Pyodide release, and what the images and the harness are made of.
+
+There is a table for each release, one for each part of the images (``[image.build]``, ``[image.test]`` and
+``[image.service]``), and one for the harness.
+"""
 
 from __future__ import annotations
 

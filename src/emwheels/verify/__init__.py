@@ -22,7 +22,7 @@ from emwheels.verify.clients import (
     with_programs,
 )
 from emwheels.verify.files import Files
-from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
+from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
 from emwheels.verify.pages import Pages, judge_way
 from emwheels.verify.probe import Probe, Unreachable
 
@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from emwheels.verify.clients import RunInside, TryInstalls
     from emwheels.verify.pages import ListedFile
 
-__all__ = ["CHECKS", "CLIENTS", "Check", "Fault", "Verification", "verify", "with_engines", "with_programs"]
+__all__ = [
+    "Check",
+    "Fault",
+    "Verification",
+    "all_checks",
+    "all_clients",
+    "engine_clients",
+    "verify",
+    "with_engines",
+    "with_programs",
+]
 
 _AT_ONCE = 6
 _CHUNK = 50
@@ -48,7 +58,7 @@ def verify(
     *,
     target: Target,
     others: Sequence[Target] = (),
-    clients: Sequence[str] = CLIENTS,
+    clients: Sequence[str] | None = None,
     engines: TryInstalls | None = None,
     programs: RunInside | None = None,
     only: Sequence[str] = (),
@@ -59,10 +69,12 @@ def verify(
     """Verify the index at each of ``urls``, for users of ``target``, and return a report for each.
 
     ``others`` are further targets that the index may serve; ``engines`` runs micropip, ``programs`` pip and uv: they
-    are needed if ``clients`` ask for these. ``only`` are the projects to look at, all by default. Of each project the
-    file is fetched that a client would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server
-    to answer. The real clients start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
+    are needed if ``clients`` ask for these. ``clients`` and the projects to look at, ``only``, are all by default. Of
+    each project the file is fetched that a client would take, or with ``every_file`` all of them. ``seconds`` is the
+    limit for a server to answer. The real clients start each engine once for all of ``urls``. Raises `UsageError` for
+    what is no URL.
     """
+    clients = all_clients() if clients is None else clients
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
         for url in dict.fromkeys(urls):
@@ -73,8 +85,9 @@ def verify(
             looking = _Index(probe, report, root, target=target, others=others, every_file=every_file)
             reports[root] = (report, looking.judge(only))
             report.seconds = time.monotonic() - began
-        if engines is not None and any(client.startswith("micropip") for client in clients):
-            say("micropip in " + " and ".join(client[9:] for client in clients if client.startswith("micropip")))
+        asked = [client for client in engine_clients() if client in clients]
+        if engines is not None and asked:
+            say("micropip in " + " and ".join(client.partition("-")[2] for client in asked))
             try_micropip(reports, engines, clients)
         for root, (report, wants) in reports.items():
             began = time.monotonic()

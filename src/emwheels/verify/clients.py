@@ -15,12 +15,12 @@ from packaging.utils import canonicalize_name
 
 from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
-from emwheels.harness.install import proxy_environment
+from emwheels.harness.install import is_record_of, proxy_environment
 from emwheels.image.door import Door
 from emwheels.image.model import Mount
 from emwheels.image.places import CERTIFICATES, OUT, PIP, PROGRAMS, PYTHON, UV
 from emwheels.target.limits import default_limits
-from emwheels.verify.files import record_of
+from emwheels.verify.model import engine_clients, loading_clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from emwheels.image.model import Image
     from emwheels.target import Target
     from emwheels.verify.model import Verification
-
-ENGINES = {"micropip-node": "node", "micropip-chromium": "chromium-page"}
-"""Client -> engine of the harness."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,14 +77,13 @@ def try_micropip(
         for number, (url, (report, wants)) in enumerate(reports.items())
         for want in wants
     }
-    asked = [client for client in ENGINES if client in clients]
-    if not requirements or not asked:
+    client_of = {name: client for client, name in engine_clients().items() if client in clients}
+    if not requirements or not client_of:
         return
     installs = [
         Install(id=name, requirement=want.project, index_urls=(url,)) for name, (url, _, want) in requirements.items()
     ]
-    client_of = {engine: client for client, engine in ENGINES.items()}
-    for done in engines(installs=installs, engines=[ENGINES[client] for client in asked]):
+    for done in engines(installs=installs, engines=list(client_of)):
         _, report, want = requirements[done.id]
         problem = done.error or _wrong_distribution(done, want)
         _settle(report, client_of[done.engine], want, problem)
@@ -97,13 +93,13 @@ def try_lock(
     report: Verification, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
     """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``."""
-    asked = [client for client in ENGINES if client in clients]
+    asked = [name for client, name in engine_clients().items() if client in clients]
     if not asked or not wants:
         return
     installs = [Install(id=want.project, requirement=want.project, lock=True) for want in wants]
     of = {want.project: want for want in wants}
-    client_of = {engine: client.replace("micropip", "loadpackage") for client, engine in ENGINES.items()}
-    for done in engines(installs=installs, engines=[ENGINES[client] for client in asked], lock_url=lock_url):
+    client_of = {name: client for client, name in loading_clients().items()}
+    for done in engines(installs=installs, engines=asked, lock_url=lock_url):
         _settle(report, client_of[done.engine], of[done.id], done.error or _wrong_distribution(done, of[done.id]))
 
 
@@ -115,7 +111,7 @@ def _wrong_distribution(done: Installed, want: Wanted) -> str:
     version, record = normal[want.project]
     if version != want.version:
         return f"{version} was installed, not {want.version}"
-    if want.copy is not None and record != record_of(want.copy):
+    if want.copy is not None and not is_record_of(record, want.copy):
         return f"what was installed is not {want.filename}: its RECORD differs"
     return ""
 

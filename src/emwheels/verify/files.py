@@ -7,9 +7,9 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from emwheels.serve.rules import FOREVER
-from emwheels.store import sha256_of as sha256_of_file
 from emwheels.verify.pages import BROWSER_CODINGS, judge_way
-from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of
+from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of, sha256_of_file
+from emwheels.wheel import metadata_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,23 +144,5 @@ class Files:
         if isinstance(file.metadata, str) and sha256_of(data) != file.metadata:
             message = f"{url}: sha256 {sha256_of(data)}, listed as {file.metadata}"
             self._report.add("metadata-hash", subject, message)
-        elif data != metadata_of(body):
+        elif data != (metadata_member(body, "METADATA") or b""):
             self._report.add("metadata-differs", subject, f"{url} is not the METADATA in the wheel")
-
-
-def metadata_of(wheel: Path) -> bytes:
-    """Return the METADATA file of ``wheel``; empty if it has none."""
-    return _member(wheel, "METADATA")
-
-
-def record_of(wheel: Path) -> str:
-    """Return the sha256 of RECORD as Python reads it from an installed distribution."""
-    return sha256_of(_member(wheel, "RECORD").decode("utf-8", errors="replace").replace("\r\n", "\n").encode())
-
-
-def _member(wheel: Path, name: str) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.namelist():
-            if member.count("/") == 1 and member.endswith(f".dist-info/{name}"):
-                return archive.read(member)
-    return b""

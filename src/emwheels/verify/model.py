@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from emwheels.harness.engines import ENGINES
+
 Severity = Literal["error", "warning"]
 
 
@@ -19,8 +21,9 @@ class Check:
 
 
 _REGENERATE = "write the index again from the wheels (emwheels build), and publish pages after files"
+_EFFECT = "this is their effect"
 
-CHECKS = {
+_CHECKS = {
     "page-status": Check(
         severity="error",
         means="a page of the index is not answered with 200",
@@ -200,31 +203,39 @@ CHECKS = {
         means="the server does not answer",
         fix="check the address, the network, the certificate and the proxy settings of this machine",
     ),
-    "micropip-node": Check(
-        severity="error",
-        means="micropip does not install it in Node",
-        fix="mend the errors above; this is their effect",
-    ),
-    "micropip-chromium": Check(
-        severity="error",
-        means="micropip does not install it in a page from another origin",
-        fix="mend the errors above; if Node installs it, it is CORS or an encoding",
-    ),
-    "pip": Check(severity="error", means="pip does not download it", fix="mend the errors above; this is their effect"),
-    "uv": Check(severity="error", means="uv does not resolve it", fix="mend the errors above; this is their effect"),
-    "loadpackage-node": Check(
-        severity="error", means="loadPackage does not load it from the lock in Node", fix="mend the errors above"
-    ),
-    "loadpackage-chromium": Check(
-        severity="error",
-        means="loadPackage does not load it in a page from another origin",
-        fix="mend the errors above",
-    ),
+    "pip": Check(severity="error", means="pip does not download it", fix=f"mend the errors above; {_EFFECT}"),
+    "uv": Check(severity="error", means="uv does not resolve it", fix=f"mend the errors above; {_EFFECT}"),
 }
-"""Name of a check -> what it is about."""
+"""Name of a check -> what it is about, but for those of the clients that run in engines: see `all_checks`."""
 
-CLIENTS = ("micropip-node", "micropip-chromium", "pip", "uv")
-"""The clients that an index can be tried with."""
+
+def engine_clients() -> dict[str, str]:
+    """Return the clients that run in an engine: name -> engine."""
+    return {f"micropip-{engine.client}": name for name, engine in ENGINES.items() if engine.client}
+
+
+def loading_clients() -> dict[str, str]:
+    """Return the names under which these clients load from a lock: name -> engine."""
+    return {f"loadpackage-{engine.client}": name for name, engine in ENGINES.items() if engine.client}
+
+
+def all_clients() -> tuple[str, ...]:
+    """Return the clients that an index can be tried with."""
+    return (*engine_clients(), "pip", "uv")
+
+
+def all_checks() -> dict[str, Check]:
+    """Return every check by its name."""
+    without_cors = " or ".join(engine.title for engine in ENGINES.values() if engine.client and not engine.cors)
+    checks = dict(_CHECKS)
+    for client, name in engine_clients().items():
+        cause = f"if {without_cors} installs it, it is CORS or an encoding" if ENGINES[name].cors else _EFFECT
+        means = f"micropip does not install it in {ENGINES[name].place}"
+        checks[client] = Check(severity="error", means=means, fix=f"mend the errors above; {cause}")
+    for client, name in loading_clients().items():
+        means = f"loadPackage does not load it from the lock in {ENGINES[name].place}"
+        checks[client] = Check(severity="error", means=means, fix="mend the errors above")
+    return checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,11 +251,11 @@ class Fault:
     @property
     def severity(self) -> Severity:
         """How bad it is."""
-        return CHECKS[self.check].severity
+        return all_checks()[self.check].severity
 
     def to_dict(self) -> dict[str, str]:
         """Return it with what it means and what to do."""
-        return asdict(self) | asdict(CHECKS[self.check])
+        return asdict(self) | asdict(all_checks()[self.check])
 
 
 @dataclass(kw_only=True)

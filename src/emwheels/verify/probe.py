@@ -158,3 +158,9 @@ class Probe:
 def sha256_of(data: bytes) -> str:
     """Return the sha256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

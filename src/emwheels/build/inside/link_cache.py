@@ -5,6 +5,9 @@
 does what ``EMCC ARGUMENT...`` does. A link of objects and archives, and of one source as the checks before a build
 have it, is looked up by its command, the variables that emcc reads, and the content of each file that it reads. Any
 other command, and each that may read or write something else, is run as it is.
+
+`vague_linkage`, which lies beside this, reads response files and thin archives on its own: ``python3 -I`` imports no
+neighbour, and its bytes are in every build key.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ const ARGUMENTS = [
 ];
 const FLUSH_SECONDS = 2;
 
-export async function startChromium({ job, base, run, engine, died, log }) {
+/** Start the engine in `thread`, "page" or "worker". */
+export async function startChromium({ job, base, run, died, log }, thread) {
   const { chromium } = await import(`${job.playwright}/index.mjs`);
   // A server of its own, because only that can be killed whatever the page is busy with.
   const server = await chromium.launchServer({
@@ -30,7 +31,7 @@ export async function startChromium({ job, base, run, engine, died, log }) {
     page.on("console", (message) => log(`console.${message.type()}`, message.text()));
     page.on("pageerror", (error) => log("pageerror", error.stack ?? error.message));
     // "commit": a page whose thread is busy from its first script on never finishes loading.
-    await page.goto(`${base}/harness/page.html?engine=${engine}&run=${run}`, { waitUntil: "commit" });
+    await page.goto(`${base}/harness/page.html?thread=${thread}&run=${run}`, { waitUntil: "commit" });
     return {
       async stop() {
         // Console messages come in order before the answer to this; a page that hangs never answers.

@@ -7,16 +7,9 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { startChromium } from "./browser.mjs";
-import { startNode } from "./node_host.mjs";
 import { serve } from "./server.mjs";
 
 const LOG_LIMIT = 16 * 1024 * 1024; // characters an engine may log; a test that prints for ever fills no disk
-const ENGINES = {
-  node: startNode,
-  "chromium-page": startChromium,
-  "chromium-worker": startChromium,
-};
 
 const job = JSON.parse(readFileSync(process.argv[2], "utf8"));
 // No file of the lock is at hand and none may be fetched: with an empty one, whatever is installed comes from
@@ -147,15 +140,20 @@ class Progress {
   }
 }
 
+/** Start the engine by the module of its name; see engines.py. */
+async function load(engine, session) {
+  const { start } = await import(`./${engine}.mjs`);
+  return start(session);
+}
+
 /** Start the engine once and wait for its end; true if it has to be started again. */
 async function attempt(progress) {
   const session = new Session(progress);
   current = session;
-  const starting = ENGINES[progress.engine]({
+  const starting = load(progress.engine, {
     job,
     base: server.base,
     run: session.run,
-    engine: progress.engine,
     receive: (event) => session.receive(event),
     died: (message) => session.end({ failure: message }),
     log: (stream, text) => progress.log(stream, text),

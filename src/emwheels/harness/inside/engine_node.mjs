@@ -1,4 +1,4 @@
-// The `node` engine: node engine_node.mjs BASE RUN RUNTIME-FOLDER, with events on file descriptor 3.
+// Started by node.mjs: node engine_node.mjs BASE RUN RUNTIME-FOLDER, with events on file descriptor 3.
 import fs, { constants, mkdirSync, mkdtempSync, writeSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import path from "node:path";
 import process from "node:process";
 import { runJob } from "./engine.mjs";
 
-// Node's permissions (node_host.mjs) allow neither the way in which Emscripten's NODEFS asks for the flags of open(2),
+// Node's permissions (node.mjs) allow neither the way in which Emscripten's NODEFS asks for the flags of open(2),
 // nor fsync(2), which Pyodide calls after each line that is printed.
 process.binding = (name) => ({ constants: { fs: constants } })[name];
 fs.fsyncSync = () => {};

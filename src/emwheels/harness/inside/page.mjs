@@ -1,4 +1,4 @@
-// Runs the engine here (chromium-page) or in a worker (chromium-worker), as the query says.
+// Runs the engine here or in a worker, as the query says.
 import { poster, runJob } from "./engine.mjs";
 
 const query = new URLSearchParams(location.search);
@@ -14,5 +14,5 @@ function inWorker() {
   worker.onerror = (event) => emit(JSON.stringify({ event: "fatal", message: `worker: ${event.message}` }));
 }
 
-if (query.get("engine") === "chromium-worker") inWorker();
+if (query.get("thread") === "worker") inWorker();
 else await onThisThread();

@@ -21,9 +21,9 @@ function locate(folders, pathname) {
   const prefix = Object.keys(folders).find((each) => pathname.startsWith(each));
   if (prefix === undefined) return null;
   const file = path.join(folders[prefix], path.normalize(`/${pathname.slice(prefix.length)}`));
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return locate(folders, path.posix.join(pathname, "index.html"));
-  return found?.isFile() ? file : null;
+  const status = statSync(file, { throwIfNoEntry: false });
+  if (status?.isDirectory()) return locate(folders, path.posix.join(pathname, "index.html"));
+  return status?.isFile() ? file : null;
 }
 
 async function body(request) {

@@ -1,4 +1,4 @@
-// The `chromium-worker` engine: a module worker, started by page.mjs.
+// Runs the engine in a module worker, started by page.mjs.
 import { loadPyodide } from "/pyodide/pyodide.mjs";
 import { poster, runJob } from "./engine.mjs";
 

@@ -79,7 +79,7 @@ def propose_pins(target: Target, fetcher: Fetcher) -> EmsdkPins:
     crossenv = _fetch(pins.crossenv, _CROSSENV.format(version=target.name), fetcher)
     source = _fetch(pins.source, _SOURCE.format(version=target.emscripten), fetcher)
     with tempfile.TemporaryDirectory() as folder:
-        tree = unpack(_named(source, Path(folder)), Path(folder) / "emsdk", strip_single_top=True)
+        tree = unpack(_linked(source, Path(folder)), Path(folder) / "emsdk", strip_single_top=True)
         release, recorded = _release(tree, target.emscripten)
         node = _node_archive(tree, release)
     pin = replace(pins.binaries, sha256=pins.binaries.sha256 or recorded)
@@ -173,7 +173,7 @@ def _environment(target: Target) -> dict[str, str]:
 def _prepare(archives: _Archives, given: Path, version: str) -> None:
     """Lay out what emsdk.sh reads: the cross-build environment, emsdk's source, and emsdk's downloads."""
     shutil.copyfile(archives.crossenv.path, given / "xbuildenv.tar")
-    tree = unpack(_named(archives.source, given), given / "emsdk", strip_single_top=True)
+    tree = unpack(_linked(archives.source, given), given / "emsdk", strip_single_top=True)
     release, recorded = _release(tree, version)
     if recorded and recorded != archives.binaries.sha256:
         raise FetchError(
@@ -202,7 +202,7 @@ def _fetch(pin: Pin, url: str, fetcher: Fetcher) -> Fetched:
         ) from error
 
 
-def _named(fetched: Fetched, folder: Path) -> Path:
+def _linked(fetched: Fetched, folder: Path) -> Path:
     path = folder / fetched.filename
     path.symlink_to(fetched.path)
     return path

@@ -64,7 +64,7 @@ class Bucket:
             with self._explained():
                 result = obstore.get(self._store, name)
                 if name == RECORD:
-                    self._record = _written(result.meta)
+                    self._record = _version_of(result.meta)
                 return bytes(result.bytes())
         except FileNotFoundError:
             return None
@@ -107,7 +107,7 @@ class Bucket:
             raise IndexingError(
                 f"somebody else published to {self.where} at the same time", hint="run the same command again"
             ) from error
-        self._record = _written(put)
+        self._record = _version_of(put)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -127,6 +127,6 @@ class Bucket:
             ) from error
 
 
-def _written(result: Mapping[str, Any]) -> dict[str, str]:
+def _version_of(result: Mapping[str, Any]) -> dict[str, str]:
     """Return what tells one version of an object from another, for a write that replaces only that."""
     return {key: result[key] for key in ("e_tag", "version") if result.get(key)}

@@ -19,10 +19,10 @@ class HttpFolder:
 
     writable = False
 
-    def __init__(self, url: str, downloader: Downloader, *, shown: str) -> None:
+    def __init__(self, url: str, downloader: Downloader, *, label: str) -> None:
         self._base = url.rstrip("/")
         self._downloader = downloader
-        self.url = shown
+        self.url = label
 
     def manifest(self, key: str) -> bytes | None:
         """See `Remote.manifest`."""

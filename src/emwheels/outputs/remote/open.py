@@ -35,24 +35,24 @@ def open_remote(address: str) -> Remote:
     except ValueError as error:
         raise UsageError(f"the remote store's address cannot be read: {error}", hint=_FORMS) from error
     host = parts.netloc.rpartition("@")[2]
-    shown = parts._replace(netloc=host, query="", fragment="").geturl()
+    label = parts._replace(netloc=host, query="", fragment="").geturl()
     if not host or parts.scheme not in ("oci", "oci+http", "http", "https"):
-        raise UsageError(f"{shown!r} is not the address of a remote store", hint=_FORMS)
+        raise UsageError(f"{label!r} is not the address of a remote store", hint=_FORMS)
     if parts.query or parts.fragment:
-        raise UsageError(f"{shown}: the address of a remote store has no query", hint=_FORMS)
+        raise UsageError(f"{label}: the address of a remote store has no query", hint=_FORMS)
     if parts.scheme in ("http", "https"):
         downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS)
-        return HttpFolder(address, downloader, shown=shown)
+        return HttpFolder(address, downloader, label=label)
     repository = parts.path.strip("/")
     if not _REPOSITORY.fullmatch(repository):
-        raise UsageError(f"{shown}: {repository!r} is not the name of a repository", hint=_FORMS)
+        raise UsageError(f"{label}: {repository!r} is not the name of a repository", hint=_FORMS)
     if parts.username or parts.password:
         raise UsageError(
-            f"{shown}: a password does not belong into the address", hint=f"log in first: podman login {host}"
+            f"{label}: a password does not belong into the address", hint=f"log in first: podman login {host}"
         )
     auth = RegistryAuth(host, repository, find_credentials(host, repository))
     downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, auth=auth)
-    return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, shown=shown)
+    return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, label=label)
 
 
 def _scheme(parts: SplitResult) -> str:

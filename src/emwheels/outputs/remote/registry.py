@@ -25,10 +25,10 @@ class Registry:
 
     writable = True
 
-    def __init__(self, base: str, downloader: Downloader, *, shown: str) -> None:
+    def __init__(self, base: str, downloader: Downloader, *, label: str) -> None:
         self._base = base
         self._downloader = downloader
-        self.url = shown
+        self.url = label
 
     def manifest(self, key: str) -> bytes | None:
         """See `Remote.manifest`."""

@@ -1,4 +1,4 @@
-// Starts engine_node.mjs as a child process. It writes events to its file descriptor 3.
+// The `node` engine: starts engine_node.mjs as a child process, which writes events to its file descriptor 3.
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,7 +15,7 @@ function permissions(folders) {
   return ["--permission", ...read.map((place) => `--allow-fs-read=${place}`), `--allow-fs-write=${scratch}`];
 }
 
-export async function startNode({ job, base, run, receive, died, log }) {
+export async function start({ job, base, run, receive, died, log }) {
   const child = spawn(process.execPath, [...permissions(job.folders), SCRIPT, base, run, job.folders["/pyodide/"]], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });
