@@ -57,15 +57,15 @@ WRITES = {
             "/hostile",
         ),
         *("/mnt/hostile", "/dev/hostile", "/dev/kmsg", "/dev/mem", "/sys/kernel/uevent_helper", "/sys/power/state"),
-        *("/mnt/given/hostile", "/mnt/given/file", "/proc/1/oom_score_adj", "/proc/self/uid_map", "/boot/hostile"),
+        *("/mnt/given/hostile", "/mnt/given/file", "/proc/self/uid_map", "/boot/hostile"),
     )
 }
 READS = {
     f"read {path}": f"return bool(open({path!r}, 'rb').read(1))"
     for path in (
-        *("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/1/environ", "/proc/1/mem", "/dev/mem"),
-        *("/etc/shadow", "/proc/1/root/etc/hostname", "/proc/timer_list", "/dev/sda", "/dev/vda", "/dev/kmsg"),
-        "/proc/self/root/root/.bashrc",
+        *("/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/1/mem", "/dev/mem"),
+        *("/etc/shadow", "/proc/1/root@VICTIM@", "/proc/timer_list", "/dev/sda", "/dev/vda", "/dev/kmsg"),
+        "/proc/self/root@VICTIM@",
     )
 }
 CALLS = {
