@@ -2,9 +2,9 @@
 
     python benchmarks/sandbox_overhead.py [--rounds N] [--files N] [--json]
 
-Three ways into the same image, in turns: bubblewrap with nothing but the image and a process namespace; with all that
-emwheels asks for; and with that through `Image.run`, which adds its own looks at limits. The compilations are of C files
-with much in them, by the image's clang, as most of a build's time is. Prints medians, and their ratio to the first way.
+Two ways into the same image, in turns: bubblewrap with nothing but the image and a process namespace, and `Image.run`
+with all that emwheels asks for. The compilations are of C files by the image's clang, as most of a build's time is.
+Prints medians, and their ratio to the first way.
 """
 
 from __future__ import annotations

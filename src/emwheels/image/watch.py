@@ -35,7 +35,8 @@ class Watch:
     folders: Sequence[Path] = ()
     """What the command may write."""
     _started: float = field(default_factory=time.monotonic)
-    _next: float = 0.0
+    _next: float = field(default_factory=lambda: time.monotonic() + _PERIOD)
+    """When to look again: most commands are over before the first time."""
     _said: int = 0
     """Bytes of output at `_said_at`."""
     _said_at: float = field(default_factory=time.monotonic)
