@@ -467,12 +467,21 @@ def test_patch_without_header(folder, patches, text):
     assert str(problem).startswith(f"{problem.file.as_posix()}:1: has no header")
 
 
-@pytest.mark.parametrize("name", ["fix.patch", "01-fix.patch", "0001-Fix.patch", "0001-fix.diff", "0001-a b.patch"])
+@pytest.mark.parametrize(
+    "name", ["fix.patch", "01-fix.patch", "0001-Fix.patch", "0001-fix.diff", "0001-fix.PATCH", "0001-a b.patch"]
+)
 def test_patch_with_a_wrong_name(folder, patches, name):
     (patches / "demo").mkdir()
     (patches / "demo" / name).write_text(PATCH)
     (problem,) = problems_of(folder, PLAIN)
     assert (problem.file.name, "NNNN" in problem.message) == (name, True)
+
+
+def test_patch_in_a_folder_of_its_own(folder, patches):
+    (patches / "demo/1.2.3").mkdir(parents=True)
+    (patches / "demo/1.2.3/0001-x.patch").write_text(PATCH)
+    (problem,) = problems_of(folder, PLAIN)
+    assert str(problem) == f"{patches}/demo/1.2.3/0001-x.patch:1: would not be applied; move it to {patches}/demo"
 
 
 def test_patch_that_cannot_be_read(folder, patches):

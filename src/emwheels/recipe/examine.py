@@ -49,8 +49,11 @@ _PURL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*")
 _PATCH_NAME = re.compile(r"[0-9]{4}-[a-z0-9][a-z0-9._-]*\.patch")
 
 
-def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
-    """Return the recipe and what is wrong with it; no recipe if its file as a whole makes no sense."""
+def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings]:
+    """Return the recipe and what is wrong with it; no recipe if its file as a whole makes no sense.
+
+    ``patches`` is the folder of this recipe's patches, if there is one.
+    """
     findings = Findings(folder / "meta.yaml")
     try:
         document = read_document(findings.file, findings)
@@ -73,7 +76,7 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
         findings.report(shown(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
         section.report_unknown()
-    all_patches = _patches(patches / folder.name, findings) + _source_patches(source, folder, findings)
+    all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
     _check_kind_of_source(sections, source, requirements, all_patches)
     findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
     build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
@@ -311,13 +314,20 @@ def _check_kind_of_source(
 # Patches
 
 
-def _patches(folder: Path, findings: Findings) -> tuple[Path, ...]:
-    patches = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
-    for file in patches:
-        if not _PATCH_NAME.fullmatch(file.name):
+def is_patch(path: Path) -> bool:
+    """Return whether a file of this name is to be applied, or is meant to be."""
+    return path.suffix.lower() in {".patch", ".diff"}
+
+
+def _patches(folder: Path | None, findings: Findings) -> tuple[Path, ...]:
+    found = sorted(filter(is_patch, folder.rglob("*"))) if folder else []
+    for file in found:
+        if file.parent != folder:
+            findings.report_file(file, f"would not be applied; move it to {folder}")
+        elif not _PATCH_NAME.fullmatch(file.name):
             findings.report_file(file, "must be called NNNN-what-it-does.patch, in lower case")
         _check_patch_header(file, findings)
-    return tuple(patches)
+    return tuple(found)
 
 
 def _source_patches(source: Source, folder: Path, findings: Findings) -> tuple[Path, ...]:
