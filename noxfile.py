@@ -74,7 +74,7 @@ def verify(session: nox.Session) -> None:
 
 @nox.session
 def tables(session: nox.Session) -> None:
-    """Write the tables of docs/ from what was built and tested; with --check, say which are of other wheels."""
+    """Write the tables of docs/ from what was built and tested, or check them: nox -s tables -- [NAME...] [--check]."""
     emwheels(session, "tables", *session.posargs)
 
 
