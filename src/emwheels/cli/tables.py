@@ -9,7 +9,6 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emwheels.atomic import write_atomically
 from emwheels.audit.rules import RULES
 from emwheels.cli.opening import is_documented, open_environment
 from emwheels.errors import EmwheelsError, UsageError
@@ -21,7 +20,14 @@ from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
 from emwheels.plan.key import input_digests
 from emwheels.recipe.load import load_recipes, named
-from emwheels.status.documents import GENERATED, read_page, recorded_reproductions, recorded_results, written_by_hand
+from emwheels.status.documents import (
+    GENERATED,
+    read_page,
+    recorded_reproductions,
+    recorded_results,
+    write_pages,
+    written_by_hand,
+)
 from emwheels.status.ledger import (
     DUE,
     SHORT,
@@ -86,8 +92,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     pages = written_pages(docs, ledger, recipes)
     if not arguments.check:
         write_ledger(ledger, docs / WHEELS)
-        for name, text in pages.items():
-            write_atomically(docs / name, text.encode())
+        write_pages(docs, pages)
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)

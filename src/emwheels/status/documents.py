@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from emwheels.atomic import write_atomically
 from emwheels.errors import EmwheelsError
 from emwheels.status.ledger import WHEELS, RecordedResult, read_ledger
 from emwheels.status.stamps import read_stamps
@@ -52,6 +53,12 @@ def read_page(path: Path) -> str:
         raise EmwheelsError(
             f"{path}: cannot be read: {error.strerror}", hint="a page is a file you can read"
         ) from error
+
+
+def write_pages(docs: Path, pages: Mapping[str, str]) -> None:
+    """Write documents by name; each is the old one or the new one."""
+    for name, text in pages.items():
+        write_atomically(docs / name, text.encode())
 
 
 def _read_record(path: Path, keys: Iterable[str]) -> dict[str, Any]:
