@@ -100,6 +100,19 @@ def test_hits_of_the_compiler_cache_are_added_up(command, outcomes):
     assert "third reused it is there" in said.lines()
 
 
+def test_the_last_column_says_what_came_of_a_package(command, outcomes):
+    outcomes += [
+        Outcome(name="a", state="failed", error=HarnessError("tests of a failed:\n  node: test_it", hint="see")),
+        Outcome(name="b", state="blocked", why="needs a"),
+    ]
+    lines = command("build", "tiny", status=8).lines()
+    assert lines == [
+        "package result bytes seconds ccache tests wheel, or why",
+        "a failed tests of a failed",
+        "b blocked needs a",
+    ]
+
+
 def test_the_status_is_that_of_the_first_failure(command, outcomes):
     outcomes += [
         Outcome(name="a", state="failed", error=HarnessError("tests failed")),

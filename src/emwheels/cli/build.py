@@ -149,6 +149,13 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _note(outcome: Outcome) -> str:
+    """Return why a package came out as it did, on one line, or what it came out as."""
+    if outcome.error is not None:
+        return outcome.error.message.partition("\n")[0].rstrip(":")
+    return outcome.why or (outcome.output.filename if outcome.output else "")
+
+
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     rows = (
         (
@@ -158,11 +165,11 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             f"{sum(outcome.phases.values()):.1f}" if outcome.phases else "",
             str(outcome.ccache) if outcome.ccache else "",
             "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items()),
-            outcome.why or (outcome.output.filename if outcome.output else ""),
+            _note(outcome),
         )
         for outcome in outcomes
     )
-    headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "")
+    headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "wheel, or why")
     print_table(headings, rows, right=("bytes", "seconds"))
     hits = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if hits:
