@@ -68,7 +68,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Prove a published index with micropip, pip and uv: nox -s verify -- URL."""
+    """Prove a published index with micropip, pip and uv: nox -s verify -- URL/simple."""
     emwheels(session, "index", "verify", *session.posargs)
 
 

@@ -14,7 +14,7 @@ from emwheels.target import Policy, fits, fitting_tags
 from emwheels.verify.clients import Wanted, lock_entries, try_lock, try_micropip, try_pip, try_uv, with_engines
 from emwheels.verify.files import Files
 from emwheels.verify.model import CHECKS, CLIENTS, Check, Fault, Verification
-from emwheels.verify.pages import Pages, judge_way
+from emwheels.verify.pages import Pages, is_list, judge_way
 from emwheels.verify.probe import Probe, Unreachable
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ def verify(
     ``others`` are further targets that the index may serve; ``engines`` runs micropip and is needed if ``clients`` ask
     for it; ``only`` are the projects to look at, all by default. Of each project the file is fetched that a client
     would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server to answer. The real clients
-    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL.
+    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL, and for a site with an index below.
     """
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
         for url in dict.fromkeys(urls):
             root = root_of(url)
+            _refuse_site(probe, root)
             report = Verification(url=root, target=target.name)
             began = time.monotonic()
             say(f"{root}: pages and files")
@@ -85,6 +86,13 @@ def root_of(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is not the URL of an index", hint="for example https://wheels.example.org/simple")
     return root
+
+
+def _refuse_site(probe: Probe, root: str) -> None:
+    """Raise `UsageError` for the address of a site with an index below it."""
+    below = f"{root}/simple"
+    if not root.endswith("/simple") and not is_list(probe, root) and is_list(probe, below):
+        raise UsageError(f"{root} is no index: the list of projects is below it", hint=f"try {below}")
 
 
 class _Index:
