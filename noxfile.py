@@ -68,13 +68,13 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def verify(session: nox.Session) -> None:
-    """Prove a published index with micropip, pip and uv: nox -s verify -- URL."""
+    """Prove a published index with micropip, pip and uv: nox -s verify -- URL/simple."""
     emwheels(session, "index", "verify", *session.posargs)
 
 
 @nox.session
 def tables(session: nox.Session) -> None:
-    """Write the tables of docs/ from what was built and tested; with --check, say which are of other wheels."""
+    """Write the tables of docs/ from what was built and tested, or check them: nox -s tables -- [NAME...] [--check]."""
     emwheels(session, "tables", *session.posargs)
 
 

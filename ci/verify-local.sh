@@ -2,6 +2,10 @@
 # Serves dist/ on loopback and verifies it with every client; writes the report as JSON to the file that is given.
 # Usage: ci/verify-local.sh REPORT [option of `emwheels index verify`]...
 set -euo pipefail
+if [ $# -eq 0 ] || [ "${1#-}" != "$1" ]; then
+    echo "usage: ci/verify-local.sh REPORT [option of emwheels index verify]..." >&2
+    exit 2
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=$1
 shift

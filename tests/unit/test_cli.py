@@ -221,10 +221,11 @@ def documents(project, monkeypatch):
     write_result(suite, docs / "upstream-tests" / "alpha.json")
     row = {"name": "beta", "version": "1.0", "same": True, "difference": "", "how": "x", "date": "2026-01-03"}
     (docs / "reproduce" / "beta.json").write_text(json.dumps(row | {"wheels": {"beta": contents["beta"]}}))
+    (docs / "troubleshooting.md").write_text("# Audit\n\n<!-- audit rules: written -->\n")
     (docs / "performance.md").write_text(f"# Speed\n<!-- wheels: beta={contents['beta'][:12]} 2026-01-04 -->\n")
 
-    def write():
-        assert cli.main(["tables"]) == 0
+    def write(*names):
+        assert cli.main(["tables", *names]) == 0
 
     write()
     return docs, contents, write
@@ -268,7 +269,9 @@ def test_tables_of_another_wheel(documents, capsys):
     assert "*Of **an earlier** beta; 2026-01-04;" in (docs / "performance.md").read_text()
     assert checked(capsys) == (1, lines)
     assert cli.main(["tables", "--check"]) == 1
-    assert "3 entries of docs/ are not of the present wheels\n  build and test what is due" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "emwheels: 3 entries of docs/ not of the present wheels\n  build and test what is due" in said
+    assert "write the pages anew" not in said
     assert cli.main(["tables", "--check", "--json"]) == 1
     assert json.loads(capsys.readouterr().out) == lines
 
@@ -320,8 +323,102 @@ def test_a_page_that_was_edited(documents, capsys):
     (docs / "reproduce.md").unlink()
     lines = [f"{name}: is not what `emwheels tables` writes" for name in ("reproduce.md", "performance.md")]
     assert checked(capsys) == (1, lines)
+    assert cli.main(["tables", "--check"]) == 1
+    said = capsys.readouterr().err
+    assert "emwheels: 2 pages of docs/ not as emwheels writes them\n  write the pages anew" in said
+    assert "present wheels" not in said
     write()
     assert checked(capsys) == (0, [])
+
+
+def test_a_generated_page_of_other_bytes(documents, capsys):
+    docs, _, write = documents
+    (docs / "packages.md").write_bytes(b"\xff")
+    assert checked(capsys) == (1, ["packages.md: is not what `emwheels tables` writes"])
+    write()
+    assert checked(capsys) == (0, [])
+
+
+@pytest.mark.parametrize("gone", ["page", "line"])
+def test_the_rules_of_the_audit_are_gone(documents, capsys, gone):
+    docs, _, write = documents
+    page = docs / "troubleshooting.md"
+    if gone == "page":
+        page.unlink()
+    else:
+        page.write_text(page.read_text().replace("audit rules", "rules of the audit"))
+    line = "troubleshooting.md: has no line `<!-- audit rules: … -->`, and no other page: put it back"
+    assert checked(capsys) == (1, [line])
+    write()
+    assert f"docs: {line}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--check"]])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("reproduce/beta.json", b"{"),
+        ("reproduce/beta.json", b'{"date": "2026-01-03", "wheels": {}}'),
+        ("reproduce/beta.json", b"[]"),
+        ("upstream-tests/alpha.json", b"\xff"),
+        ("performance.md", b"caf\xe9\n"),
+        ("wheels.json", b"{"),
+        ("due.yaml", b"\xff"),
+    ],
+)
+def test_a_document_that_cannot_be_read(documents, capsys, arguments, name, data):
+    docs, contents, _ = documents
+    (docs / name).write_bytes(data)
+    contents["alpha"] = "d" * 64
+    before = {path: path.read_bytes() for path in docs.rglob("*.*")}
+    assert cli.main(["tables", *arguments]) == 1
+    assert capsys.readouterr().err.startswith(f"emwheels: {docs / name}: ")
+    assert {path: path.read_bytes() for path in docs.rglob("*.*")} == before
+
+
+@pytest.mark.parametrize("arguments", [["--target", "315.0.0-alpha.2"], ["--toolchain", "emsdk"]])
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_documents_are_of_the_default_target_alone(documents, capsys, arguments, check):
+    docs = documents[0]
+    before = (docs / "wheels.json").read_bytes()
+    assert cli.main(["tables", *check, *arguments]) == 2
+    assert "docs/ is about Pyodide 314.0.7" in capsys.readouterr().err
+    assert (docs / "wheels.json").read_bytes() == before
+
+
+def test_tables_of_another_default_target(documents, project, capsys):
+    docs, _, write = documents
+    targets = project / "targets.toml"
+    targets.write_text(targets.read_text().replace('default = "314.0.7"', 'default = "315.0.0-alpha.2"'))
+    status, lines = checked(capsys)
+    assert status == 1
+    assert lines[0].startswith("wheels.json: is of Pyodide 314.0.7, speed, and docs/ is to be of 315.0.0-alpha.2")
+    assert all(line.endswith(".md: is not what `emwheels tables` writes") for line in lines[1:])
+    assert cli.main(["tables", "alpha"]) == 1
+    assert "write all anew: emwheels tables" in capsys.readouterr().err
+    write()
+    assert read_ledger(docs / "wheels.json").target == "315.0.0-alpha.2"
+
+
+def test_tables_of_some_packages_leave_the_others(documents, capsys):
+    docs, contents, write = documents
+    contents |= {"alpha": "c" * 64, "beta": "d" * 64}
+    write("Alpha")
+    known = {name: wheel.content for name, wheel in read_ledger(docs / "wheels.json").wheels.items()}
+    assert known == {"alpha": "c" * 64, "beta": "b" * 64}
+    assert "| alpha | 1.0 | 12,345 | `cccccccccccc` |" in (docs / "packages.md").read_text()
+    assert "| beta | 1.0 | 12,345 | `bbbbbbbbbbbb` |" in (docs / "packages.md").read_text()
+    assert checked(capsys) == (1, ["upstream-tests/alpha: of another alpha (2026-01-02)"])
+
+
+def test_tables_of_a_package_that_is_not_built(documents, monkeypatch, capsys):
+    before = (documents[0] / "wheels.json").read_bytes()
+    monkeypatch.setattr("emwheels.cli.tables.survey", lambda _run: [Outcome(name="alpha", state="missing")])
+    assert cli.main(["tables", "alpha"]) == 1
+    assert "alpha: no build of it is in the cache\n  emwheels build alpha" in capsys.readouterr().err
+    assert cli.main(["tables", "alpah"]) == 2
+    assert cli.main(["tables", "alpha", "--check"]) == 2
+    assert (documents[0] / "wheels.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

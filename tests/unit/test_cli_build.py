@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from sample_run import add_recipe, keep, make_environment
@@ -99,6 +100,19 @@ def test_hits_of_the_compiler_cache_are_added_up(command, outcomes):
     assert "third reused it is there" in said.lines()
 
 
+def test_the_last_column_says_what_came_of_a_package(command, outcomes):
+    outcomes += [
+        Outcome(name="a", state="failed", error=HarnessError("tests of a failed:\n  node: test_it", hint="see")),
+        Outcome(name="b", state="blocked", why="needs a"),
+    ]
+    lines = command("build", "tiny", status=8).lines()
+    assert lines == [
+        "package result bytes seconds ccache tests wheel, or why",
+        "a failed tests of a failed",
+        "b blocked needs a",
+    ]
+
+
 def test_the_status_is_that_of_the_first_failure(command, outcomes):
     outcomes += [
         Outcome(name="a", state="failed", error=HarnessError("tests failed")),
@@ -160,3 +174,18 @@ def test_a_build_that_gives_the_known_content_again_makes_nothing_due(command, d
 def test_what_was_not_built_makes_nothing_due(command, documents, outcomes):
     outcomes[0].state = "reused"
     assert "due" not in command("build", "tiny").out
+
+
+def test_another_profile_makes_nothing_due(command, documents):
+    assert "due" not in command("build", "tiny", "--profile", "size").out
+    assert command("build", "tiny", "--profile", "size", "--json").json()[0]["due"] == []
+
+
+def test_another_toolchain_makes_nothing_due(command, documents, environment):
+    environment.toolchain_name = "emsdk"
+    assert command("build", "tiny", "--json").json()[0]["due"] == []
+
+
+def test_another_target_makes_nothing_due(command, documents, environment):
+    environment.target = replace(environment.target, name="315.0.0-alpha.2")
+    assert command("build", "tiny", "--json").json()[0]["due"] == []

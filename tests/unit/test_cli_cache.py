@@ -8,6 +8,7 @@ import time
 
 import pytest
 from fake_builds import LOG, WHEEL, flipped, make_build
+from filelock import FileLock
 from hypothesis import example, given
 from hypothesis import strategies as st
 from small_project import make_command
@@ -228,3 +229,35 @@ def test_an_export_into_a_file_is_refused(command, tmp_path):
 )
 def test_wrong_usage_says_what_is_right(command, arguments, words):
     assert words in command("cache", *arguments, status=2).err
+
+
+# Images.
+
+
+@pytest.fixture
+def images(tmp_path, store):
+    """A finished image, one whose making was killed, one that is being made, and an archive that was being loaded."""
+    folder = tmp_path / "cache" / "images"
+    for name in ("0123", "4567.making", "89ab.making", "loading"):
+        (folder / name / "rootfs").mkdir(parents=True)
+        (folder / name / "rootfs" / "file").write_text("12345")
+    (folder / "4567.making" / "rootfs").chmod(0o500)
+    (folder / "cdef.making").touch()
+    return folder
+
+
+def test_what_makings_of_images_left_is_removed(command, images):
+    with FileLock(images / "89ab.lock"):
+        assert "would remove 2 of unfinished images, 10 bytes" in command("cache", "gc", "--dry-run").lines()
+        assert (images / "4567.making").is_dir()
+        rows = command("cache", "gc", "--json").json()
+        assert rows["removed"]["unfinished images"] == {"entries": 2, "bytes": 10}
+    assert sorted(path.name for path in images.iterdir() if path.is_dir()) == ["0123", "89ab.making"]
+    assert "removed 1 of unfinished images, 5 bytes" in command("cache", "gc").lines()
+    assert "images" not in command("cache", "gc").out
+
+
+def test_an_archive_that_is_being_loaded_stays(command, images):
+    with FileLock(images / "loading.lock"):
+        command("cache", "gc")
+        assert (images / "loading" / "rootfs" / "file").is_file()

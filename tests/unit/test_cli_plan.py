@@ -93,6 +93,11 @@ def test_only_the_names_asked_for_and_what_they_need(command):
     assert list(rows(command("plan", "zlib", "--json"))) == ["zlib"]
 
 
+def test_all_is_every_recipe(command):
+    assert command("plan", "--all").out == command("plan").out
+    assert "give names or --all, not both" in command("plan", "base", "--all", status=2).err
+
+
 def test_a_profile_has_builds_of_its_own(command, environment):
     built(environment, "zlib", profile="size")
     assert rows(command("plan", "zlib", "--profile", "size", "--json"))["zlib"]["state"] == "up to date"

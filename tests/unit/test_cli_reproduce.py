@@ -163,3 +163,13 @@ def test_what_failed_leaves_the_note_of_before(command, environment, found):
 def test_a_project_without_documents_gets_none(command, environment):
     command("reproduce", "tiny")
     assert not (environment.project.root / "docs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "noted"), [([], ["tiny"]), (["--profile", "size"], []), (["--toolchain", "emsdk"], [])]
+)
+def test_only_what_the_documents_are_about_is_noted(command, environment, arguments, noted):
+    docs = environment.project.root / "docs"
+    docs.mkdir()
+    command("reproduce", "tiny", *arguments)
+    assert [path.stem for path in docs.rglob("*.json")] == noted

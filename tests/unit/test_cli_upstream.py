@@ -89,6 +89,13 @@ def test_a_result_is_noted_with_the_wheels_that_it_is_of(command, environment):
     }
 
 
+def test_a_result_of_another_target_is_said_and_not_noted(command, suites, documents):
+    before = {path: path.read_bytes() for path in documents.rglob("*.json")}
+    assert "1,998 passed" in command("upstream-tests", "tiny", "--due", "--target", "315.0.0-alpha.2").err
+    assert ran(suites) == ["tiny"]
+    assert {path: path.read_bytes() for path in documents.rglob("*.json")} == before
+
+
 def test_what_came_of_a_suite_is_said(command, suites):
     suites["tiny"] = result(failures=(UNKNOWN, KNOWN), failed=5, passed=19995)
     said = command("upstream-tests", "tiny", status=8)

@@ -63,6 +63,8 @@ def test_a_block_inside_another_block_is_none():
     [
         ("<!-- not run: takes four minutes -->", "takes four minutes", ""),
         ("<!-- not run: takes four minutes;\ntests/conftest.py -->", "takes four minutes;\ntests/conftest.py", ""),
+        ("<!-- not run: takes 4 minutes and/or a week -->", "takes 4 minutes and/or a week", ""),
+        ("<!-- not run: see src/emwheels, tests/unit. -->", "see src/emwheels, tests/unit.", ""),
         ("<!-- needs: network -->", "", "network"),
         ("<!-- needs: image -->", "", "image"),
         ("<!-- wheels: numpy=? -->", "", ""),
@@ -86,6 +88,16 @@ def test_what_is_said_above(comment, reason, needs):
         "<!-- not run: takes four minutes; tests/e2e/test_gone.py -->",
         "<!-- not run: takes four minutes; tests/conftest.py::gone -->",
         "<!-- not run: takes four minutes; ci/gone.sh -->",
+        "<!-- not run: takes four minutes; src/emwheels/gone.py -->",
+        "<!-- not run: takes four minutes; src/emwheels/gone has it -->",
+        "<!-- not run: takes four minutes: see benchmarks/gone.py. -->",
+        "<!-- not run: takes four minutes; gone/test_it.py::test_it -->",
+        "<!-- not run: takes four minutes; tests/unit::test_it -->",
+        "<!-- not run: _ _ _ -->",
+        "<!-- not run: __ -- ___ -->",
+        "<!-- not run: 1 2 3 -->",
+        "<!-- not run: a b c -->",
+        "<!-- not run: slow slow slow -->",
         "<!-- needs: -->",
         "<!-- needs: time -->",
         "<!-- wheels --> <!-- not run: takes four minutes -->",
@@ -136,6 +148,69 @@ def test_a_comment_without_its_block(text):
 )
 def test_a_command_that_nobody_would_run(text):
     assert len(faults(text)) == 1
+
+
+@pytest.mark.parametrize("language", ["js", "python", "toml", "yaml", "{toctree}", ""])
+@pytest.mark.parametrize("line", ["$ emwheels list", "% ls", "  $ ls", "> nox -s tests", "(venv) $ pip install nox"])
+def test_a_prompt_in_a_block_of_another_language(language, line):
+    (fault,) = faults(f"```{language}\na: b\n{line}\n```")
+    assert fault == f"1: {line.strip()}…: commands belong into a block of the language console"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sudo emwheels list",
+        "sudo anything",
+        "nice emwheels list",
+        "nice -n 10 emwheels list",
+        "sudo -u alex .venv/bin/nox -s tests",
+        "time timeout 60 env emwheels list",
+        "X=1 emwheels list",
+        "EMWHEELS_CACHE=/tmp/x A= nox -s tests",
+        "# emwheels list",
+        "root@host:/srv# apt-get install nox",
+        "alex@host:~$ emwheels list",
+        "> emwheels list",
+        "!pip install nox",
+        "%pip install nox",
+    ],
+)
+def test_a_command_behind_something_else(line):
+    assert len(faults(f"```\n{line}\n```")) == 1
+
+
+@pytest.mark.parametrize("language", ["js", "python"])
+def test_a_command_that_is_no_code(language):
+    assert len(faults(f"```{language}\nemwheels list\n```")) == 1
+
+
+@pytest.mark.parametrize(
+    "line", ["% emwheels list", "% ls", "# emwheels plan", "> nox -s tests", "  $ ls", "host:~$ nox -l"]
+)
+@pytest.mark.parametrize("text", ["$ pwd\n{}", "$ pwd\n/srv\n{}", "pwd\n{}", "{}", "{}\n$ pwd"])
+def test_another_prompt_in_a_console_block(text, line):
+    (fault,) = faults(f"```console\n{text.format(line)}\n```")
+    assert fault == f"1: {line.strip()}: write the prompt as `$ ` at the start of the line"
+
+
+def test_output_that_begins_like_a_prompt():
+    text = "$ emwheels serve --config nginx\n# written by emwheels\n> 3 files\n50 % of it\n#!/bin/sh\n$ pwd"
+    (block,) = read(f"```console\n{text}\n```")
+    assert len(block.steps) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "python_minor = 3\n# emwheels makes it\nx = 'y'",
+        "a: b\nrun: |\n  emwheels build numpy",
+        "time is what it takes\nnice to have\nA=1 is odd\nnode, page",
+    ],
+)
+@pytest.mark.parametrize("language", ["yaml", "toml"])
+def test_what_is_no_command(language, text):
+    assert read(f"```{language}\n{text}\n```") == []
 
 
 def test_a_drawing_is_no_command():

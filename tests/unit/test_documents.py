@@ -5,8 +5,8 @@ import json
 import pytest
 
 from emwheels.errors import EmwheelsError
-from emwheels.status.documents import due_after, recorded_results
-from emwheels.status.ledger import RecordedResult
+from emwheels.status.documents import due_after, recorded_reproductions, recorded_results
+from emwheels.status.ledger import Ledger, RecordedResult, write_ledger
 
 ONE, TWO = "1" * 64, "2" * 64
 
@@ -25,6 +25,7 @@ def docs(tmp_path):
     (tmp_path / "performance.md").write_text(f"## Speed\n\n<!-- wheels: numpy={ONE[:12]} scipy=? 2026-11-22 -->\n")
     (tmp_path / "how-it-works.md").write_text("# How it works\n")
     (tmp_path / "upstream-tests" / "notes.md").write_text("<!-- wheels: numpy=? 2026-11-22 -->\n")
+    write_ledger(Ledger(target="314.0.7", profile="speed", date="2026-11-22", wheels={}), tmp_path / "wheels.json")
     return tmp_path
 
 
@@ -37,9 +38,13 @@ def test_every_result(docs):
     ]
 
 
+def due(docs, contents, target="314.0.7", profile="speed"):
+    return due_after(docs, contents, target=target, profile=profile)
+
+
 def test_no_documents(tmp_path):
     assert recorded_results(tmp_path / "docs") == []
-    assert due_after(tmp_path / "docs", {"numpy": ONE}) == {}
+    assert due(tmp_path / "docs", {"numpy": ONE}) == {}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", "{}", '{"date": "2026-11-22", "wheels": []}', b"\xff"])
@@ -50,14 +55,42 @@ def test_a_file_that_is_no_result(docs, kind, text):
     with pytest.raises(EmwheelsError) as caught:
         recorded_results(docs)
     assert caught.value.message.startswith(f"{path}: not a result: ")
-    assert due_after(docs, {"numpy": TWO}) == {}, "a build does not fail for a document"
+    assert caught.value.hint.startswith(f"make it again (nox -s {kind} -- bad)")
+    assert due(docs, {"numpy": TWO}) == {}, "a build does not fail for a document"
+
+
+def test_a_page_that_is_not_utf8(docs):
+    (docs / "bad.md").write_bytes(b"caf\xe9")
+    with pytest.raises(EmwheelsError, match=r"bad\.md: not UTF-8: "):
+        recorded_results(docs)
+    assert due(docs, {"numpy": ONE}) == {}, "a build does not fail for a document"
+
+
+def test_a_ledger_that_is_none(docs):
+    (docs / "wheels.json").write_text("{")
+    assert due(docs, {"numpy": ONE}) == {}, "a build does not fail for a document"
+
+
+def test_reproduced_builds(docs):
+    path = docs / "reproduce" / "scipy.json"
+    with pytest.raises(EmwheelsError) as caught:
+        recorded_reproductions(docs)
+    assert caught.value.message == f"{path}: not a result: it has no 'name'"
+    row = {"name": "scipy", "version": "1", "same": False, "difference": "x", "how": "y", "date": "2026-11-21"}
+    path.write_text(json.dumps(row | {"varied": []}))
+    assert recorded_reproductions(docs) == [row | {"wheels": {}}]
 
 
 def test_what_is_due_after_a_build(docs):
-    assert due_after(docs, {"numpy": ONE, "scipy": ONE, "lxml": ONE, "zlib": ONE}) == {
+    assert due(docs, {"numpy": ONE, "scipy": ONE, "lxml": ONE, "zlib": ONE}) == {
         "numpy": ["upstream-tests/scipy"],
         "scipy": ["reproduce/scipy", "performance.md#speed"],
         "lxml": ["upstream-tests/lxml"],
     }
-    assert due_after(docs, {"numpy": TWO}) == {"numpy": ["performance.md#speed"]}
-    assert due_after(docs, {}) == {}
+    assert due(docs, {"numpy": TWO}) == {"numpy": ["performance.md#speed"]}
+    assert due(docs, {}) == {}
+
+
+@pytest.mark.parametrize("other", [{"target": "315.0.0-alpha.2"}, {"profile": "size"}])
+def test_nothing_is_due_for_wheels_that_the_documents_are_not_about(docs, other):
+    assert due(docs, {"numpy": TWO}, **other) == {}

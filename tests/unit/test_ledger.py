@@ -188,6 +188,7 @@ def test_no_ledger_is_an_empty_one(tmp_path):
 
 
 ROW = json.dumps(dataclasses.asdict(wheel("numpy")))
+WRONG = (("1234", '"1234"'), ("5.6", "null"), ('"engines": {}', '"engines": []'), (f'"{ONE}"', "1"))
 HEAD = '"target": "1", "profile": "speed", "date": "2026-11-22"'
 
 
@@ -207,6 +208,7 @@ HEAD = '"target": "1", "profile": "speed", "date": "2026-11-22"'
         f'{{{HEAD}, "wheels": [{{"name": "numpy"}}]}}',
         f'{{{HEAD}, "wheels": [{{}}]}}',
         f'{{{HEAD}, "colour": 1, "wheels": [{ROW}]}}',
+        *(f'{{{HEAD}, "wheels": [{ROW.replace(*change)}]}}' for change in WRONG),
         b"\xff",
     ],
 )

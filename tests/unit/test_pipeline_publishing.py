@@ -14,7 +14,7 @@ from emwheels.outputs.builds import Builds, Output
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.pipeline.known import latest
 from emwheels.pipeline.model import Options
-from emwheels.pipeline.publishing import publish_package, show_status
+from emwheels.pipeline.publishing import publish_package, show_status, withdraw_package
 from emwheels.pipeline.run import make_run
 
 
@@ -121,6 +121,24 @@ def test_what_cannot_be_installed_is_not_published(run, environment, tmp_path):
     with pytest.raises(IndexingError):
         publish_package(run, keep(run, "tiny", file=broken))
     assert wheels(environment.project.dist) == []
+
+
+def test_only_these_bytes_are_withdrawn(run, environment):
+    dist = environment.project.dist
+    output = keep(run, "tiny")
+    assert withdraw_package(run, output) is False
+    assert not dist.exists()
+    publish_package(run, output)
+    other = keep(run, "tiny", file=wheel_of(run, "tiny", "VALUE = 2\n"))
+    assert withdraw_package(run, other) is False
+    assert wheels(dist) == [output.filename]
+    assert withdraw_package(run, output) is True
+    assert not (dist / "wheels").exists(), "no metadata is left either"
+    show_status(run, {"tiny": {"node": "1 failed"}})
+    assert json.loads((dist / "status.json").read_text())["wheels"] == []
+    assert problems(Folder(dist).read) == []
+    assert "tiny" not in (dist / "simple" / "index.html").read_text()
+    assert environment.board.lines == [f"tiny: {output.filename} is no longer in the index: its tests failed"]
 
 
 def test_the_status_page_tells_of_the_tests_of_this_run(run, environment):

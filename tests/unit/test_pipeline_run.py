@@ -9,9 +9,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
+from index_reader import problems
 from sample_run import LIBRARY, add_recipe, keep, make_environment
 
 from emwheels.errors import BuildError, EmwheelsError, HarnessError, ImageError, RecipeError, StoppedError, UsageError
+from emwheels.index.places.folder import Folder
 from emwheels.outputs.builds import Builds
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.pipeline.environment import Environment
@@ -207,6 +209,27 @@ def test_a_package_that_fails_its_tests_is_not_published_and_what_needs_it_goes_
     assert outcomes["base"].output is not None
     assert published(environment) == ["above", "lone"]
     assert "base" not in stages.shown[0]
+
+
+def test_a_wheel_that_fails_its_tests_does_not_stay_published(run_all, stages, environment):
+    run_all(test=False)
+    assert published(environment) == ["above", "base", "lone"]
+    stages.shown.clear()
+    stages.errors["test base"] = HarnessError("tests of base failed")
+    outcomes = run_all()
+    assert (outcomes["base"].state, outcomes["base"].why) == ("failed", "")
+    assert published(environment) == ["above", "lone"]
+    assert problems(Folder(environment.project.dist).read) == []
+    assert stages.shown[0]["base"] == {"node": "1 failed"}
+    filename = outcomes["base"].output.filename
+    assert f"base: {filename} is no longer in the index: its tests failed" in environment.board.lines
+
+
+def test_a_wheel_stays_published_if_its_tests_could_not_begin(run_all, stages, environment):
+    run_all(test=False)
+    stages.errors["test base"] = ImageError("there is no engine")
+    assert run_all()["base"].state == "failed"
+    assert published(environment) == ["above", "base", "lone"]
 
 
 def test_without_tests_nothing_is_tested_and_all_is_published(run_all, stages, environment):

@@ -359,6 +359,8 @@ def test_a_suite_s_files_run_with_the_recipe_s_own_tests(smoke, tests, harness, 
     assert upstream["wheels"] == own["wheels"]
     tests()
     assert len(harness.calls) == 2, "they passed together"
+    began = [line for line in environment.board.lines if " in node" in line and "passed" not in line]
+    assert began == ["tiny: tests in node", "tiny: upstream tests in node"]
 
 
 def test_failures_of_the_suite_with_a_reason_are_counted_only(smoke, tests, harness):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from emwheels.errors import RecipeError
 from emwheels.recipe.document import Problem
-from emwheels.recipe.load import RecipeProblems, load_recipe, load_recipes
+from emwheels.recipe.load import RecipeProblems, load_recipe
 from emwheels.recipe.model import Requirements
 
 SHA256 = "0123456789abcdef" * 4
@@ -468,12 +468,21 @@ def test_patch_without_header(folder, patches, text):
     assert str(problem).startswith(f"{problem.file.as_posix()}:1: has no header")
 
 
-@pytest.mark.parametrize("name", ["fix.patch", "01-fix.patch", "0001-Fix.patch", "0001-fix.diff", "0001-a b.patch"])
+@pytest.mark.parametrize(
+    "name", ["fix.patch", "01-fix.patch", "0001-Fix.patch", "0001-fix.diff", "0001-fix.PATCH", "0001-a b.patch"]
+)
 def test_patch_with_a_wrong_name(folder, patches, name):
     (patches / "demo").mkdir()
     (patches / "demo" / name).write_text(PATCH)
     (problem,) = problems_of(folder, PLAIN)
     assert (problem.file.name, "NNNN" in problem.message) == (name, True)
+
+
+def test_patch_in_a_folder_of_its_own(folder, patches):
+    (patches / "demo/1.2.3").mkdir(parents=True)
+    (patches / "demo/1.2.3/0001-x.patch").write_text(PATCH)
+    (problem,) = problems_of(folder, PLAIN)
+    assert str(problem) == f"{patches}/demo/1.2.3/0001-x.patch:1: would not be applied; move it to {patches}/demo"
 
 
 def test_patch_that_cannot_be_read(folder, patches):
@@ -577,22 +586,3 @@ def test_any_url_and_path(folder, url, path):
 def test_any_requirement(folder, texts):
     requirements = {"run": texts, "host": texts, "constraint": texts, "build-extras": texts}
     load_anything(folder, PLAIN.encode() + json.dumps({"requirements": requirements})[1:-1].encode())
-
-
-def test_patches_are_found_in_any_spelling_of_the_name(folder, patches):
-    (patches / "De_Mo").mkdir(parents=True)
-    (patches / "De_Mo" / "0001-x.patch").write_text(PATCH)
-    renamed = folder.rename(folder.with_name("de-mo"))
-    (renamed / "meta.yaml").write_text(PLAIN.replace("name: demo", "name: de-mo"))
-    assert [path.name for path in load_recipe(renamed, patches=patches).patches] == ["0001-x.patch"]
-
-
-def test_patches_that_no_recipe_has_are_told(folder, patches):
-    (folder / "meta.yaml").write_text(PLAIN)
-    (patches / "dem").mkdir(parents=True)
-    with pytest.raises(RecipeError, match="no recipe of that name; did you mean demo"):
-        load_recipes(folder.parent, patches=patches)
-    (patches / "dem").rename(patches / "demo")
-    (patches / "Demo").mkdir()
-    with pytest.raises(RecipeError, match="of the same recipe"):
-        load_recipes(folder.parent, patches=patches)

@@ -156,3 +156,52 @@ def test_each_comes_after_what_it_needs(recipes):
         for need in required_recipes(recipe, recipes):
             assert order.index(need) < order.index(name)
     assert dependency_order(dict(reversed(recipes.items()))) == order
+
+
+def write_patch(folder: Path, name: str = "0001-x.patch") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("Needed because of this.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n")
+    return folder / name
+
+
+@pytest.mark.parametrize(("recipe", "patched"), [("Scikit-Image", "scikit-image"), ("a.b", "A_b"), ("a-b", "a__B")])
+def test_patches_are_found_in_any_spelling(tmp_path, recipe, patched):
+    folder = write_recipe(tmp_path / "recipes", recipe)
+    patch = write_patch(tmp_path / "patches" / patched)
+    (loaded,) = load_recipes(tmp_path / "recipes", patches=tmp_path / "patches").values()
+    assert loaded.patches == (patch,)
+    assert load_recipe(folder, patches=tmp_path / "patches").patches == (patch,)
+
+
+def test_two_folders_of_patches_for_one_recipe(tmp_path):
+    folder = write_recipe(tmp_path / "recipes", "a-b")
+    for name in ("a-b", "a_b"):
+        write_patch(tmp_path / "patches" / name)
+    with pytest.raises(RecipeError, match=r"patches/a-b and .*patches/a_b normalise to the same name"):
+        load_recipes(tmp_path / "recipes", patches=tmp_path / "patches")
+    with pytest.raises(RecipeError, match="same name"):
+        load_recipe(folder, patches=tmp_path / "patches")
+
+
+@pytest.mark.parametrize("names", [None, ["numpy"]])
+def test_patches_of_no_recipe(tmp_path, names):
+    write_recipe(tmp_path / "recipes", "numpy")
+    write_patch(tmp_path / "patches" / "nunpy")
+    (tmp_path / "patches" / ".cache").mkdir()
+    with pytest.raises(RecipeError, match=r"patches/nunpy: there is no recipe nunpy; did you mean numpy\?$"):
+        load_recipes(tmp_path / "recipes", patches=tmp_path / "patches", names=names)
+
+
+@pytest.mark.parametrize("name", ["0001-x.patch", "x.DIFF"])
+def test_a_patch_beside_the_folders(tmp_path, name):
+    write_recipe(tmp_path / "recipes", "numpy")
+    patch = write_patch(tmp_path / "patches", name)
+    with pytest.raises(RecipeError, match=rf"^{patch} belongs to no recipe$"):
+        load_recipes(tmp_path / "recipes", patches=tmp_path / "patches")
+
+
+def test_patches_that_are_a_file(tmp_path):
+    write_recipe(tmp_path / "recipes", "numpy")
+    (tmp_path / "patches").touch()
+    with pytest.raises(RecipeError, match="patches cannot be read: Not a directory"):
+        load_recipes(tmp_path / "recipes", patches=tmp_path / "patches")

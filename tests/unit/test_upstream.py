@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from emwheels.recipe.load import load_recipes
 from emwheels.upstream import (
     Reason,
     Smoke,
+    SuiteResult,
     UpstreamSuite,
     judge,
     lay_out,
@@ -192,7 +194,13 @@ def test_the_part_of_a_suite_that_runs_with_the_tests_of_a_recipe(tmp_path: Path
 
 
 def test_file_that_is_no_result(tmp_path: Path) -> None:
-    for text in ("{", "[]", "{}", "null", '{"failures": [], "left_out": [], "colour": 1}'):
+    given = {"package": "p", "version": "1", "target": "1", "engine": "node", "date": "2026-01-02", "seconds": 1.5}
+    whole = asdict(SuiteResult(**given, passed=1, failed=0, skipped=0))
+    (tmp_path / "x.json").write_text(json.dumps(whole))
+    assert read_result(tmp_path / "x.json").passed == 1
+    wrong = ({"passed": "3"}, {"seconds": None}, {"wheels": []}, {"failures": [3]}, {"left_out": 3})
+    texts = [json.dumps(whole | change) for change in wrong]
+    for text in ("{", "[]", "{}", "null", '{"failures": [], "left_out": [], "colour": 1}', *texts):
         (tmp_path / "x.json").write_text(text)
         with pytest.raises(EmwheelsError, match="not the result of a suite"):
             read_result(tmp_path / "x.json")

@@ -36,6 +36,51 @@ def test_no_url(targets):
         verify(["wheels.example.org/simple"], target=targets.get(None))
 
 
+@pytest.fixture
+def site(monkeypatch):
+    """A site: path -> page, and its address."""
+    pages = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+        def do_GET(self):
+            page = pages.get(self.path, "")
+            self.send_response(200 if page else 404)
+            self.send_header("Content-Type", SIMPLE_JSON if page.startswith("{") else "text/html")
+            self.end_headers()
+            self.wfile.write(page.encode())
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with serving(Handler) as address:
+        yield pages, address
+
+
+LIST = '<html><head><meta name="pypi:repository-version" content="1.0"></head><body></body></html>'
+
+
+@pytest.mark.parametrize("root", ["", '<a href="simple/">simple/</a> <a href="wheels/a.whl">a</a>'])
+@pytest.mark.parametrize("below", [LIST, '{"meta": {"api-version": "1.0"}, "projects": []}'])
+def test_a_site_with_an_index_below(site, targets, root, below):
+    pages, address = site
+    pages |= {"/": root, "/simple/": below}
+    for url in (address, f"{address}/", f"{address}/{{package_name}}/"):
+        with pytest.raises(UsageError) as caught:
+            verify([url], target=targets.get(None), clients=())
+        assert caught.value.message == f"{address} is no index: the list of projects is below it"
+        assert caught.value.hint == f"try {address}/simple"
+
+
+@pytest.mark.parametrize("pages_of_site", [{"/": LIST, "/simple/": LIST}, {"/simple/": "<p>not found</p>"}, {}])
+def test_an_index_at_the_root_of_a_site_is_verified(site, targets, pages_of_site):
+    pages, address = site
+    pages |= pages_of_site
+    (report,) = verify([address], target=targets.get(None), clients=())
+    assert report.url == address
+
+
 def test_nobody_there(targets):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

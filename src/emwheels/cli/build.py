@@ -10,6 +10,7 @@ from emwheels.build.compiler_cache import Hits
 from emwheels.cli.opening import add_limits, add_profile, limits_given, open_builds, open_environment
 from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
+from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
@@ -17,7 +18,7 @@ from emwheels.profile import PROFILES
 from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
-from emwheels.status.ledger import WHEELS, read_ledger
+from emwheels.status.ledger import WHEELS
 
 if TYPE_CHECKING:
     import argparse
@@ -120,7 +121,7 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         outcomes = run_on_cluster(arguments.scheduler, run, arguments.names, arguments.remote)
     else:
         outcomes = run_packages(run)
-    due = _due(environment, outcomes)
+    due = _due(environment, options.profile, outcomes)
     if arguments.json:
         print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))
     else:
@@ -133,17 +134,14 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
     return failed[0].exit_code if failed else 0
 
 
-def _due(environment: Environment, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
+def _due(environment: Environment, profile: str, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     """Return for each package whose content a build changed the results in docs/ that are of another."""
     docs = environment.project.root / "docs"
-    if not (docs / WHEELS).is_file():
+    if environment.toolchain_name != TOOLCHAINS[0] or not (docs / WHEELS).is_file():
         return {}
     built = [each.output for each in outcomes if each.state in ("built", "failed") and each.output is not None]
     contents = {output.name: content(output, environment.store) for output in built}
-    known = read_ledger(docs / WHEELS).wheels
-    return due_after(
-        docs, {name: each for name, each in contents.items() if name not in known or known[name].content != each}
-    )
+    return due_after(docs, contents, target=environment.target.name, profile=profile)
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
@@ -159,6 +157,13 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _note(outcome: Outcome) -> str:
+    """Return why a package came out as it did, on one line, or what it came out as."""
+    if outcome.error is not None:
+        return outcome.error.message.partition("\n")[0].rstrip(":")
+    return outcome.why or (outcome.output.filename if outcome.output else "")
+
+
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     rows = (
         (
@@ -168,11 +173,11 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             f"{sum(outcome.phases.values()):.1f}" if outcome.phases else "",
             str(outcome.ccache) if outcome.ccache else "",
             "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items()),
-            outcome.why or (outcome.output.filename if outcome.output else ""),
+            _note(outcome),
         )
         for outcome in outcomes
     )
-    headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "")
+    headings = ("package", "result", "bytes", "seconds", "ccache", "tests", "wheel, or why")
     print_table(headings, rows, right=("bytes", "seconds"))
     hits = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if hits:

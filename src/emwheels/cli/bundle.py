@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
-_EXAMPLES = """examples:
+_SERVER = "python3 -m http.server --bind 127.0.0.1"
+_EXAMPLES = f"""examples:
   emwheels bundle -o app numpy contourpy
   emwheels bundle -o app "numpy>=2" my-tool --target 315.0.0-alpha.2
-  cd app && python3 -m http.server --bind 127.0.0.1
+  cd app && {_SERVER}
 
 Wheels come from dist/; pure Python ones, and those for Pyodide, that are not there come from PyPI.
 """
@@ -80,7 +81,7 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         return 0
     for wheel in bundle.wheels:
         print(f"{wheel.source:6} {wheel.filename}")
-    print(f"{bundle.folder}: {bundle.size:,} bytes. To see it: cd {bundle.folder} && python3 -m http.server")
+    print(f"{bundle.folder}: {bundle.size:,} bytes. To see it: cd {bundle.folder} && {_SERVER}")
     return 0
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from emwheels.build.compiler_cache import remove_unused
 from emwheels.errors import EmwheelsError, UsageError
+from emwheels.image.removal import remove_tree, unfinished_images
 from emwheels.outputs.builds import KIND, check_record, files_of
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.outputs.remote.transfer import push
@@ -111,6 +112,10 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
         count, freed = remove_unused(cache / "ccache", older_than=arguments.older_than, dry_run=arguments.dry_run)
         if count:
             done.removed["ccache"] = Size(entries=count, bytes=freed)
+    for folder in unfinished_images(cache / "images"):
+        done.removed["unfinished images"].add(_size_below(folder).bytes)
+        if not arguments.dry_run:
+            remove_tree(folder)
     if arguments.json:
         plain: dict[str, Any] = {"removed": _plain(done.removed), "freed": done.freed}
         plain |= {"kept": vars(done.kept), "in use": vars(done.in_use), "dry run": arguments.dry_run}

@@ -11,7 +11,6 @@ from emwheels import index
 from emwheels.cli.opening import add_profile, open_environment
 from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
-from emwheels.index.compressed import COPIES
 from emwheels.index.model import STATUSES, project_of
 from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
@@ -228,7 +227,7 @@ def _change(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
             case _:
                 files = files_of(before, arguments.version) if arguments.version else list(before.files)
                 after = before.without(file.filename for file in files)
-                gone = [f"wheels/{file.filename}{end}" for file in files for end in ("", ".metadata", *COPIES)]
+                gone = [name for file in files for name in index.names_of_wheel(file.filename)]
         catalogue.put(after)
         changed = write(place, catalogue, changed=[before.name], gone=gone)
     refresh_status(place, list(targets.targets.values()))

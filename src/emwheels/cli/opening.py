@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.errors import UsageError
+from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
 from emwheels.profile import PROFILES
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from emwheels.target import Targets
 
 
+DOCUMENTED_PROFILE = "speed"
+"""The default, and the one that docs/ is about."""
+
+
 def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise (default: speed)") -> None:
     """Add ``--profile``, which is for what ``words`` say."""
-    parser.add_argument("--profile", choices=list(PROFILES), default="speed", help=words)
+    parser.add_argument("--profile", choices=list(PROFILES), default=DOCUMENTED_PROFILE, help=words)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +65,15 @@ def open_environment(arguments: argparse.Namespace, project: Checkout, targets: 
         board=Board(),
         offline=arguments.offline,
         toolchain_name=arguments.toolchain,
+    )
+
+
+def is_documented(arguments: argparse.Namespace, targets: Targets) -> bool:
+    """Tell whether the options ask for the wheels that docs/ is about: default target, toolchain and profile."""
+    return (
+        targets.get(arguments.target).name == targets.default
+        and arguments.toolchain == TOOLCHAINS[0]
+        and getattr(arguments, "profile", DOCUMENTED_PROFILE) == DOCUMENTED_PROFILE
     )
 
 

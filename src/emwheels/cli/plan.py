@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import add_profile, open_builds, open_environment
+from emwheels.errors import UsageError
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import plan
@@ -44,6 +45,7 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="these recipes and what they need (default: all)")
+    parser.add_argument("--all", action="store_true", help="every recipe, as without a name")
     parser.add_argument(
         "--format",
         choices=["table", "github", "gitlab"],
@@ -55,6 +57,8 @@ def add_plan(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
 
 def run_plan(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Print the plan and return the exit status: 0 also if there is something to do."""
+    if arguments.names and arguments.all:
+        raise UsageError("give names or --all, not both")
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     planned = plan(make_run(environment, arguments.names, Options(profile=arguments.profile), builds=builds))

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import add_profile, open_builds, open_environment
+from emwheels.cli.opening import add_profile, is_documented, open_builds, open_environment
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
 from emwheels.progress import print_table
@@ -64,7 +64,7 @@ def run_reproduce(arguments: argparse.Namespace, project: Checkout, targets: Tar
             failed[name] = error
             print(f"emwheels: {name}: {error.message}", file=sys.stderr)
             continue
-        if (docs := project.root / "docs").is_dir():
+        if (docs := project.root / "docs").is_dir() and is_documented(arguments, targets):
             _note(reproductions[-1], docs / "reproduce" / f"{reproductions[-1].name}.json", once=arguments.once)
         verdict = "the same bytes" if reproductions[-1].same else f"differs: {reproductions[-1].difference}"
         environment.board.say(reproductions[-1].name, verdict)

@@ -10,16 +10,24 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emwheels.audit.rules import RULES
-from emwheels.cli.opening import open_environment
-from emwheels.errors import EmwheelsError
+from emwheels.cli.opening import is_documented, open_environment
+from emwheels.errors import EmwheelsError, UsageError
 from emwheels.harness.engines import ENGINES, SUITE_ENGINE
+from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Run
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
 from emwheels.plan.key import input_digests
-from emwheels.recipe.load import load_recipes
-from emwheels.status.documents import recorded_results
+from emwheels.recipe.load import find_recipe, load_recipes
+from emwheels.status.documents import (
+    GENERATED,
+    read_page,
+    recorded_reproductions,
+    recorded_results,
+    write_pages,
+    written_by_hand,
+)
 from emwheels.status.ledger import (
     DUE,
     SHORT,
@@ -39,15 +47,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.checkout import Checkout
+    from emwheels.outputs.builds import Output
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
     from emwheels.upstream.result import SuiteResult
 
 _EXAMPLES = """examples:
   emwheels tables            write docs/wheels.json and the pages from what is in the store
+  emwheels tables numpy      the same, but only numpy's wheel is looked at; the others stay as they were written
   emwheels tables --check    what in docs/ is of other wheels than it should be; needs nothing but the checkout
 
-exit status: 0 all is right, or --check found nothing; 1 something is stale and not listed in docs/due.yaml
+exit status: 0 all is right, or --check found nothing; 1 something is stale and not listed in docs/due.yaml, or a
+page is not as it would be written
 """
 
 
@@ -60,76 +71,121 @@ def add_tables(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a recipe whose wheel to look at (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail for what is stale and not listed")
 
 
 def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Write the pages or check them, print what was done, and return the exit status."""
+    _check_options(arguments, targets)
     docs = project.root / "docs"
     recipes = load_recipes(project.recipes, patches=project.patches)
+    names = [find_recipe(name, recipes, project.recipes).name for name in arguments.names]
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
     inputs = input_digests(recipes, target, profile=options.profile, compiler=compiler)
-    ledger = read_ledger(docs / WHEELS)
+    ledger, due = read_ledger(docs / WHEELS), read_due(docs / DUE)
+    results = recorded_results(docs)
     if not arguments.check:
-        ledger = surveyed(make_run(open_environment(arguments, project, targets), (), options), ledger, inputs)
-        write_ledger(ledger, docs / WHEELS)
+        run = make_run(open_environment(arguments, project, targets), names, options)
+        ledger = surveyed(run, ledger, inputs, names)
     pages = generated_pages(docs, ledger, recipes)
     if not arguments.check:
-        for name, text in pages.items():
-            (docs / name).write_text(text, encoding="utf-8")
+        write_ledger(ledger, docs / WHEELS)
+        write_pages(docs, pages)
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
-    faults = problems(ledger, recorded_results(docs), read_due(docs / DUE), inputs)
-    faults += _missing_suites(docs, recipes)
-    if arguments.check:
-        other = [name for name, text in pages.items() if not _holds(docs / name, text)]
-        faults += [f"{name}: is not what `emwheels tables` writes" for name in other]
-    if arguments.json:
+        results = recorded_results(docs)
+    other = _other_ledger(ledger, target.name, options.profile)
+    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes)]
+    wrong = [*other, *_wrong_pages(docs, pages)]
+    _print_faults([*stale, *wrong], as_json=arguments.json)
+    if arguments.check and (stale or wrong):
+        raise _refusal(len(stale), len(wrong))
+    return 0
+
+
+def _check_options(arguments: argparse.Namespace, targets: Targets) -> None:
+    if not is_documented(arguments, targets):
+        raise UsageError(
+            f"docs/ is about Pyodide {targets.default} with the toolchain {TOOLCHAINS[0]}, and about nothing else",
+            hint="leave --target and --toolchain away; targets.toml has the default target",
+        )
+    if arguments.check and arguments.names:
+        raise UsageError("give names or --check, not both", hint="--check looks at all of docs/")
+
+
+def _print_faults(faults: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
         print(json.dumps(faults, indent=1))
     else:
         print("".join(f"docs: {line}\n" for line in faults), file=sys.stderr, end="")
-    if not faults or not arguments.check:
-        return 0
-    raise EmwheelsError(
-        f"{len(faults)} entries of docs/ are not of the present wheels",
-        hint="build and test what is due (emwheels upstream-tests --due; emwheels tables), or list it in docs/due.yaml",
+
+
+def _refusal(stale: int, wrong: int) -> EmwheelsError:
+    """Return what ``--check`` fails with: how many entries are ``stale``, and how many pages are ``wrong``."""
+    faults, remedies = [], []
+    if stale:
+        faults.append(f"{stale} {'entry' if stale == 1 else 'entries'} of docs/ not of the present wheels")
+        remedies.append(
+            "build and test what is due (emwheels upstream-tests --due; emwheels tables), or list it in docs/due.yaml"
+        )
+    if wrong:
+        faults.append(f"{wrong} {'page' if wrong == 1 else 'pages'} of docs/ not as emwheels writes them")
+        remedies.append("write the pages anew: emwheels tables NAME, or without a name for the wheels of all")
+    return EmwheelsError("; ".join(faults), hint="\n  ".join(remedies))
+
+
+def surveyed(run: Run, before: Ledger, inputs: Mapping[str, str], names: Sequence[str] = ()) -> Ledger:
+    """Return the wheels that are in the store for the present recipes; of others, what was known ``before``.
+
+    With ``names`` all but these stay as they were. Raises `EmwheelsError` for one that is not in the store.
+    """
+    target, profile = run.environment.target.name, run.options.profile
+    if names and _other_ledger(before, target, profile):
+        raise EmwheelsError(
+            f"docs/{WHEELS} is of Pyodide {before.target}, {before.profile}; it takes no wheels of {target}, {profile}",
+            hint="write all anew: emwheels tables",
+        )
+    same = not _other_ledger(before, target, profile)
+    wheels = {name: wheel for name, wheel in before.wheels.items() if same and name in inputs}
+    found = {each.name: (each.output, each.engines) for each in survey(run) if each.output is not None}
+    if missing := [name for name in names if name not in found]:
+        raise EmwheelsError(
+            f"{', '.join(missing)}: no build of it is in the cache", hint=f"emwheels build {' '.join(missing)}"
+        )
+    for name in names or found:
+        wheels[name] = _entry(run, *found[name], inputs[name])
+    return Ledger(target=target, profile=profile, date=datetime.now(UTC).date().isoformat(), wheels=wheels)
+
+
+def _entry(run: Run, output: Output, engines: Mapping[str, str], inputs: str) -> LedgerWheel:
+    return LedgerWheel(
+        name=output.name,
+        version=run.recipe(output.name).version,
+        kind=output.kind,
+        filename=output.filename,
+        sha256=output.sha256,
+        content=content(output, run.environment.store),
+        bytes=output.size,
+        seconds=output.seconds,
+        inputs=inputs,
+        engines=engines,
     )
-
-
-def surveyed(run: Run, before: Ledger, inputs: dict[str, str]) -> Ledger:
-    """Return the wheels that are in the store for the present recipes; of others, what was known ``before``."""
-    wheels = {name: wheel for name, wheel in before.wheels.items() if name in inputs}
-    for outcome in survey(run):
-        if (output := outcome.output) is not None:
-            wheels[output.name] = LedgerWheel(
-                name=output.name,
-                version=run.recipe(output.name).version,
-                kind=output.kind,
-                filename=output.filename,
-                sha256=output.sha256,
-                content=content(output, run.environment.store),
-                bytes=output.size,
-                seconds=output.seconds,
-                inputs=inputs[output.name],
-                engines=outcome.engines,
-            )
-    date = datetime.now(UTC).date().isoformat()
-    return Ledger(target=run.environment.target.name, profile=run.options.profile, date=date, wheels=wheels)
 
 
 def generated_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> dict[str, str]:
     """Return the generated pages by name, and those of the others that have stamps as they should be."""
     results = [read_result(path) for path in sorted((docs / "upstream-tests").glob("*.json"))]
     suites = {result.package: result for result in results if result.package in recipes}
-    reproduced = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((docs / "reproduce").glob("*.json"))]
-    pages = {
-        "packages.md": packages_page(recipes, ledger, suites),
-        "upstream-tests.md": upstream_page(suites.values(), ledger),
-        "reproduce.md": reproduce_page(reproduced, ledger),
-    }
-    for path in sorted(docs.glob("*.md")):
-        text = path.read_text(encoding="utf-8")
-        if path.name not in pages and ("<!-- wheels: " in text or _AUDIT_RULES.search(text)):
+    generated = (
+        packages_page(recipes, ledger, suites),
+        upstream_page(suites.values(), ledger),
+        reproduce_page(recorded_reproductions(docs), ledger),
+    )
+    pages = dict(zip(GENERATED, generated, strict=True))
+    for path in written_by_hand(docs):
+        text = read_page(path)
+        if "<!-- wheels: " in text or _AUDIT_RULES.search(text):
             pages[path.name] = with_audit_rules(with_stamps(text, ledger))
     return pages
 
@@ -142,10 +198,28 @@ def _missing_suites(docs: Path, recipes: dict[str, Recipe]) -> list[str]:
     ]
 
 
+def _other_ledger(ledger: Ledger, target: str, profile: str) -> list[str]:
+    """Return a fault if the ledger has wheels of another target or profile."""
+    if not ledger.wheels or (ledger.target, ledger.profile) == (target, profile):
+        return []
+    return [f"{WHEELS}: is of Pyodide {ledger.target}, {ledger.profile}, and docs/ is to be of {target}, {profile}"]
+
+
+def _wrong_pages(docs: Path, pages: Mapping[str, str]) -> list[str]:
+    """Return which of the ``pages`` are other than they should be, and whether one is gone that asks for a table."""
+    faults = [
+        f"{name}: is not what `emwheels tables` writes" for name, text in pages.items() if not _holds(docs / name, text)
+    ]
+    if not any(_AUDIT_RULES.search(text) for text in pages.values()):
+        faults.append(f"{_AUDIT_PAGE}: has no line `<!-- audit rules: … -->`, and no other page: put it back")
+    return faults
+
+
 def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
+_AUDIT_PAGE = "troubleshooting.md"
 _AUDIT_RULES = re.compile(r"^(<!-- audit rules: [^\n]*-->\n)(?:\|[^\n]*\n)*", re.MULTILINE)
 """The line above the table of the audit's rules, and the table."""
 

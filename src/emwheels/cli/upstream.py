@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_builds, open_environment
+from emwheels.cli.opening import is_documented, open_builds, open_environment
 from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
 from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.outputs.named import content
@@ -79,6 +79,7 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
         raise UsageError(
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )
+    documented = is_documented(arguments, targets)
     results, errors = [], []
     for name, suite in suites.items():
         if suite is None:
@@ -90,7 +91,7 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
             outputs = _built(run)
             wheels = contents(run, [name, *also], outputs)
             noted = project.root / "docs" / "upstream-tests" / f"{name}.json"
-            if arguments.due and noted.is_file() and read_result(noted).wheels == wheels:
+            if arguments.due and documented and noted.is_file() and read_result(noted).wheels == wheels:
                 environment.board.say(name, "upstream tests: the noted result is of the present wheels")
                 continue
             result = _run(run, name, suite, outputs, also=also, wheels=wheels)
@@ -98,7 +99,8 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
             environment.board.say(name, f"upstream tests: not run: {error.message.partition(chr(10))[0]}")
             errors.append(error)
             continue
-        write_result(result, noted)
+        if documented:  # docs/ is about no other target: a result of another would replace the one that counts
+            write_result(result, noted)
         results.append(result)
         _print_suite(result)
     if arguments.json:

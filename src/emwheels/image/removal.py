@@ -7,8 +7,14 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
 
 from emwheels.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def remove_tree(folder: Path) -> None:
@@ -79,6 +85,17 @@ def _emptied(folder: int) -> list[str]:
         except IsADirectoryError:
             folders.append(name)
     return folders
+
+
+def unfinished_images(images: Path) -> Iterator[Path]:
+    """Yield what makings of images left in the folder ``images`` when they were killed.
+
+    Nobody else gets at one before you ask for the next; those that another process works on are left out.
+    """
+    for folder in sorted(path for path in (*images.glob("*.making"), images / "loading") if path.is_dir()):
+        with contextlib.suppress(Timeout), FileLock(images / f"{folder.name.removesuffix('.making')}.lock", timeout=0):
+            if folder.is_dir():
+                yield folder
 
 
 def _mounts_below(folder: Path) -> list[Path]:

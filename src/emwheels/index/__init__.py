@@ -16,7 +16,7 @@ from emwheels.store import sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Release", "publish", "read_release"]
+__all__ = ["Release", "publish", "read_release", "withdraw"]
 
 
 def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None = None, sha256: str = "") -> bool:
@@ -52,3 +52,24 @@ def publish(dist: Path, wheel: Path, filename: str, *, release: Release | None =
         if changed:
             write(place, catalogue, changed=[project_name(filename)] if files else [], files=[files], releases=new)
     return changed
+
+
+def withdraw(dist: Path, filename: str, *, sha256: str) -> bool:
+    """Take the wheel ``filename`` with these bytes out of the index in ``dist``, and tell whether it was in there."""
+    if not (dist / "wheels" / filename).is_file():
+        return False
+    place = Folder(dist)
+    with place.changing():
+        catalogue = read_or_rebuild(place)
+        project = catalogue.projects.get(project_name(filename))
+        known = project.file(filename) if project else None
+        if project is None or known is None or known.sha256 != sha256:
+            return False
+        catalogue.put(project.without([filename]))
+        write(place, catalogue, changed=[project.name], gone=names_of_wheel(filename))
+    return True
+
+
+def names_of_wheel(filename: str) -> list[str]:
+    """Return all files that an index has of a wheel: itself, its metadata, compressed copies."""
+    return [f"wheels/{filename}{end}" for end in ("", ".metadata", *COPIES)]

@@ -1,4 +1,4 @@
-"""Stage: a package whose last task is done goes into the index in dist/, and onto the status page."""
+"""Stage: a package whose last task is done goes into the index in dist/, and onto the status page, or out of both."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def publish_package(run: Run, output: Output) -> bool:
     wheel = store.get(output.kind, output.sha256, verify=False)
     _remember(run, output)
     return index.publish(dist, wheel, output.filename, release=environment.release, sha256=output.sha256)
+
+
+def withdraw_package(run: Run, output: Output) -> bool:
+    """Take the wheel ``output`` out of the index, if it is in there, and say so; tell whether that changed it."""
+    environment = run.environment
+    gone = index.withdraw(environment.dist(run.options.profile), output.filename, sha256=output.sha256)
+    if gone:
+        environment.board.say(output.name, f"{output.filename} is no longer in the index: its tests failed")
+    return gone
 
 
 def _remember(run: Run, output: Output) -> None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emwheels.errors import EmwheelsError, of_os_error
+from emwheels.errors import EmwheelsError, HarnessError, of_os_error
 from emwheels.image.places import JOBSERVER
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.known import existing, key_of, latest
 from emwheels.pipeline.model import Options, Outcome, Run, Stage, Step
 from emwheels.pipeline.phases import alone, remove_stale_work
-from emwheels.pipeline.publishing import publish_package, show_status
+from emwheels.pipeline.publishing import publish_package, show_status, withdraw_package
 from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
 from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
@@ -155,7 +155,8 @@ def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
         else:
             _build_or_reuse(run, recipe, outputs, outcome)
     except (EmwheelsError, OSError) as error:
-        outcome.state, outcome.error = "failed", of_os_error(error) if isinstance(error, OSError) else error
+        outcome.state, outcome.why = "failed", ""
+        outcome.error = of_os_error(error) if isinstance(error, OSError) else error
         if not run.stopping.is_set():
             hint = f"\n  {outcome.error.hint}" if outcome.error.hint else ""
             run.environment.board.say(step.name, f"failed: {outcome.error.message}{hint}")
@@ -184,7 +185,10 @@ def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], out
 
 
 class _Ends:
-    """Notes what came of each task, and publishes a package whose last task it was."""
+    """Notes what came of each task, and publishes a package whose last task it was.
+
+    A wheel whose tests failed does not stay in the index, where a run without tests may have put it.
+    """
 
     def __init__(self, run: Run, order: Sequence[str]) -> None:
         self._run = run
@@ -203,7 +207,10 @@ class _Ends:
         outcome = self.outcomes[name]
         last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
         wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
-        if result.state is State.DONE and last and wheel and (publish_package(run, wheel) or outcome.phases):
+        if wheel is None or not last:
+            return
+        published = result.state is State.DONE and (publish_package(run, wheel) or bool(outcome.phases))
+        if published or (isinstance(outcome.error, HarnessError) and withdraw_package(run, wheel)):
             self._to_show[name] = outcome.engines
 
     def name_all_at_fault(self, results: Mapping[Step, TaskResult[Step, Outcome]]) -> None:

@@ -119,7 +119,7 @@ def _smoke(
             output=reports,
             suite=ready.suite,
             beside=ready.beside,
-            on_event=lambda event: _show(run.environment.board, recipe.name, event),
+            on_event=lambda event: _show(run.environment.board, recipe.name, event, "upstream tests"),
         )
     return {engine: smoke_of(result, suite) for engine, result in results.items()}
 
@@ -205,9 +205,9 @@ def _served_wheels(run: Run, names: Iterable[str]) -> tuple[Path, ...]:
     return tuple(served.values())
 
 
-def _show(board: Board, name: str, event: Event) -> None:
+def _show(board: Board, name: str, event: Event, tests: str = "tests") -> None:
     if event.kind == "boot":
-        board.say(name, f"tests in {event.engine}")
+        board.say(name, f"{tests} in {event.engine}")
 
 
 _SUITE_FILES = frozenset({LOCK_FILE, SUITE_FILE})

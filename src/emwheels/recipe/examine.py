@@ -50,8 +50,11 @@ _LARGEST_FILE = 64 << 20
 _PATCH_NAME = re.compile(r"[0-9]{4}-[a-z0-9][a-z0-9._-]*\.patch")
 
 
-def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
-    """Return the recipe and what is wrong with it; no recipe if its file as a whole makes no sense."""
+def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings]:
+    """Return the recipe and what is wrong with it; no recipe if its file as a whole makes no sense.
+
+    ``patches`` is the folder of this recipe's patches, if there is one.
+    """
     findings = Findings(folder / "meta.yaml")
     try:
         document = read_document(findings.file, findings)
@@ -74,7 +77,7 @@ def examine(folder: Path, patches: Path) -> tuple[Recipe | None, Findings]:
         findings.report(printable(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
         section.report_unknown()
-    all_patches = _patches(_patches_folder(patches, folder), findings) + _source_patches(source, folder, findings)
+    all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
     tests = tuple(sorted(folder.glob("test_*.py")))
     locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
     for file in (*tests, *locks):
@@ -339,26 +342,22 @@ def _check_kind_of_source(
 # Patches
 
 
-def _patches_folder(patches: Path, folder: Path) -> Path:
-    """Return the folder of a recipe's patches, in whatever spelling of the name (PEP 503)."""
-    exact = patches / folder.name
-    if exact.is_dir() or not patches.is_dir():
-        return exact
-    same = (
-        each for each in sorted(patches.iterdir()) if canonicalize_name(each.name) == canonicalize_name(folder.name)
-    )
-    return next(same, exact)
+def is_patch(path: Path) -> bool:
+    """Return whether a file of this name is to be applied, or is meant to be."""
+    return path.suffix.lower() in {".patch", ".diff"}
 
 
-def _patches(folder: Path, findings: Findings) -> tuple[Path, ...]:
-    patches = sorted(file for pattern in ("*.patch", "*.diff") for file in folder.glob(pattern))
-    for file in patches:
-        if not _check_file(file, folder, findings):
+def _patches(folder: Path | None, findings: Findings) -> tuple[Path, ...]:
+    found = sorted(filter(is_patch, folder.rglob("*"))) if folder else []
+    for file in found:
+        if file.parent != folder:
+            findings.report_file(file, f"would not be applied; move it to {folder}")
+        elif not _check_file(file, folder, findings):
             continue
-        if not _PATCH_NAME.fullmatch(file.name):
+        elif not _PATCH_NAME.fullmatch(file.name):
             findings.report_file(file, "must be called NNNN-what-it-does.patch, in lower case")
         _check_patch_header(file, findings)
-    return tuple(patches)
+    return tuple(found)
 
 
 def _source_patches(source: Source, folder: Path, findings: Findings) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from emwheels.errors import RecipeError, UsageError
 from emwheels.recipe.document import Findings, Problem, did_you_mean, printable
-from emwheels.recipe.examine import examine
+from emwheels.recipe.examine import examine, is_patch
 from emwheels.recipe.graph import all_requirements, matching, required_recipes
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds s
 
 
 def load_recipe(folder: Path, *, patches: Path) -> Recipe:
-    """Return the recipe in ``folder`` with its patches from ``patches/NAME``. Raises `RecipeProblems`."""
-    recipe, findings = examine(folder, patches)
+    """Return the recipe in ``folder`` with its patches from ``patches/NAME``. Raises `RecipeError`."""
+    recipe, findings = examine(folder, patch_folders(patches).get(canonicalize_name(folder.name)))
     if recipe is None or findings.problems:
         raise RecipeProblems(findings.problems)
     return recipe
@@ -44,9 +44,12 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
 
     A recipe that says ``package._disabled`` is there only if it is named or needed.
 
-    Raises `RecipeProblems` with all problems of all of them, and `UsageError` for a name that no recipe has.
+    Raises `RecipeProblems` with all problems of all of them, `UsageError` for a name that no recipe has, and
+    `RecipeError` for patches that belong to no recipe.
     """
     folders = recipe_folders(recipes)
+    patched = patch_folders(patches)
+    _check_owners(patched, folders, patches)
     waiting = list(folders.values()) if names is None else [find_recipe(name, folders, recipes) for name in names]
     seen: set[Path] = set()
     loaded: dict[str, Recipe] = {}
@@ -56,35 +59,17 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
         if folder in seen:
             continue
         seen.add(folder)
-        recipe, findings = examine(folder, patches)
+        recipe, findings = examine(folder, patched.get(canonicalize_name(folder.name)))
         if recipe is not None:
             loaded[recipe.name] = recipe
             _check_host_recipes(recipe, folders, findings)
             waiting.extend(matching(all_requirements(recipe.requirements), folders))
         problems += findings.problems
-    if names is None:
-        _check_patch_folders(patches, folders)
     if problems:
         raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
     if names is None:
         loaded = {name: loaded[name] for name in _enabled(loaded)}
     return dict(sorted(loaded.items()))
-
-
-def _check_patch_folders(patches: Path, folders: Mapping[str, Path]) -> None:
-    """Raise `RecipeError` for patches that no recipe would get, or that a recipe has in two folders."""
-    seen: dict[str, Path] = {}
-    for folder in sorted(patches.iterdir()) if patches.is_dir() else ():
-        name = canonicalize_name(folder.name)
-        if not folder.is_dir() or folder.name.startswith((".", "__")):
-            continue
-        if name not in folders:
-            raise RecipeError(
-                f"{folder}: there is no recipe of that name{did_you_mean(name, [*folders])}",
-                hint="name the folder like the recipe whose patches it holds, or remove it",
-            )
-        if (other := seen.setdefault(name, folder)) is not folder:
-            raise RecipeError(f"{other} and {folder} are of the same recipe", hint="put all patches into one of them")
 
 
 def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
@@ -101,21 +86,50 @@ def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
 def recipe_folders(recipes: Path) -> dict[str, Path]:
     """Return the folders below ``recipes`` by the names of their packages. Raises `RecipeError`, `UsageError`."""
     try:
-        paths = sorted(
-            entry for entry in recipes.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
-        )
+        return _by_name(recipes)
     except OSError as error:
         raise UsageError(
             f"{recipes} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
         ) from None
+
+
+def patch_folders(patches: Path) -> dict[str, Path]:
+    """Return the folders below ``patches``, if there is such a folder, by the names of their recipes.
+
+    Raises `RecipeError` for two of one name, and for a patch outside of them.
+    """
+    try:
+        folders = _by_name(patches)
+        stray = next((path for path in sorted(patches.iterdir()) if is_patch(path) and path.is_file()), None)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise RecipeError(f"{patches} cannot be read: {error.strerror}", hint="make it a folder you can read") from None
+    if stray is not None:
+        raise RecipeError(f"{stray} belongs to no recipe", hint=f"move it to {patches / 'NAME'}, by its recipe's name")
+    return folders
+
+
+def _by_name(parent: Path) -> dict[str, Path]:
     folders: dict[str, Path] = {}
-    for folder in paths:
+    for folder in sorted(parent.iterdir()):
+        if not folder.is_dir() or folder.name.startswith((".", "__")):
+            continue
         other = folders.setdefault(canonicalize_name(folder.name), folder)
         if other is not folder:
             raise RecipeError(
                 f"{other} and {folder} normalise to the same name (PEP 503)", hint="remove one of the two folders"
             )
     return folders
+
+
+def _check_owners(patched: Mapping[str, Path], folders: Mapping[str, Path], patches: Path) -> None:
+    lost = [(path, did_you_mean(name, [*folders])) for name, path in patched.items() if name not in folders]
+    if lost:
+        raise RecipeError(
+            "\n".join(f"{path}: there is no recipe {printable(path.name)}{near}" for path, near in lost),
+            hint=f"call a folder in {patches} as its recipe's folder is called, or remove it",
+        )
 
 
 def find_recipe(name: str, known: Mapping[str, _T], recipes: Path) -> _T:

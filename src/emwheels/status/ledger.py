@@ -90,12 +90,20 @@ def read_ledger(path: Path) -> Ledger:
     """Read what `write_ledger` wrote; an empty one if there is none. Raises `EmwheelsError` for anything else."""
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        wheels = {row["name"]: LedgerWheel(**row) for row in document.pop("wheels")}
+        wheels = {row["name"]: _checked(LedgerWheel(**row)) for row in document.pop("wheels")}
         return Ledger(wheels=wheels, **document)
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: nox -s tables") from error
+
+
+def _checked(wheel: LedgerWheel) -> LedgerWheel:
+    if not isinstance(wheel.bytes, int) or not isinstance(wheel.seconds, int | float):
+        raise TypeError(f"the bytes or seconds of {wheel.name} are no number")
+    if not isinstance(wheel.engines, dict) or not isinstance(wheel.content, str):
+        raise TypeError(f"the content or the engines of {wheel.name} are of another kind")
+    return wheel
 
 
 def write_ledger(ledger: Ledger, path: Path) -> None:

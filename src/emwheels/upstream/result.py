@@ -147,8 +147,17 @@ def read_result(path: Path) -> SuiteResult:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         record["failures"] = tuple(Group(**group | {"tests": tuple(group["tests"])}) for group in record["failures"])
         record["left_out"] = tuple((tests, reason) for tests, reason in record["left_out"])
-        return SuiteResult(**record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _checked(SuiteResult(**record))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise EmwheelsError(
             f"{path}: not the result of a suite: {error}", hint="make it again: nox -s upstream-tests -- NAME"
         ) from error
+
+
+def _checked(result: SuiteResult) -> SuiteResult:
+    counts = (result.passed, result.failed, result.skipped, *(group.count for group in result.failures))
+    if not all(isinstance(count, int) for count in counts) or not isinstance(result.seconds, int | float):
+        raise TypeError("a count, or its seconds, are no number")
+    if not isinstance(result.wheels, dict):
+        raise TypeError("its wheels are no mapping")
+    return result

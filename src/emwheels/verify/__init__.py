@@ -23,7 +23,7 @@ from emwheels.verify.clients import (
 )
 from emwheels.verify.files import Files
 from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
-from emwheels.verify.pages import Pages, judge_way
+from emwheels.verify.pages import Pages, is_list, judge_way
 from emwheels.verify.probe import Probe, Unreachable
 
 if TYPE_CHECKING:
@@ -72,13 +72,14 @@ def verify(
     are needed if ``clients`` ask for these. ``clients`` and the projects to look at, ``only``, are all by default. Of
     each project the file is fetched that a client would take, or with ``every_file`` all of them. ``seconds`` is the
     limit for a server to answer. The real clients start each engine once for all of ``urls``. Raises `UsageError` for
-    what is no URL.
+    what is no URL, and for a site with an index below.
     """
     clients = all_clients() if clients is None else clients
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
         for url in dict.fromkeys(urls):
             root = root_of(url)
+            _refuse_site(probe, root)
             report = Verification(url=root, target=target.name)
             began = time.monotonic()
             say(f"{root}: pages and files")
@@ -111,6 +112,13 @@ def root_of(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is not the URL of an index", hint="for example https://wheels.example.org/simple")
     return root
+
+
+def _refuse_site(probe: Probe, root: str) -> None:
+    """Raise `UsageError` for the address of a site with an index below it."""
+    below = f"{root}/simple"
+    if not root.endswith("/simple") and not is_list(probe, root) and is_list(probe, below):
+        raise UsageError(f"{root} is no index: the list of projects is below it", hint=f"try {below}")
 
 
 class _Index:

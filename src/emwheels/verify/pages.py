@@ -12,7 +12,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.serve.rules import SIMPLE_JSON
-from emwheels.verify.probe import PAGE_LIMIT, allows_origins
+from emwheels.verify.probe import PAGE_LIMIT, Unreachable, allows_origins
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -155,6 +155,16 @@ def _file(
         size=size,
         metadata=metadata,
     )
+
+
+def is_list(probe: Probe, root: str) -> bool:
+    """Tell whether the page at ``root`` says that it is a page of an index (PEP 629, PEP 691)."""
+    try:
+        answer = probe.get(f"{root}/", limit=PAGE_LIMIT)
+        said = answer.data()
+    except (Unreachable, ValueError):
+        return False
+    return answer.status == 200 and (answer.media_type == SIMPLE_JSON or b"pypi:repository-version" in said)
 
 
 class Pages:
