@@ -70,7 +70,8 @@ def test_wheels_of_the_index_come_first_and_pypi_s_besides(command, pypi, tmp_pa
     assert files["lib-2.0-py3-none-any.whl"] == "pypi"
     size = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert said.out.splitlines()[-1] == (
-        f"{tmp_path / 'out'}: {size:,} bytes. To see it: cd {tmp_path / 'out'} && python3 -m http.server --bind 127.0.0.1"
+        f"{tmp_path / 'out'}: {size:,} bytes. "
+        f"To see it: cd {tmp_path / 'out'} && python3 -m http.server --bind 127.0.0.1"
     )
 
 

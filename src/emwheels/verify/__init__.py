@@ -48,7 +48,8 @@ def verify(
     ``others`` are further targets that the index may serve; ``engines`` runs micropip and is needed if ``clients`` ask
     for it; ``only`` are the projects to look at, all by default. Of each project the file is fetched that a client
     would take, or with ``every_file`` all of them. ``seconds`` is the limit for a server to answer. The real clients
-    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL, and for a site with an index below.
+    start each engine once for all of ``urls``. Raises `UsageError` for what is no URL, and for a site with an index
+    below.
     """
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
