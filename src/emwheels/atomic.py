@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -44,12 +45,18 @@ def write_atomically(path: Path, data: bytes) -> None:
         stream.write(data)
 
 
+def left_unfinished(parent: Path) -> list[Path]:
+    """Return what is left below ``parent`` of calls of `make_once` whose process was killed."""
+    found = ((path, re.fullmatch(r"\..+-(\d+)-\w{8}", path.name)) for path in sorted(parent.glob(".*-*-*")))
+    return [path for path, match in found if match and path.is_dir() and not Path(f"/proc/{match[1]}").exists()]
+
+
 def make_once(folder: Path, make: Callable[[Path], object]) -> None:
     """Have ``make`` fill a folder beside ``folder`` and rename it. Does nothing where ``folder`` is there already."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=folder.parent))
     try:
         making = temporary / "made"
         make(making)

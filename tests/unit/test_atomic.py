@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
-from emwheels.atomic import make_once, replacing, write_atomically
+from emwheels.atomic import left_unfinished, make_once, replacing, write_atomically
 
 
 def test_same_bytes_are_not_written_again(tmp_path):
@@ -85,3 +86,18 @@ def test_two_make_the_same_folder_at_once(tmp_path):
         thread.join()
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     assert (folder / "file").read_text() == "whole"
+
+
+def test_a_making_in_progress_is_not_left_unfinished(tmp_path):
+    seen = []
+
+    def make(making):
+        making.mkdir()
+        seen.extend(path.name for path in tmp_path.iterdir())
+        assert left_unfinished(tmp_path) == []
+
+    make_once(tmp_path / "made", make)
+    (name,) = seen
+    other = tmp_path / name.replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")  # more than any process has (proc(5))
+    other.mkdir()
+    assert left_unfinished(tmp_path) == [other]

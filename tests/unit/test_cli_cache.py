@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import time
 
 import pytest
@@ -248,13 +249,25 @@ def images(tmp_path, store):
 
 def test_what_makings_of_images_left_is_removed(command, images):
     with FileLock(images / "89ab.lock"):
-        assert "would remove 2 of unfinished images, 10 bytes" in command("cache", "gc", "--dry-run").lines()
+        assert "would remove 2 of unfinished folders, 10 bytes" in command("cache", "gc", "--dry-run").lines()
         assert (images / "4567.making").is_dir()
         rows = command("cache", "gc", "--json").json()
-        assert rows["removed"]["unfinished images"] == {"entries": 2, "bytes": 10}
+        assert rows["removed"]["unfinished folders"] == {"entries": 2, "bytes": 10}
     assert sorted(path.name for path in images.iterdir() if path.is_dir()) == ["0123", "89ab.making"]
-    assert "removed 1 of unfinished images, 5 bytes" in command("cache", "gc").lines()
+    assert "removed 1 of unfinished folders, 5 bytes" in command("cache", "gc").lines()
     assert "images" not in command("cache", "gc").out
+
+
+def test_what_killed_processes_left_beside_images_is_removed(command, tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    stale, busy = f".0123-{ended.pid}-abcdefgh", f".0123-{os.getpid()}-abcdefgh"
+    for name in ("npm", "xbuildenvs"):
+        for folder in (stale, busy, "0123"):
+            (tmp_path / "cache" / name / folder).mkdir(parents=True)
+    assert "removed 2 of unfinished folders, 0 bytes" in command("cache", "gc").lines()
+    for name in ("npm", "xbuildenvs"):
+        assert sorted(path.name for path in (tmp_path / "cache" / name).iterdir()) == [busy, "0123"]
 
 
 def test_an_archive_that_is_being_loaded_stays(command, images):

@@ -208,6 +208,7 @@ HEAD = '"target": "1", "profile": "speed", "date": "2026-11-22"'
         f'{{{HEAD}, "wheels": [{{"name": "numpy"}}]}}',
         f'{{{HEAD}, "wheels": [{{}}]}}',
         f'{{{HEAD}, "colour": 1, "wheels": [{ROW}]}}',
+        f'{{{HEAD}, "rules_in": 3, "wheels": []}}',
         *(f'{{{HEAD}, "wheels": [{ROW.replace(*change)}]}}' for change in WRONG),
         b"\xff",
     ],

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from emwheels.build.compiler_cache import remove_unused
 from emwheels.errors import EmwheelsError, UsageError
-from emwheels.image.removal import remove_tree, unfinished_images
+from emwheels.image.removal import remove_tree, unfinished_folders
 from emwheels.outputs.builds import KIND, check_record, files_of
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.outputs.remote.transfer import push
@@ -112,8 +112,8 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
         count, freed = remove_unused(cache / "ccache", older_than=arguments.older_than, dry_run=arguments.dry_run)
         if count:
             done.removed["ccache"] = Size(entries=count, bytes=freed)
-    for folder in unfinished_images(cache / "images"):
-        done.removed["unfinished images"].add(_size_below(folder).bytes)
+    for folder in unfinished_folders(cache):
+        done.removed["unfinished folders"].add(_size_below(folder).bytes)
         if not arguments.dry_run:
             remove_tree(folder)
     if arguments.json:

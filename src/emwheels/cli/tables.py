@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +92,15 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
         ledger = surveyed(run, ledger, inputs, names)
     pages = generated_pages(docs, ledger, recipes)
     if not arguments.check:
+        rules_in = {name for name, text in pages.items() if _AUDIT_RULES.search(text)}
+        ledger = replace(ledger, rules_in=tuple(sorted({*ledger.rules_in, *rules_in})))
         write_ledger(ledger, docs / WHEELS)
         write_pages(docs, pages)
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)
     stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes)]
-    wrong = [*other, *_wrong_pages(docs, pages)]
+    wrong = [*other, *_wrong_pages(docs, pages, ledger)]
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
         raise _refusal(len(stale), len(wrong))
@@ -155,7 +158,8 @@ def surveyed(run: Run, before: Ledger, inputs: Mapping[str, str], names: Sequenc
         )
     for name in names or found:
         wheels[name] = _entry(run, *found[name], inputs[name])
-    return Ledger(target=target, profile=profile, date=datetime.now(UTC).date().isoformat(), wheels=wheels)
+    date = datetime.now(UTC).date().isoformat()
+    return replace(before, target=target, profile=profile, date=date, wheels=wheels)
 
 
 def _entry(run: Run, output: Output, engines: Mapping[str, str], inputs: str) -> LedgerWheel:
@@ -205,21 +209,22 @@ def _other_ledger(ledger: Ledger, target: str, profile: str) -> list[str]:
     return [f"{WHEELS}: is of Pyodide {ledger.target}, {ledger.profile}, and docs/ is to be of {target}, {profile}"]
 
 
-def _wrong_pages(docs: Path, pages: Mapping[str, str]) -> list[str]:
-    """Return which of the ``pages`` are other than they should be, and whether one is gone that asks for a table."""
+def _wrong_pages(docs: Path, pages: Mapping[str, str], ledger: Ledger) -> list[str]:
+    """Return which of the ``pages`` are other than they should be, and which no longer ask for the audit's rules."""
     faults = [
         f"{name}: is not what `emwheels tables` writes" for name, text in pages.items() if not _holds(docs / name, text)
     ]
-    if not any(_AUDIT_RULES.search(text) for text in pages.values()):
-        faults.append(f"{_AUDIT_PAGE}: has no line `<!-- audit rules: … -->`, and no other page: put it back")
-    return faults
+    lost = [name for name in ledger.rules_in if not _AUDIT_RULES.search(pages.get(name, ""))]
+    return faults + [
+        f"{name}: the line `<!-- audit rules: … -->` is gone: put it back, or take the page out of {WHEELS}"
+        for name in lost
+    ]
 
 
 def _holds(path: Path, text: str) -> bool:
     return path.is_file() and path.read_bytes() == text.encode()
 
 
-_AUDIT_PAGE = "troubleshooting.md"
 _AUDIT_RULES = re.compile(r"^(<!-- audit rules: [^\n]*-->\n)(?:\|[^\n]*\n)*", re.MULTILINE)
 """The line above the table of the audit's rules, and the table."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from emwheels.atomic import left_unfinished
 from emwheels.errors import ImageError
 
 if TYPE_CHECKING:
@@ -87,11 +88,14 @@ def _emptied(folder: int) -> list[str]:
     return folders
 
 
-def unfinished_images(images: Path) -> Iterator[Path]:
-    """Yield what makings of images left in the folder ``images`` when they were killed.
+def unfinished_folders(cache: Path) -> Iterator[Path]:
+    """Yield what killed processes left in the cache of images, and of what belongs to them.
 
     Nobody else gets at one before you ask for the next; those that another process works on are left out.
     """
+    for name in ("npm", "xbuildenvs"):
+        yield from left_unfinished(cache / name)
+    images = cache / "images"
     for folder in sorted(path for path in (*images.glob("*.making"), images / "loading") if path.is_dir()):
         with contextlib.suppress(Timeout), FileLock(images / f"{folder.name.removesuffix('.making')}.lock", timeout=0):
             if folder.is_dir():

@@ -58,6 +58,8 @@ class Ledger:
     profile: str
     date: str
     wheels: Mapping[str, LedgerWheel]
+    rules_in: tuple[str, ...] = ()
+    """Documents that had the table of the audit's rules when the tables were written."""
 
     def others(self, contents: Mapping[str, str]) -> list[str]:
         """Return the names of those wheels that had other bytes than the present ones when a result was had.
@@ -91,7 +93,8 @@ def read_ledger(path: Path) -> Ledger:
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         wheels = {row["name"]: _checked(LedgerWheel(**row)) for row in document.pop("wheels")}
-        return Ledger(wheels=wheels, **document)
+        rules_in = tuple(map(str, document.pop("rules_in", ())))
+        return Ledger(wheels=wheels, rules_in=rules_in, **document)
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -109,7 +112,9 @@ def _checked(wheel: LedgerWheel) -> LedgerWheel:
 def write_ledger(ledger: Ledger, path: Path) -> None:
     """Write ``ledger`` as JSON, a wheel after the other by name."""
     rows = [asdict(wheel) for _, wheel in sorted(ledger.wheels.items())]
-    document = {"target": ledger.target, "profile": ledger.profile, "date": ledger.date, "wheels": rows}
+    document: dict[str, Any] = {"target": ledger.target, "profile": ledger.profile, "date": ledger.date}
+    document |= {"rules_in": ledger.rules_in} if ledger.rules_in else {}
+    document["wheels"] = rows
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
