@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from ctypes.util import find_library
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -168,6 +169,8 @@ def require_host_tools(say: Callable[[str], None]) -> None:
     missing = [package for tool, package in tools.items() if not shutil.which(tool)]
     if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
         missing.append("debian-archive-keyring")
+    if find_library("seccomp") is None:
+        missing.append("libseccomp2")
     install_on_host(missing, say)
 
 

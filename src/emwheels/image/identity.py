@@ -72,7 +72,10 @@ def prefix(user: int | None, *, first: int = 0) -> list[str]:
     number = str(first + (USER if user is None else user))
     return [
         *("/usr/bin/setpriv", "--reuid", number, "--regid", number, "--clear-groups"),
-        *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"),
+        *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
+        # Becoming somebody else forgets by which signal a process is to end with its parent.
+        *(["--pdeathsig", "KILL"] if first else []),
+        "--",
     ]
 
 
