@@ -30,6 +30,7 @@ _EXAMPLES = """examples:
   emwheels plan                          what a build would do, and why
   emwheels test numpy --engine node      the tests only, in one engine
   emwheels image                         what is in the images
+  emwheels doctor                        what works on this machine, and what to do where something does not
   emwheels serve                         dist/ over HTTP, with the headers that micropip needs
   emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client
@@ -146,6 +147,7 @@ def _complain(error: EmwheelsError) -> None:
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
     "image": ("add_image", False, {"image": "run_image"}),
+    "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),
     "audit": ("add_audit", False, {"audit": "run_audit"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),

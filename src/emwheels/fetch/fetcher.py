@@ -205,7 +205,7 @@ class Fetcher:
                 )
             self._store.put_file(KIND, partial)
             partial.unlink()
-        url = _without_password(resource.url)
+        url = without_password(resource.url)
         return Fetched(path=self._store.path_of(KIND, sha256), sha256=sha256, filename=resource.filename, url=url)
 
     def _download(self, resource: Resource, partial: Path) -> str:
@@ -235,7 +235,8 @@ def _plain(url: str) -> Resource:
     return Resource(url=url, filename=filename)
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return the URL as it may be shown: without user and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 

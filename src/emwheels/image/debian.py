@@ -163,15 +163,25 @@ _HOST_TOOLS = {
 }
 
 
-def require_host_tools(say: Callable[[str], None]) -> None:
-    """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
+def missing_host_packages() -> list[str]:
+    """Return the Debian packages that this machine lacks to make an image."""
     tools = _HOST_TOOLS if os.geteuid() == 0 else _HOST_TOOLS | {"newuidmap": "uidmap"}  # mmdebstrap --mode=unshare
     missing = [package for tool, package in tools.items() if not shutil.which(tool)]
     if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
         missing.append("debian-archive-keyring")
     if find_library("seccomp") is None:
         missing.append("libseccomp2")
-    install_on_host(missing, say)
+    return missing
+
+
+def require_host_tools(say: Callable[[str], None]) -> None:
+    """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
+    install_on_host(missing_host_packages(), say)
+
+
+def can_install() -> bool:
+    """Tell whether `install_on_host` can do anything: as root, on a machine with apt."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
 def install_on_host(packages: Sequence[str], say: Callable[[str], None]) -> None:
@@ -180,7 +190,7 @@ def install_on_host(packages: Sequence[str], say: Callable[[str], None]) -> None
         return
     named = ", ".join(packages)
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not can_install():
         raise ImageError(f"this machine lacks {named}", hint=f"run as root: apt-get update && {line}")
     say(f"installing {named}")
     for command in ("apt-get update", line):
@@ -293,6 +303,16 @@ def _installed(root: Path) -> dict[str, str]:
 
 def _check_versions(installed: Mapping[str, str], pins: BuildImagePins) -> None:
     """Raise `ImageError` when the suite has moved away from what targets.toml pins."""
+    if problems := version_problems(installed, pins):
+        raise ImageError(
+            f"Debian {pins.suite} now offers {'; '.join(problems)}",
+            hint="either write the new versions into [image.build] of targets.toml, which builds every wheel again, "
+            "or take an image that was saved before (emwheels image load FILE)",
+        )
+
+
+def version_problems(installed: Mapping[str, str], pins: BuildImagePins) -> list[str]:
+    """Return in words where packages, name -> version, are not what ``pins`` ask of a build image."""
     emscripten = re.sub(r"[~+-].*", "", installed.get("emscripten", "none"))
     problems = []
     if emscripten != pins.emscripten:
@@ -301,12 +321,7 @@ def _check_versions(installed: Mapping[str, str], pins: BuildImagePins) -> None:
         compilers = sorted(name for name in installed if re.fullmatch(r"clang-\d+", name))
         problems.append(f"LLVM {', '.join(compilers) or 'none'} instead of clang-{pins.llvm}")
     problems += [f"no Python {python}" for python in pins.pythons if f"python{python}" not in installed]
-    if problems:
-        raise ImageError(
-            f"Debian {pins.suite} now offers {'; '.join(problems)}",
-            hint="either write the new versions into [image.build] of targets.toml, which builds every wheel again, "
-            "or take an image that was saved before (emwheels image load FILE)",
-        )
+    return problems
 
 
 def _provision(making: Path, pins: BuildImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
