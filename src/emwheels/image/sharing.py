@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 from stat import S_ISREG
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SMALLEST = 4096
 """Bytes below which a file is left alone: a block is the least that a link saves."""
 _COPY = ".emwheels-link"
+"""What a link is called before it takes the place of a file."""
 
 
 def share_files(root: Path, others: Sequence[Path]) -> int:
@@ -21,7 +23,7 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
 
     The same are files at one place with one owner, one mode, one time and one content. All of these folders have to be
     finished: what is written to a file afterwards is written to all. Where links cannot be made, as between two
-    file systems, nothing changes.
+    file systems, nothing changes. Of ``others`` anything may vanish meanwhile.
     """
     saved = 0
     for folder, _, names in os.walk(root):
@@ -33,22 +35,35 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
                 continue
             for other in others:
                 place = os.path.join(other, inside, name)  # noqa: PTH118
-                if _same(status, place) and filecmp.cmp(path, place, shallow=False):
+                if _same(status, path, place):
                     try:
-                        os.link(place, path + _COPY)
+                        _link(place, path)
+                    except FileNotFoundError:
+                        continue
                     except OSError:
                         return saved
-                    os.replace(path + _COPY, path)  # noqa: PTH105
                     saved += status.st_size
                     break
     filecmp.clear_cache()
     return saved
 
 
-def _same(status: os.stat_result, place: str) -> bool:
+def _same(status: os.stat_result, path: str, place: str) -> bool:
+    facts = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
     try:
         other = os.lstat(place)
-    except OSError:
+        alike = S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in facts)
+        return alike and filecmp.cmp(path, place, shallow=False)
+    except OSError:  # it vanished, or cannot be read
         return False
-    facts = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
-    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in facts)
+
+
+def _link(place: str, path: str) -> None:
+    """Make ``path`` a link to ``place``. Raises `OSError`, and has then changed nothing."""
+    copy = os.path.join(os.path.dirname(path), _COPY)  # noqa: PTH118, PTH120
+    try:
+        os.link(place, copy)
+        os.replace(copy, path)  # noqa: PTH105
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(copy)  # noqa: PTH108
