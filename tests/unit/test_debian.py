@@ -118,6 +118,20 @@ def test_an_image_is_of_the_suite_and_packages_of_the_pins(make):
     assert f" sid {make.calls[0][0].root}" in " ".join(make.asked("mmdebstrap"))
 
 
+def test_a_damaged_image_that_somebody_is_in_is_not_replaced(make, tmp_path):
+    make()
+    folder = debian.image_folder(tmp_path / "cache", PINS)
+    image, _ = debian.load_image(tmp_path / "cache", PINS, method="chroot")
+    (folder / "image.json").unlink()
+    with pytest.raises(ImageError, match="is in use and is not replaced"):
+        make()
+    assert image.root.is_dir()
+    make.calls.clear()
+    del image
+    make()
+    assert debian.read_record(folder) is not None
+
+
 def test_an_image_that_is_there_is_kept(make):
     record = make()
     assert make("exit 1") == record

@@ -1,4 +1,4 @@
-"""Root file systems that are removed: nothing that is mounted in one is."""
+"""Root file systems that are removed or replaced: nothing that is mounted in one is."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def remove_tree(folder: Path) -> None:
         subprocess.run(["chmod", "-R", "u+rwX", str(folder)], check=False, capture_output=True)
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(folder)
+
+
+def replace_tree(place: Path, new: Path) -> None:
+    """Put the root file system ``new`` where ``place`` is or not: neither is ever found there in part."""
+    aside = place.with_name(f"{place.name}.old")
+    remove_tree(aside)
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(aside)
+    new.rename(place)
+    remove_tree(aside)
 
 
 def _mounts_below(folder: Path) -> list[Path]:
