@@ -10,6 +10,7 @@ from sample_target import TARGET
 from small_project import make_command_in
 
 from emwheels.errors import ImageError
+from emwheels.image.archives import LoadedImage
 from emwheels.image.debian import ImageRecord
 from emwheels.image.toolchain import emsdk
 
@@ -21,6 +22,8 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
+    for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
     return make_command_in(environment, "image", monkeypatch, capsys)
 
 
@@ -100,9 +103,10 @@ def test_images_are_saved(command, monkeypatch, tmp_path):
 def test_images_are_loaded_before_there_are_any(command, monkeypatch, tmp_path, environment, records):
     for name in ("image_digest", "test_image_digest"):
         del vars(environment)[name]  # to ask for it would make one
-    monkeypatch.setattr("emwheels.cli.image.load_images", lambda cache, images, file: list(records.values()))
+    loaded = [LoadedImage(record=record, new=part == "build") for part, record in records.items()]
+    monkeypatch.setattr("emwheels.cli.image.load_images", lambda cache, images, file: loaded)
     said = command("image", "load", tmp_path / "images.tar.gz")
-    assert said.out == f"loaded {IMAGE}\nloaded {TEST_IMAGE}\n"
+    assert said.out == f"loaded {IMAGE}\nalready here: {TEST_IMAGE}\n"
 
 
 def test_an_archive_that_is_none(command, tmp_path):
@@ -111,10 +115,55 @@ def test_an_archive_that_is_none(command, tmp_path):
     assert "is not an archive\n  it has to come from: emwheels image save FILE" in said.err
 
 
+@pytest.mark.parametrize("words", [[], [""]])
 @pytest.mark.parametrize("action", ["save", "load"])
-def test_a_file_is_needed(command, action):
-    said = command("image", action, status=2)
+def test_a_file_is_needed(command, action, words):
+    said = command("image", action, *words, status=2)
     assert said.err == f"emwheels: image {action} needs a file\n  emwheels image {action} images.tar.gz\n"
+
+
+def test_nothing_is_shown_of_a_file(command):
+    said = command("image", "show", "images.tar.gz", status=2)
+    assert said.err == "emwheels: image show takes no file: 'images.tar.gz' is one too many\n  emwheels image show\n"
+
+
+def test_options_may_stand_between(command, monkeypatch, tmp_path):
+    monkeypatch.setattr("emwheels.cli.image.save_images", lambda cache, images, file: file.touch())
+    file = tmp_path / "images.tar.gz"
+    words = (
+        ("save", "--part", "test", file),
+        ("--part", "test", "save", file),
+        ("save", file, "--part", "test"),
+        ("--json", "save", "--part=test", "--offline", file),
+    )
+    for each in words:
+        assert command("image", *each).out == f"saved {TEST_IMAGE} to {file} (0 bytes)\n"
+    assert "unrecognized arguments: more" in command("image", "save", "--part", "test", file, "more", status=2).err
+
+
+def test_no_image_is_made_for_a_file_that_cannot_be_written(command, environment, tmp_path):
+    for name in ("image_digest", "test_image_digest"):
+        del vars(environment)[name]  # to ask for it would make one
+    said = command("image", "save", tmp_path, status=2)
+    assert said.err == f"emwheels: {tmp_path} is a folder\n  name a file to write, such as images.tar.gz\n"
+
+
+@pytest.mark.parametrize(("part", "variable"), [("build", "EMWHEELS_IMAGE"), ("test", "EMWHEELS_TEST_IMAGE")])
+def test_a_published_image_is_not_saved(command, monkeypatch, tmp_path, part, variable):
+    monkeypatch.setattr("emwheels.cli.image.save_images", lambda *_: pytest.fail("it was saved"))
+    monkeypatch.setenv(variable, f"registry.example.org/image@{IMAGE}")
+    said = command("image", "save", tmp_path / "images.tar.gz", status=2)
+    assert f"the {part} image is a published one, registry.example.org/image@{IMAGE}" in said.err
+    assert f"set {variable}=embedded" in said.err
+    assert not (tmp_path / "images.tar.gz").exists()
+
+
+def test_the_other_image_is_saved_beside_a_published_one(command, monkeypatch, tmp_path):
+    monkeypatch.setattr("emwheels.cli.image.save_images", lambda cache, images, file: file.touch())
+    monkeypatch.setenv("EMWHEELS_IMAGE", f"registry.example.org/image@{IMAGE}")
+    command("image", "save", "--part", "test", tmp_path / "images.tar.gz")
+    monkeypatch.setenv("EMWHEELS_IMAGE", "embedded")
+    command("image", "save", tmp_path / "images.tar.gz")
 
 
 def test_pins_of_an_emsdk_are_proposed_and_nothing_is_used(command, environment, monkeypatch):

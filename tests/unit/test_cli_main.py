@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import pytest
+
 from emwheels.cli.main import command_parser
 
 
@@ -26,6 +28,28 @@ def test_every_argument_has_help():
         if not isinstance(action, argparse._SubParsersAction) and not action.help
     ]
     assert lacking == []
+
+
+@pytest.mark.parametrize(
+    ("words", "dest"),
+    [
+        (["build", "one", "--json", "two"], "names"),
+        (["plan", "--json", "one", "--target=x", "two"], "names"),
+        (["audit", "one", "--json", "two"], "wheels"),
+        (["index", "show", "one", "--json", "two"], "names"),
+        (["bundle", "-o", "out", "one", "--json", "two"], "requirements"),
+    ],
+)
+def test_options_may_stand_between_the_words_of_every_verb(words, dest):
+    arguments = command_parser().parse_args(words)
+    assert [str(word) for word in getattr(arguments, dest)] == ["one", "two"]
+    assert arguments.json
+
+
+def test_what_stands_for_nothing_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        command_parser().parse_args(["lock", "one", "--no-such-option", "two"])
+    assert "unrecognized arguments: --no-such-option" in capsys.readouterr().err
 
 
 def test_every_verb_has_an_example():

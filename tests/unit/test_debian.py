@@ -118,6 +118,20 @@ def test_an_image_is_of_the_suite_and_packages_of_the_pins(make):
     assert f" sid {make.calls[0][0].root}" in " ".join(make.asked("mmdebstrap"))
 
 
+def test_a_damaged_image_that_somebody_is_in_is_not_replaced(make, tmp_path):
+    make()
+    folder = debian.image_folder(tmp_path / "cache", PINS)
+    image, _ = debian.load_image(tmp_path / "cache", PINS, method="chroot")
+    (folder / "image.json").unlink()
+    with pytest.raises(ImageError, match="is in use and is not replaced"):
+        make()
+    assert image.root.is_dir()
+    make.calls.clear()
+    del image
+    make()
+    assert debian.read_record(folder) is not None
+
+
 def test_an_image_that_is_there_is_kept(make):
     record = make()
     assert make("exit 1") == record
@@ -195,7 +209,7 @@ def test_the_mirror_is_that_of_this_machine_s_apt(tools, monkeypatch, listed, mi
 
 def test_an_image_that_the_engine_has_is_not_pulled(tools):
     asked = tools(podman="exit 0")
-    image = oci.OciImage.open(REFERENCE, environment=(("A", "1"),))
+    image = oci.OciImage.open(REFERENCE, part="build", environment=(("A", "1"),), offline=True)
     assert (image.engine, image.digest, image.by_engine) == ("podman", "sha256:" + "1" * 64, True)
     assert asked("podman") == [f"image inspect {REFERENCE}"]
 
@@ -204,21 +218,33 @@ def test_an_image_that_the_engine_has_is_not_pulled(tools):
 def test_an_image_is_pulled_by_its_digest(tools, host, more):
     reference = REFERENCE.replace("registry.example.org", host)
     asked = tools(podman='[ "$1" = pull ]')
-    oci.OciImage.open(reference, environment=())
+    oci.OciImage.open(reference, part="build", environment=())
     assert asked("podman")[1] == f"pull {more}{reference}"
 
 
 def test_an_image_that_cannot_be_pulled_is_told_with_what_the_engine_said(tools):
     tools(podman="echo 'manifest unknown' >&2; exit 125")
-    with pytest.raises(ImageError, match=f"podman could not pull {REFERENCE}:\nmanifest unknown"):
-        oci.OciImage.open(REFERENCE, environment=())
+    with pytest.raises(ImageError, match=f"podman could not pull {REFERENCE}:\nmanifest unknown") as caught:
+        oci.OciImage.open(REFERENCE, part="test", environment=())
+    assert "podman info" in caught.value.hint
+    assert "EMWHEELS_TEST_IMAGE=embedded" in caught.value.hint
 
 
-def test_without_an_engine_it_is_said_what_to_do(monkeypatch):
+def test_offline_nothing_is_pulled(tools):
+    asked = tools(podman="echo 'no such image' >&2; exit 1")
+    with pytest.raises(ImageError, match=r"podman does not have .* this is offline:\nno such image") as caught:
+        oci.OciImage.open(REFERENCE, part="test", environment=(), offline=True)
+    assert asked("podman") == [f"image inspect {REFERENCE}"]
+    assert "without --offline" in caught.value.hint
+    assert "EMWHEELS_TEST_IMAGE=embedded" in caught.value.hint
+
+
+@pytest.mark.parametrize(("part", "variable"), [("build", "EMWHEELS_IMAGE"), ("test", "EMWHEELS_TEST_IMAGE")])
+def test_without_an_engine_it_is_said_what_to_do(monkeypatch, part, variable):
     monkeypatch.setattr("emwheels.image.oci.shutil.which", lambda name: None)
     with pytest.raises(ImageError, match="needs podman or docker") as caught:
-        oci.OciImage.open(REFERENCE, environment=())
-    assert "EMWHEELS_IMAGE=embedded" in caught.value.hint
+        oci.OciImage.open(REFERENCE, part=part, environment=())
+    assert f"{variable}=embedded" in caught.value.hint
 
 
 def test_headers_of_the_embedded_image_are_where_they_are(tmp_path):

@@ -65,20 +65,31 @@ def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(env
 def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "emwheels.image.oci.OciImage.open",
-        lambda reference, *, environment, offline: opened.append((reference, environment)),
+        "emwheels.image.oci.OciImage.open", lambda reference, **options: opened.append((reference, options))
     )
+    environment.offline = True
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     _ = environment.image
-    ((reference, variables),) = opened
-    assert reference == REFERENCE
-    assert dict(variables)["EM_FROZEN_CACHE"] == "1"
+    ((reference, options),) = opened
+    assert (reference, options["part"], options["offline"]) == (REFERENCE, "build", True)
+    assert dict(options["environment"])["EM_FROZEN_CACHE"] == "1"
 
 
 def test_an_image_that_is_there_is_not_made(environment, monkeypatch):
     monkeypatch.setattr("emwheels.image.debian.read_record", lambda folder: RECORD)
     monkeypatch.setattr("emwheels.image.debian.make_image", lambda *_, **__: pytest.fail("it was made"))
     assert environment.image_digest == RECORD.digest
+
+
+def test_offline_an_image_that_is_missing_is_not_made(environment, monkeypatch):
+    monkeypatch.setattr("emwheels.image.debian.make_image", lambda *_, **__: pytest.fail("it was made"))
+    environment.offline = True
+    with pytest.raises(ImageError, match="the test image is not on this machine, and this is offline") as caught:
+        _ = environment.test_image_digest
+    assert "emwheels image load FILE" in caught.value.hint
+    assert "without --offline" in caught.value.hint
+    monkeypatch.setattr("emwheels.image.debian.read_record", lambda folder: RECORD)
+    assert environment.test_image_digest == RECORD.digest
 
 
 def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypatch):
@@ -145,6 +156,14 @@ def test_an_image_that_is_removed_in_the_meantime_is_a_message(environment, monk
     with pytest.raises(EmwheelsError, match=f"the image {RECORD.digest} vanished") as caught:
         _ = environment.image
     assert caught.value.hint == "run the command again"
+
+
+def test_an_image_that_is_replaced_in_the_meantime_is_a_message(environment, monkeypatch):
+    other = RootFs(root=Path("root"), digest="sha256:other", method="bwrap")
+    monkeypatch.setattr("emwheels.image.debian.load_image", lambda *_, **__: (other, RECORD))
+    vars(environment)["image_digest"] = RECORD.digest
+    with pytest.raises(EmwheelsError, match=f"the image {RECORD.digest} vanished"):
+        _ = environment.image
 
 
 # Everything else.

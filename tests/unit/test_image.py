@@ -96,9 +96,21 @@ def test_the_mirror_can_be_chosen(monkeypatch):
 
 def test_an_image_is_named_by_digest_only():
     digest = f"sha256:{'a' * 64}"
-    assert oci.digest_of(f"registry.example:5000/team/emwheels@{digest}") == digest
-    with pytest.raises(ImageError, match="by digest"):
-        oci.digest_of("registry.example/emwheels:latest")
+    assert oci.digest_of(f"registry.example:5000/team/emwheels@{digest}", "build") == digest
+    for other in ("registry.example/emwheels:latest", f"--x@{digest}", f"-x@{digest}", f"@{digest}", f"ü@{digest}"):
+        with pytest.raises(ImageError, match="by digest"):
+            oci.digest_of(other, "build")
+
+
+@pytest.mark.parametrize(("part", "variable"), [("build", "EMWHEELS_IMAGE"), ("test", "EMWHEELS_TEST_IMAGE")])
+def test_what_names_no_image_is_told_with_where_it_was_written(monkeypatch, part, variable):
+    for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ImageError, match=rf"image\.{part}\.oci_reference in targets\.toml"):
+        oci.digest_of("x", part)
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(ImageError, match=rf"\({variable}\)"):
+        oci.digest_of("x", part)
 
 
 def test_the_environment_chooses_between_embedded_and_published(monkeypatch):

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import open_environment
 from emwheels.errors import ImageError, UsageError
 from emwheels.image import debian, oci
-from emwheels.image.archives import load_images, save_images
+from emwheels.image.archives import check_destination, load_images, save_images
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.target import ImagePins, Targets
@@ -43,7 +45,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     image.add_argument(
         "action", nargs="?", choices=["show", "save", "load"], default="show", help="what to do with them (show)"
     )
-    image.add_argument("file", nargs="?", type=Path, help="the archive to save to or load from")
+    image.add_argument("file", nargs="?", help="the archive to save to or load from")
     image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
 
 
@@ -52,30 +54,20 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
     environment = open_environment(arguments, project, targets)
     given = {"build": targets.image, "test": targets.test_image}
     images = [given[part] for part in ([arguments.part] if arguments.part else PARTS)]
-    if arguments.action != "show" and arguments.file is None:
-        raise UsageError(
-            f"image {arguments.action} needs a file", hint=f"emwheels image {arguments.action} images.tar.gz"
-        )
+    file = _file(arguments)
     if arguments.action == "load":
-        for record in load_images(project.cache, images, arguments.file):
-            print(f"loaded {record.digest}")
+        for loaded in load_images(project.cache, images, file):
+            print(f"{'loaded' if loaded.new else 'already here:'} {loaded.record.digest}")
         return 0
-    if arguments.action == "show" and arguments.file is not None:
-        raise UsageError(
-            f"image show takes no file: {arguments.file}", hint="emwheels image --help shows what there is"
-        )
-    if arguments.action == "save" and (foreign := [pins.part for pins in images if oci.configured_reference(pins)]):
-        raise UsageError(
-            f"the {foreign[0]} image is a published one, which is not kept here",
-            hint="copy it with podman save, or unset EMWHEELS_IMAGE and EMWHEELS_TEST_IMAGE",
-        )
+    if arguments.action == "save":
+        _check_saving(images, file)
     digests = {
         part: environment.image_digest if part == "build" else environment.test_image_digest
         for part in (pins.part for pins in images)
     }
     if arguments.action == "save":
-        save_images(project.cache, images, arguments.file)
-        print(f"saved {' and '.join(digests.values())} to {arguments.file} ({arguments.file.stat().st_size:,} bytes)")
+        save_images(project.cache, images, file)
+        print(f"saved {' and '.join(digests.values())} to {file} ({file.stat().st_size:,} bytes)")
         return 0
     if "build" in digests and arguments.toolchain == "emsdk" and not environment.target.emsdk.complete:
         return _propose_emsdk(arguments, environment)
@@ -85,6 +77,28 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
     else:
         print("\n".join(_lines(part, content) for part, content in output.items()), end="")
     return 0
+
+
+def _file(arguments: argparse.Namespace) -> Path:
+    """Return the archive to save to or load from. Raises `UsageError` for one too few or too many."""
+    action = arguments.action
+    if action == "show" and arguments.file is not None:
+        raise UsageError(f"image show takes no file: {arguments.file!r} is one too many", hint="emwheels image show")
+    if action != "show" and not arguments.file:
+        raise UsageError(f"image {action} needs a file", hint=f"emwheels image {action} images.tar.gz")
+    return Path(arguments.file or "")
+
+
+def _check_saving(images: Sequence[ImagePins], file: Path) -> None:
+    """Raise `UsageError` for what `save_images` cannot save, before an image is made for it."""
+    check_destination(file)
+    for pins in images:
+        if reference := oci.configured_reference(pins):
+            variable = oci.VARIABLES[pins.part]
+            raise UsageError(
+                f"the {pins.part} image is a published one, {reference}: it is in its registry and is not saved",
+                hint=f"set {variable}=embedded to save the one made on this machine, or name the other with --part",
+            )
 
 
 def _description(environment: Environment, pins: ImagePins, digest: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
@@ -46,6 +46,22 @@ exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image,
 """
 
 
+class _VerbParser(argparse.ArgumentParser):
+    """Takes options between the words of a verb, as in ``image save --part test FILE``; argparse does not by itself."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """See `argparse.ArgumentParser.parse_known_args`."""
+        if self._intermixing or any(action.nargs == argparse.PARSER for action in self._actions):
+            return super().parse_known_args(args, namespace)
+        self._intermixing = True  # which calls this
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._intermixing = False
+
+    _intermixing = False
+
+
 def _parser(asked: str = "") -> argparse.ArgumentParser:
     """Return the parser of all verbs, or of those in the module of the one ``asked``, which alone is loaded."""
     parser = argparse.ArgumentParser(
@@ -56,7 +72,7 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--project", type=Path, help="a folder of the checkout (default: the working folder)")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_VerbParser)
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--target", help="Pyodide version, a table of targets.toml (default: the one named there)")

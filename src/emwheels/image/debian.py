@@ -9,6 +9,8 @@ import os
 import re
 import shutil
 import subprocess
+import weakref
+from contextlib import ExitStack
 from ctypes.util import find_library
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,8 +19,9 @@ from typing import IO, TYPE_CHECKING
 from filelock import FileLock
 
 from emwheels.errors import ImageError
+from emwheels.image.holding import in_use, nobody_in
 from emwheels.image.model import Mount
-from emwheels.image.removal import remove_tree
+from emwheels.image.removal import remove_tree, replace_tree
 from emwheels.image.rootfs import RootFs, usable_method
 from emwheels.image.sharing import share_files
 from emwheels.target import BuildImagePins
@@ -39,6 +42,8 @@ RECORD = "image.json"
 _REQUIREMENTS = "pyodide-build.txt"
 MARK = "opt/emwheels/digest"
 """The file in it that has its digest."""
+PACKAGES = "opt/emwheels/packages"
+"""The file in it that lists its packages and their versions: its digest is made of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +92,21 @@ def image_folder(cache: Path, pins: ImagePins) -> Path:
 
 
 def load_image(cache: Path, pins: ImagePins, *, method: str | None = None) -> tuple[RootFs, ImageRecord] | None:
-    """Return the finished image for ``pins``, or None when there is none or a half-made one."""
+    """Return the finished image for ``pins``, or None when there is none or a half-made one.
+
+    It is in use, and is not replaced, for as long as somebody has what this returns.
+    """
     folder = image_folder(cache, pins)
-    record = read_record(folder)
-    if record is None:
-        return None
-    root = folder / "rootfs"
-    chosen = method or usable_method(root)
-    return RootFs(root=root, digest=record.digest, method=chosen, environment=environment(pins)), record
+    with ExitStack() as stack:
+        stack.enter_context(in_use(folder))
+        record = read_record(folder)
+        if record is None:
+            return None
+        root = folder / "rootfs"
+        chosen = method or usable_method(root)
+        image = RootFs(root=root, digest=record.digest, method=chosen, environment=environment(pins))
+        weakref.finalize(image, stack.pop_all().close)
+    return image, record
 
 
 def read_record(folder: Path) -> ImageRecord | None:
@@ -102,9 +114,11 @@ def read_record(folder: Path) -> ImageRecord | None:
     try:
         record = ImageRecord(**json.loads((folder / RECORD).read_text()))
         mark = (folder / "rootfs" / MARK).read_text().strip()
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-    return record if mark == record.digest else None
+    texts = isinstance(record.packages, dict) and [record.key, record.digest, record.suite, *record.packages.values()]
+    whole = texts and all(isinstance(text, str) for text in texts)
+    return record if whole and mark == record.digest else None
 
 
 def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[[str], None], log: Path) -> ImageRecord:
@@ -128,15 +142,15 @@ def make_image(cache: Path, pins: ImagePins, fetcher: Fetcher, *, say: Callable[
             if isinstance(pins, BuildImagePins):
                 _fetch_pyodide_build(making / "wheels", pins, fetcher)
             _bootstrap(making / "rootfs", pins, say, output, log)
-            packages = _installed(making / "rootfs")
+            packages = installed_packages(making / "rootfs")
             if isinstance(pins, BuildImagePins):
                 _check_versions(packages, pins)
                 _provision(making, pins, say, output, log)
         record = _marked(making / "rootfs", pins, packages)
         share_files(making / "rootfs", _roots(folder.parent))
         (making / RECORD).write_text(json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")
-        remove_tree(folder)
-        making.replace(folder)
+        with nobody_in(folder):
+            replace_tree(folder, making)
         return record
 
 
@@ -296,8 +310,9 @@ def _checked(command: list[str], output: IO[bytes], log: Path, failure: str) -> 
         raise ImageError(f"{failure}:\n{tail}", hint=f"the whole output is in {log}")
 
 
-def _installed(root: Path) -> dict[str, str]:
-    lines = (root / "opt/emwheels/packages").read_text().splitlines()
+def installed_packages(root: Path) -> dict[str, str]:
+    """Return the versions of the packages in a root file system, by name."""
+    lines = (root / PACKAGES).read_text().splitlines()
     return {name.split(":")[0]: version for name, _, version in (line.partition("\t") for line in lines)}
 
 
@@ -350,10 +365,16 @@ def _provision(making: Path, pins: BuildImagePins, say: Callable[[str], None], o
     shutil.rmtree(making / "wheels")
 
 
-def _marked(root: Path, pins: ImagePins, packages: dict[str, str]) -> ImageRecord:
-    """Write the image's digest into it, and return its record."""
+def record_of(pins: ImagePins, packages: dict[str, str]) -> ImageRecord:
+    """Return the record of an image that is made for ``pins`` and holds these ``packages``."""
     key = image_key(pins)
     content = json.dumps({"key": key, "packages": packages}, sort_keys=True)
     digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
-    (root / MARK).write_text(digest + "\n")
     return ImageRecord(key=key, digest=digest, suite=pins.suite, packages=packages)
+
+
+def _marked(root: Path, pins: ImagePins, packages: dict[str, str]) -> ImageRecord:
+    """Write the image's digest into it, and return its record."""
+    record = record_of(pins, packages)
+    (root / MARK).write_text(record.digest + "\n")
+    return record

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from emwheels.target import ImagePins
 
-_VARIABLES = {"build": "EMWHEELS_IMAGE", "test": "EMWHEELS_TEST_IMAGE"}
-_REFERENCE = re.compile(r"\w[\w.:/-]*@(?P<digest>sha256:[0-9a-f]{64})")
+VARIABLES = {"build": "EMWHEELS_IMAGE", "test": "EMWHEELS_TEST_IMAGE"}
+"""Part -> the variable that chooses its image."""
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*@(?P<digest>sha256:[0-9a-f]{64})")
+"""Never with a dash in front: an engine would take that for an option."""
 
 
 def configured_reference(pins: ImagePins) -> str:
@@ -30,20 +32,29 @@ def configured_reference(pins: ImagePins) -> str:
 
     ``EMWHEELS_IMAGE`` and ``EMWHEELS_TEST_IMAGE`` override targets.toml: a reference by digest, or ``embedded``.
     """
-    variable = _VARIABLES.get(pins.part)
+    variable = VARIABLES.get(pins.part)
     chosen = os.environ.get(variable, pins.oci_reference) if variable else ""
     return "" if chosen == "embedded" else chosen
 
 
-def digest_of(reference: str) -> str:
-    """Return ``sha256:…`` of a reference. Raises `ImageError` for one that is not by digest: it could change."""
+def digest_of(reference: str, part: str) -> str:
+    """Return ``sha256:…`` of the reference that is configured for an image.
+
+    Raises `ImageError` for one that is not by digest: it could change.
+    """
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise ImageError(
-            f"{reference!r} does not name an image by digest",
+            f"{reference!r} does not name an image by digest ({_origin(part)})",
             hint="write it as registry/name@sha256:…, or embedded for the image made on this machine",
         )
     return match["digest"]
+
+
+def _origin(part: str) -> str:
+    """Return where a reference was configured."""
+    variable = VARIABLES[part]
+    return variable if variable in os.environ else f"image.{part}.oci_reference in targets.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,35 +78,49 @@ class OciImage(Image):
         return podman_command([self.reference], call, engine=self.engine)
 
     @classmethod
-    def open(cls, reference: str, *, environment: tuple[tuple[str, str], ...], offline: bool = False) -> OciImage:
-        """Pull the image if the engine does not have it. Raises `ImageError` with what the engine said.
+    def open(
+        cls, reference: str, *, part: str, environment: tuple[tuple[str, str], ...], offline: bool = False
+    ) -> OciImage:
+        """Pull the image of that ``part`` if the engine does not have it, unless this is ``offline``.
 
-        ``offline``, one that is not there is an error.
+        Raises `ImageError` with what the engine said.
         """
-        digest = digest_of(reference)
+        digest = digest_of(reference, part)
+        embedded = f"set {VARIABLES[part]}=embedded to use the image made on this machine"
         engine = next((name for name in ("podman", "docker") if shutil.which(name)), None)
         if engine is None:
+            raise ImageError(f"{reference} needs podman or docker", hint=f"apt-get install podman, or {embedded}")
+        found = _engine(engine, "image", "inspect", reference)
+        if found.returncode and offline:
             raise ImageError(
-                f"{reference} needs podman or docker",
-                hint="apt-get install podman, or set EMWHEELS_IMAGE=embedded to use the image made on this machine",
+                f"{engine} does not have {reference}, and this is offline{_tail(found)}",
+                hint=f"run the same command once without --offline, or {embedded}",
             )
-        if _engine(engine, "image", "inspect", reference).returncode:
-            if offline:
-                raise ImageError(f"offline: {engine} does not have {reference}", hint=f"{engine} pull {reference}")
-            pull = ["pull", reference]
-            if engine == "podman" and re.match(r"(localhost|127\.0\.0\.1)[:/]", reference):
-                pull.insert(1, "--tls-verify=false")  # a registry on loopback has no certificate
-            done = _engine(engine, *pull)
-            if done.returncode:
-                raise ImageError(
-                    f"{engine} could not pull {reference}:\n{done.stderr.strip()[-2000:]}",
-                    hint=f"see that {engine} works by itself, and that this machine may read the registry",
-                )
+        if found.returncode:
+            _pull(engine, reference, embedded)
         return cls(reference=reference, engine=engine, environment=environment, digest=digest)
 
 
+def _pull(engine: str, reference: str, otherwise: str) -> None:
+    pull = ["pull", reference]
+    if engine == "podman" and re.match(r"(localhost|127\.0\.0\.1)[:/]", reference):
+        pull.insert(1, "--tls-verify=false")  # a registry on loopback has no certificate
+    done = _engine(engine, *pull)
+    if done.returncode:
+        raise ImageError(
+            f"{engine} could not pull {reference}{_tail(done)}",
+            hint=f"see whether `{engine} info` works here and its registry can be reached, or {otherwise}",
+        )
+
+
+def _tail(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the end of what an engine said against something, as further lines of a message."""
+    said = done.stderr.strip()[-2000:]
+    return f":\n{said}" if said else ""
+
+
 def _engine(engine: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([engine, *argv], capture_output=True, text=True, check=False)
+    return subprocess.run([engine, *argv], capture_output=True, text=True, errors="replace", check=False)
 
 
 @contextmanager

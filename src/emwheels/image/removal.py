@@ -102,6 +102,16 @@ def unfinished_folders(cache: Path) -> Iterator[Path]:
                 yield folder
 
 
+def replace_tree(place: Path, new: Path) -> None:
+    """Put the root file system ``new`` where ``place`` is or not: neither is ever found there in part."""
+    aside = place.with_name(f"{place.name}.old")
+    remove_tree(aside)
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(aside)
+    new.rename(place)
+    remove_tree(aside)
+
+
 def _mounts_below(folder: Path) -> list[Path]:
     """Return what is mounted below ``folder``, the deepest first, from Linux's list (proc_pid_mountinfo(5))."""
     lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()

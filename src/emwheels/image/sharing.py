@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 from contextlib import suppress
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _SMALLEST = 4096
 """Bytes below which a file is left alone: a block is the least that a link saves."""
 _COPY = ".emwheels-link"
+"""What a link is called before it takes the place of a file."""
 
 
 def share_files(root: Path, others: Sequence[Path]) -> int:
@@ -22,7 +24,7 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
 
     The same are files at one place with one owner, one mode, one time and one content. All of these folders have to be
     finished: what is written to a file afterwards is written to all. Where links cannot be made, as between two
-    file systems, nothing changes.
+    file systems, nothing changes. Of ``others`` anything may vanish meanwhile.
     """
     saved = 0
     for folder, _, names in os.walk(root):
@@ -34,10 +36,11 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
                 continue
             for other in others:
                 place = os.path.join(other, inside, name)  # noqa: PTH118
-                if _same(status, place) and _equal(path, place):
+                if _same(status, path, place):
                     try:
-                        os.link(place, path + _COPY)
-                        os.replace(path + _COPY, path)  # noqa: PTH105
+                        _link(place, path)
+                    except FileNotFoundError:
+                        continue
                     except OSError:
                         with suppress(OSError):
                             os.unlink(path + _COPY)  # noqa: PTH108
@@ -48,17 +51,22 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
     return saved
 
 
-def _equal(path: str, place: str) -> bool:
-    try:
-        return filecmp.cmp(path, place, shallow=False)
-    except OSError:  # the other image is being removed
-        return False
-
-
-def _same(status: os.stat_result, place: str) -> bool:
+def _same(status: os.stat_result, path: str, place: str) -> bool:
+    facts = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
     try:
         other = os.lstat(place)
-    except OSError:
+        alike = S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in facts)
+        return alike and filecmp.cmp(path, place, shallow=False)
+    except OSError:  # it vanished, or cannot be read
         return False
-    attributes = ("st_mode", "st_uid", "st_gid", "st_size", "st_mtime_ns")
-    return S_ISREG(other.st_mode) and all(getattr(status, name) == getattr(other, name) for name in attributes)
+
+
+def _link(place: str, path: str) -> None:
+    """Make ``path`` a link to ``place``. Raises `OSError`, and has then changed nothing."""
+    copy = os.path.join(os.path.dirname(path), _COPY)  # noqa: PTH118, PTH120
+    try:
+        os.link(place, copy)
+        os.replace(copy, path)  # noqa: PTH105
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(copy)  # noqa: PTH108

@@ -108,14 +108,18 @@ class Environment:
         return self._entered(self.targets.service_image, self.digest_of(self.targets.service_image))
 
     def digest_of(self, pins: ImagePins) -> str:
-        """Return the digest of an image, which is made first if it is not there; entering it is not needed."""
+        """Return the digest of an image, which is made first if it is not there; entering it is not needed.
+
+        Raises `ImageError` when it cannot be made, and offline, where it is not tried.
+        """
         if reference := oci.configured_reference(pins):
-            return oci.digest_of(reference)
+            return oci.digest_of(reference, pins.part)
         record = debian.read_record(debian.image_folder(self.project.cache, pins))
         if record is None and self.offline:
             raise ImageError(
-                f"offline: there is no {pins.part} image on this machine",
-                hint="take one with emwheels image load FILE, or make it: emwheels image",
+                f"the {pins.part} image is not on this machine, and this is offline",
+                hint="load one that was saved (emwheels image load FILE), or run the same command once without "
+                "--offline",
             )
         if record is None:
             with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
@@ -130,10 +134,12 @@ class Environment:
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
         if reference := oci.configured_reference(pins):
-            return oci.OciImage.open(reference, environment=debian.environment(pins), offline=self.offline)
+            return oci.OciImage.open(
+                reference, part=pins.part, environment=debian.environment(pins), offline=self.offline
+            )
         method = os.environ.get("EMWHEELS_ENTER") or None
         loaded = debian.load_image(self.project.cache, pins, method=method)
-        if loaded is None:  # removed since the digest was read
+        if loaded is None or loaded[0].digest != digest:  # removed or replaced since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
         return loaded[0]
 

@@ -176,7 +176,9 @@ def load_targets(path: Path) -> Targets:
     """Read targets.toml. Raises `UsageError` that names the file and the key for anything wrong in it."""
     try:
         document = tomllib.loads(read_regular(path, limit=1 << 20).decode())
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+    except RecursionError as error:
+        raise UsageError(f"{path}: its tables or lists lie too deep in each other") from error
+    except (OSError, ValueError) as error:  # of TOML, of its encoding, or of a number that is too long for Python
         raise UsageError(f"{path}: {error}") from error
     try:
         targets = Targets(
@@ -243,11 +245,44 @@ def _given(kind: type, where: str, table: Mapping[str, Any], *, aside: Container
         words, fits_kind = _KINDS[str(each.type)]
         if name in table and not fits_kind(table[name]):
             raise _KeyFault(f"{where}.{name} must be {words}")
+        if name in table:
+            _check_form(f"{where}.{name}", name, table[name])
     return {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+
+
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}((a|b|rc)[0-9]{1,4}|\.(dev|post)[0-9]{1,4})?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
+    "python": ("a full version, such as 3.14.2", _VERSION),
+    "emscripten": ("a full version, such as 5.0.3", _VERSION),
+    "pyodide_build": ("a full version, such as 0.39.2", _VERSION),
+    "llvm": ("a major version, such as 21", re.compile(r"[0-9]{1,4}")),
+    "pythons": ("minor versions, such as 3.14", _MINOR),
+    "suite": ("the name of a Debian release, such as forky", _NAME),
+    "abi": ("a platform tag, such as pyemscripten_2026_0", re.compile(r"[A-Za-z0-9_]{1,99}")),
+}
+"""Key -> in words, and what its text or each of its texts has to be: programs and file names are made of them."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""What no name, flag or reason has. A NUL ends a word of a command line."""
+
+
+def _check_form(dotted: str, name: str, value: object) -> None:
+    """Raise `_KeyFault` for a text that is not what its key is for."""
+    texts = [value] if isinstance(value, str) else []
+    if isinstance(value, (list, dict)):
+        texts = [*value, *(value.values() if isinstance(value, dict) else ())]
+    if wrong := [text for text in texts if _CONTROL.search(text)]:
+        raise _KeyFault(f"{dotted} has a control character in {wrong[0]!r}")
+    words, form = _FORMS.get(name, ("", re.compile(".*")))
+    if wrong := [text for text in texts if not form.fullmatch(text)]:
+        raise _KeyFault(f"{dotted} must be {words}, not {wrong[0]!r}")
 
 
 def _target(name: str, table: dict[str, Any]) -> Target:
     where = f'target."{name}"'
+    if not _NAME.fullmatch(name):
+        raise _KeyFault(f"target.{name!r} is no name of a release, such as 314.0.7")
     own = {key: value for key, value in table.items() if key != "emsdk"}
     files = _required(table, where, "emsdk", dict) if "emsdk" in table else {}
     if unknown := sorted(files.keys() - EmsdkPins().by_name().keys()):
@@ -260,6 +295,8 @@ def _target(name: str, table: dict[str, Any]) -> Target:
 
 
 _PARTS: dict[str, type[ImagePins]] = {"build": BuildImagePins, "test": ImagePins, "service": ImagePins}
+_ASIDE = {"build": ("part", "suite"), "test": ("part", "suite"), "service": ("part", "suite", "oci_reference")}
+"""Part -> the fields that its table does not give. Nothing would look at a published image of servers."""
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A package's name (Debian Policy Manual 4.7, 5.6.1)."""
 
@@ -268,10 +305,11 @@ def _images(table: dict[str, Any]) -> dict[str, Any]:
     if unknown := sorted(table.keys() - _PARTS.keys() - {"suite"}):
         raise _KeyFault(f"image.{unknown[0]} is no key; image has suite, and the tables {', '.join(_PARTS)}")
     suite = _required(table, "image", "suite", str)
+    _check_form("image.suite", "suite", suite)
     pins = {}
     for part, kind in _PARTS.items():
         where = f"image.{part}"
-        given = _given(kind, where, _required(table, "image", part, dict), aside=("part", "suite"))
+        given = _given(kind, where, _required(table, "image", part, dict), aside=_ASIDE[part])
         if wrong := [name for name in given["packages"] if not _DEBIAN_PACKAGE.fullmatch(name)]:
             raise _KeyFault(f"{where}.packages: {wrong[0]!r} is not the name of a Debian package")
         pins[part] = kind(part=part, suite=suite, **given)

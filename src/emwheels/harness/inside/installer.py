@@ -23,7 +23,7 @@ async def run(job_json: str, emit: Callable[[str], None]) -> None:
     """Try the job's installations but those that an earlier start of the engine finished."""
     job = json.loads(job_json)
     waiting = [install for install in job["installs"] if install["id"] not in job["finished"]]
-    emit(json.dumps({"event": "collected", "count": len(waiting)}))
+    emit(json.dumps({"event": "collected", "nodeids": [install["id"] for install in waiting]}))
     for install in waiting:
         emit(json.dumps({"event": "start", "nodeid": install["id"]}))
         began = time.perf_counter()

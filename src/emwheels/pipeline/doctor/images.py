@@ -34,7 +34,7 @@ def image(cache: Path, pins: ImagePins) -> Observation:
     name = f"{pins.part} image"
     if reference := oci.configured_reference(pins):
         try:
-            oci.digest_of(reference)
+            oci.digest_of(reference, pins.part)
         except ImageError as error:
             return fault(name, error.message, error.hint, stops=pins.part == "build")
         return observed(name, f"published, {reference}")
