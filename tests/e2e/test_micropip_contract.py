@@ -9,7 +9,7 @@ import pytest
 from faulty_index import FAULTS, NAMED, FaultyIndex
 
 from emwheels.harness import Install, try_installs
-from emwheels.verify import verify, with_engines
+from emwheels.verify import verify, with_engines, with_programs
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(900)]
 
@@ -184,9 +184,15 @@ def test_a_right_index_serves_everybody(reports, fault):
         ("wheel-missing", {"pip"}),
     ],
 )
-def test_pip_and_uv(index, targets, fault, failing):
+def test_pip_and_uv(index, targets, testing_image, fault, failing):
     """uv reads pages and metadata only: it knows no platform of PEP 783 that it could install for here."""
-    (report,) = verify([index.url(fault)], target=targets.get("314.0.7"), clients=("pip", "uv"), only=["alpha"])
+    (report,) = verify(
+        [index.url(fault)],
+        target=targets.get("314.0.7"),
+        clients=("pip", "uv"),
+        programs=with_programs(testing_image),
+        only=["alpha"],
+    )
     assert report.checks() & {"pip", "uv"} == failing, report.findings
     assert report.checks() - {"pip", "uv"} == NAMED[fault]
     assert set(report.projects["alpha"]) == {"pip", "uv"}
