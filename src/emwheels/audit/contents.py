@@ -66,6 +66,8 @@ class Contents:
 
 def identity(wheel: Path) -> tuple[int, str]:
     """Return size in bytes and sha256 in hexadecimal digits. Raises `AuditError`."""
+    if wheel.exists() and not wheel.is_file():
+        raise AuditError(f"{wheel} is no regular file", hint="name a wheel")
     try:
         with wheel.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()

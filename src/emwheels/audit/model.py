@@ -60,4 +60,4 @@ class Report:
 
     def to_json(self) -> str:
         """Return the report as a JSON object with the fields of this class."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self), indent=2) + "\n"

@@ -140,6 +140,11 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print("emwheels: stopped; what was finished is kept, run the same command to go on", file=sys.stderr)
         return StoppedError.exit_code
+    except RecursionError:
+        _complain(
+            EmwheelsError("something that was read is nested too deeply to be read", hint="see what it asked last")
+        )
+        return EmwheelsError.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

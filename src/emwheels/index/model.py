@@ -189,7 +189,7 @@ def load(data: bytes, where: str) -> Catalogue:
             pending=frozenset(document["pending"]),
             projects={name: _project(name, entry) for name, entry in document["projects"].items()},
         )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise IndexingError(
             f"{where}/packages.json is damaged: {error}",
             hint="restore it, or remove it and run `emwheels index build`: upload times and yanks are lost then",

@@ -176,7 +176,12 @@ class Store:
 
 def read_record(path: Path) -> dict[str, Any]:
     """Return the record in the file at ``path``. Raises `ValueError` when it is not what was written there."""
-    record = json.loads(path.read_bytes())
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no regular file")
+    try:
+        record = json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
     if not isinstance(record, dict):
         raise ValueError(f"{path} does not hold an object")  # noqa: TRY004
     # One without a checksum is of an earlier version, or the damage is in that word and nowhere else.

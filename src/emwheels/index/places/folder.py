@@ -8,6 +8,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from emwheels.errors import IndexingError
 from emwheels.store import sha256_of
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ class Folder:
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, None when there is none."""
+        path = self.root / name
+        if path.exists() and not path.is_file():
+            raise IndexingError(f"{path} is no regular file", hint="remove it, or restore what was there")
         try:
-            return (self.root / name).read_bytes()
+            return path.read_bytes()
         except FileNotFoundError:
             return None
 
