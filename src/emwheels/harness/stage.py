@@ -16,13 +16,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from emwheels.errors import HarnessError
+from emwheels.harness.model import Suite
 from emwheels.image.places import CHROMIUM, HARNESS, PLAYWRIGHT, RUNTIME, STAGE, TESTS
 from emwheels.wheel import record_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from emwheels.harness.model import Suite
 
 _MICROPIP = NormalizedName("micropip")
 
@@ -61,6 +60,7 @@ def stage(
         "root": suite.root,
         "paths": list(suite.paths),
         "options": list(suite.options),
+        "strict": suite == Suite(),  # upstream suites may have reports of their own making
     }
     (folder / "job.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
