@@ -88,7 +88,10 @@ def hand_over(folders: Iterable[Path], user: int | None) -> None:
 
 
 def show(paths: Iterable[Path]) -> None:
-    """Let users of the sandbox into folders that are mounted for reading, as temporary ones let nobody in."""
+    """Let users of the sandbox into folders that are mounted, as temporary ones let nobody in.
+
+    bubblewrap itself has to get into the working folder, too, when it is root without any power.
+    """
     for path in paths:
         mode = path.stat().st_mode
         wanted = mode | (0o055 if path.is_dir() else 0o044)

@@ -166,7 +166,7 @@ class Image(ABC):
         """Give the command line of the host and the descriptors that it reads."""
         if self.leaves_root:
             identity.hand_over([mount.host for mount in call.mounts if mount.writable], call.user)
-            identity.show(mount.host for mount in call.mounts if not mount.writable)
+            identity.show(mount.host for mount in call.mounts)
         if not self.filters_calls:
             yield self.command(call), ()
             return
