@@ -178,7 +178,7 @@ def sources(code, *names, requires=()):
 def test_two_modules_of_a_wheel(tiny_project, module, meta, more):
     tiny_project.recipe("library", {"shapes.h": SHAPES_H, "shapes.cpp": SHAPES_CPP}, meta, locked=False)
     tiny_project.recipe("one", sources(module, "one", "two"), USER_META, tests={"test_one.py": TESTS + more})
-    engines = ENGINES if meta is LIBRARY_META else ENGINES[:1]
+    engines = tuple(ENGINES) if meta is LIBRARY_META else tuple(ENGINES)[:1]
     done = tiny_project.json("build", "one", *(f"--engine={engine}" for engine in engines)).json()["one"]
     assert done["engines"] == dict.fromkeys(engines, "15 passed")
 
