@@ -50,7 +50,7 @@ def ssh_server(image: Image, folder: Path, www: Path) -> Iterator[str]:
         process = image.start(
             ["/usr/sbin/sshd", "-D", "-e", "-f", "/mnt/ssh/sshd_config"],
             mounts=[
-                Mount(host=folder, inside="/mnt/ssh"),
+                Mount(host=folder, inside="/mnt/ssh", writable=True),  # so that its user can read the keys
                 Mount(host=folder / "passwd", inside="/etc/passwd"),
                 Mount(host=www, inside=ROOT, writable=True),
             ],
