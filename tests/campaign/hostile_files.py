@@ -17,6 +17,7 @@ import stat
 import tarfile
 import threading
 import time
+import warnings
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -323,7 +324,8 @@ def wheels(ground: Ground) -> Iterator[tuple[str, Callable[[], str]]]:
 
 
 def _twice(path: Path) -> None:
-    with zipfile.ZipFile(path, "a") as archive:
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is there twice
         archive.writestr(zipfile.ZipInfo("demo/__init__.py"), "evil = 1")
 
 
