@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
+from emwheels.image.places import TRUE
 from emwheels.image.rootfs import METHODS, RootFs
 from emwheels.image.seccomp import filter_program
 from emwheels.pipeline.doctor.model import Observation, fault, observed
@@ -93,7 +94,7 @@ def what_is_wrong(method: str, root: Path | None) -> str:
     with tempfile.TemporaryFile() as output:
         try:
             image = RootFs(root=root or Path("/"), digest="", method=method)
-            done = image.run(["/usr/bin/true"], output=output, seconds=SECONDS)
+            done = image.run([TRUE], output=output, seconds=SECONDS)
         except ImageError as error:
             return error.message
         output.seek(0)
