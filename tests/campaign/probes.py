@@ -53,7 +53,7 @@ WRITES = {
             "/etc/ld.so.preload",
             "/usr/bin/hostile",
             "/opt/emwheels/hostile",
-            "/root/hostile",
+            "/var/hostile",
             "/hostile",
         ),
         *("/mnt/hostile", "/dev/hostile", "/dev/kmsg", "/dev/mem", "/sys/kernel/uevent_helper", "/sys/power/state"),
