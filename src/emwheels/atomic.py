@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import shutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,11 +90,3 @@ def read_regular(path: Path, *, limit: int = 64 << 20) -> bytes:
             return stream.read(limit)
     finally:
         os.close(descriptor)
-
-
-def parse_json(data: bytes | str) -> Any:
-    """Return what JSON text of anybody's holds. Raises ValueError, also for what is nested too deeply to be read."""
-    try:
-        return json.loads(data)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import os
-from contextlib import suppress
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,6 @@ def share_files(root: Path, others: Sequence[Path]) -> int:
                     except FileNotFoundError:
                         continue
                     except OSError:
-                        with suppress(OSError):
-                            os.unlink(path + _COPY)  # noqa: PTH108
                         return saved
                     saved += status.st_size
                     break
