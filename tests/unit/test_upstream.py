@@ -224,3 +224,10 @@ def test_a_package_is_built_otherwise_for_its_tests(tmp_path: Path) -> None:
     assert other.dist != project.dist
     assert other.cache == project.cache
     assert meta.read_text() == before
+
+
+@pytest.mark.parametrize("text", ["smoke: " + "[" * 100_000, "files: 2001-99-99"])
+def test_a_file_that_cannot_be_read_is_told_by_its_name(tmp_path, text):
+    (tmp_path / "upstream.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=r"upstream\.yaml"):
+        read_suite(tmp_path)

@@ -86,8 +86,10 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         raise RecipeError(f"{path}: {error}") from error
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
+    except RecursionError:
+        raise RecipeError(f"{path}: is nested too deeply", hint="it needs no more than lists in a mapping") from None
     problems: list[str] = []
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
