@@ -244,6 +244,23 @@ def make_tiny_project(make_project, environment, project_cache):
 
 
 @pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Put programs of our own before those of the machine: ``tools(podman="exit 1")``; return what each was asked."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def add(**scripts):
+        for name, script in scripts.items():
+            path = folder / name.replace("_", "-")
+            path.write_text(f'#!/bin/sh\necho "$@" >> {path}.log\n{script}\n')
+            path.chmod(0o755)
+        return lambda name: Path(f"{folder / name}.log").read_text().splitlines()
+
+    return add
+
+
+@pytest.fixture
 def plain_project(make_project, tmp_path):
     return make_project(tmp_path)
 
