@@ -126,7 +126,7 @@ def write_pins(sets: Sequence[tuple[ImagePins, DebSet]], machine: str) -> str:
     lines = [
         "# The Debian packages that the images are made of: name, version, path below a mirror, bytes, sha256.",
         "# `emwheels image pin` writes this file. What no mirror has any more comes from a snapshot, or the suite is",
-        "# taken as it is: see docs/image.md.",
+        "# taken as it is: see docs/images.md.",
     ]
     for pins, debs in sets:
         lines += ["", f"[{pins.part}]", f'made_for = "{made_for(pins, machine)}"']

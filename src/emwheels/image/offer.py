@@ -82,21 +82,32 @@ def accepted(pins: ImagePins, offer: DebSet) -> Choice:
     """Return the choice of what a suite offers. Raises `ImageError` where its compiler may not be used."""
     if not isinstance(pins, BuildImagePins):
         return Choice(pins=pins, debs=offer)
-    versions = offer.versions
-    if lacking := [f"python{python}" for python in pins.pythons if f"python{python}" not in versions]:
-        raise ImageError(f"it has no {' and no '.join(lacking)}")
-    emscripten, llvm = compiler(versions)
-    if (emscripten, llvm) == (pins.emscripten, pins.llvm):
+    newer = compiler_fault(offer.versions, pins)
+    if not newer:
         return Choice(pins=pins, debs=offer)
-    if emscripten not in SpecifierSet(pins.accepted or f"=={pins.emscripten}"):
-        raise ImageError(f"it has Emscripten {emscripten}, and image.build.accepted is {pins.accepted!r}")
+    emscripten, llvm = compiler(offer.versions)
     same = Version(emscripten).release[:2] == Version(pins.emscripten).release[:2] and llvm == pins.llvm
     return Choice(
         pins=replace(pins, emscripten=emscripten, llvm=llvm),
         debs=offer,
-        news=f"Debian has moved on: Emscripten {emscripten} instead of {pins.emscripten}, which has to be proven",
+        news=f"Debian has moved on: {newer}, which has to be proven",
         proof=PROGRAMS if same else PACKAGES,
     )
+
+
+def compiler_fault(versions: Mapping[str, str], pins: BuildImagePins) -> str:
+    """Return in words how the compiler differs that packages are, if it may take the pinned one's place; else nothing.
+
+    Raises `ImageError` where it may not.
+    """
+    if lacking := [f"python{python}" for python in pins.pythons if f"python{python}" not in versions]:
+        raise ImageError(f"it has no {' and no '.join(lacking)}")
+    emscripten, llvm = compiler(versions)
+    if (emscripten, llvm) == (pins.emscripten, pins.llvm):
+        return ""
+    if emscripten not in SpecifierSet(pins.accepted or f"=={pins.emscripten}"):
+        raise ImageError(f"it has Emscripten {emscripten}, and image.build.accepted is {pins.accepted!r}")
+    return f"Emscripten {emscripten} with LLVM {llvm} instead of {pins.emscripten} with {pins.llvm}"
 
 
 def compiler(versions: Mapping[str, str]) -> tuple[str, str]:
