@@ -155,6 +155,9 @@ def test_the_way_into_the_image_can_be_chosen(environment, monkeypatch):
     monkeypatch.setenv("EMWHEELS_ENTER", "")
     assert environment.with_project(environment.project).image.method == "bwrap"
     assert asked == [None, "chroot", None]
+    monkeypatch.setenv("EMWHEELS_ENTER", "docker")
+    with pytest.raises(ImageError, match="EMWHEELS_ENTER is 'docker'"):
+        _ = environment.with_project(environment.project).image
 
 
 def test_an_image_that_is_removed_in_the_meantime_is_a_message(environment, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from dataclasses import replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from emwheels.image.making import make_image
 from emwheels.image.moved import Candidate
 from emwheels.image.offer import choose, offered
 from emwheels.image.proof import prove_programs
+from emwheels.image.rootfs import chosen_method
 from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
@@ -214,8 +214,7 @@ class Environment:
             return oci.OciImage.open(
                 reference, part=pins.part, environment=debian.environment(pins), offline=self.offline
             )
-        method = os.environ.get("EMWHEELS_ENTER") or None
-        loaded = debian.load_image(self.project.cache, pins, method=method)
+        loaded = debian.load_image(self.project.cache, pins, method=chosen_method())
         if loaded is None or loaded[0].digest != digest:  # removed or replaced since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
         return loaded[0]

@@ -16,7 +16,7 @@ from emwheels.errors import EmwheelsError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.image import host_tools, oci, registries
-from emwheels.image.rootfs import RootFs, usable_method
+from emwheels.image.rootfs import RootFs, chosen_method, usable_method
 from emwheels.pipeline.doctor import images, machine, network, sandbox
 from emwheels.pipeline.doctor.control_group import read_control_group
 from emwheels.pipeline.doctor.model import Observation, fault
@@ -149,7 +149,7 @@ def _image(environment: Environment) -> RootFs:
     root = images.any_root(environment.project.cache, environment.targets)
     if root is None:
         raise EmwheelsError("there is no image that says which registry to ask", hint="set npm_config_registry")
-    return RootFs(root=root, digest="", method=os.environ.get("EMWHEELS_ENTER") or usable_method(root))
+    return RootFs(root=root, digest="", method=chosen_method() or usable_method(root))
 
 
 def _mirror_of_image(environment: Environment) -> str:
