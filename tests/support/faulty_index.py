@@ -161,8 +161,8 @@ def _html(name, listed):
         fragment = f"#sha256={each.sha256}" if each.sha256 else ""
         yanked = ' data-yanked="broken"' if each.yanked else ""
         promised = f' data-core-metadata="sha256={each.metadata_sha256}"' if each.metadata_sha256 else ""
-        for name, digest in (("statement", each.statement_sha256), ("provenance", each.provenance_sha256)):
-            promised += f' data-emwheels-{name}="sha256={digest}"' if digest else ""
+        for what, digest in (("statement", each.statement_sha256), ("provenance", each.provenance_sha256)):
+            promised += f' data-emwheels-{what}="sha256={digest}"' if digest else ""
         links += f'<a href="../../wheels/{each.filename}{fragment}"{yanked}{promised}>{each.filename}</a><br>\n'
     return f"<!DOCTYPE html><title>{name}</title>\n{links}".encode()
 

@@ -1,4 +1,4 @@
-"""A sigstore on loopback with keys of its own: certificates as Fulcio gives them, a log as Rekor keeps it, tokens as CI.
+"""A sigstore on loopback with keys of its own: certificates as by Fulcio, a log as by Rekor, tokens as by a CI service.
 
 What it answers is really signed, and `trust` is what a client needs to trust it in place of the public instance. All
 that signs and checks is sigstore's own library.
@@ -38,9 +38,7 @@ def _key() -> ec.EllipticCurvePrivateKey:
 
 
 def _spki(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _sign(key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:

@@ -173,7 +173,7 @@ def test_a_statement_that_was_changed_is_not_signed(local, dist):
 
 def test_a_service_that_refuses_is_an_error_of_one_line(local, dist, monkeypatch):
     monkeypatch.delenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-    with pytest.raises(IndexingError, match="sigstore: .*permission") as caught:
+    with pytest.raises(IndexingError, match=r"sigstore: .*permission") as caught:
         sign_all(dist)
     assert "the job's rights" in caught.value.hint
 
