@@ -1,4 +1,4 @@
-"""What CI runs is named by content: actions by commit, images by digest, and nothing is run that was just downloaded."""
+"""What CI runs is named by content: actions by commit, images by digest. Nothing is run that was just downloaded."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def test_everything_is_pinned(name):
 
 
 def test_both_services_are_looked_at():
-    assert {"ci/github/wheels.yml", "ci/gitlab/wheels.gitlab-ci.yml", "ci/gitlab/build.yml", "ci/setup.sh"} <= set(
-        FILES
-    )
+    assert {"ci/github/wheels.yml", "ci/gitlab/wheels.gitlab-ci.yml", "ci/gitlab/build.yml", "ci/setup.sh"} <= {*FILES}
 
 
 COMMIT, DIGEST = "0" * 40, "0" * 64
