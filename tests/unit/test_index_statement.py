@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from emwheels.errors import IndexingError
 from emwheels.index.model import dump, load
 from emwheels.index.places.folder import Folder
 from emwheels.index.places.objects import Bucket
+from emwheels.index.places.rsync import Rsync
 from emwheels.index.publishing import publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.statement import statement_of, without_secrets
@@ -178,6 +180,17 @@ def test_a_rebuilt_wheel_has_the_statement_of_its_own_build(dist, add):
     assert dist.read(f"wheels/{NAME}.statement.json") is None
 
 
+def test_a_damaged_wheel_that_is_written_again_keeps_what_is_beside_it(dist, add):
+    wheel = add()
+    right = wheel.read_bytes()
+    for key in (KEY, ""):
+        wheel.write_bytes(b"damaged")
+        add(key=key)
+        assert wheel.read_bytes() == right
+        assert the_file(dist).statement_sha256
+        assert problems(dist.read) == []
+
+
 # Rebuilding, removing.
 
 
@@ -241,6 +254,19 @@ def test_a_statement_is_there_before_a_page_says_so(dist, add, tmp_path, monkeyp
     publish_to(dist, there)
     assert sent.index(f"wheels/{NAME}.statement.json") < sent.index("packages.json") < sent.index("simple/a/index.html")
     assert problems(there.read) == []
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
+def test_rsync_brings_statements_too(dist, add, tmp_path):
+    add()
+    there = Rsync(str(tmp_path / "www"))
+    publish_to(dist, there)
+    assert there.read(f"wheels/{NAME}.statement.json") == dist.read(f"wheels/{NAME}.statement.json")
+    assert problems(there.read) == []
+    catalogue = read_catalogue(there)
+    catalogue.put(catalogue.project("a").without([NAME]))
+    write(there, catalogue, changed=["a"], gone=index.names_of_wheel(NAME))
+    assert list((tmp_path / "www" / "wheels").iterdir()) == []
 
 
 def test_a_bucket_serves_statements_too(dist, add, monkeypatch):

@@ -30,10 +30,9 @@ def publish(
     """Put ``wheel`` into the index in the folder ``dist`` as ``filename``, and tell whether that changed it.
 
     ``dist`` is a working index: a wheel that was built anew takes the place of the one of the same name. One whose
-    members are not compressed gets compressed copies beside it. With the
-    ``release`` that it was built for, the index has a lock of that release. ``sha256`` is the wheel's, where the caller
-    has verified it a moment ago; ``key`` is that of its build, and only who built it may say so: with it, the wheel
-    gets the statement of that build. Raises `IndexingError`.
+    members are not compressed gets compressed copies beside it. With the ``release`` that it was built for, the index
+    has a lock of that release. ``sha256`` is the wheel's, where the caller has verified it a moment ago. With ``key``,
+    the key of its build, it gets the statement of that build: only who built it may give one. Raises `IndexingError`.
     """
     check_filename(filename)
     place = Folder(dist)
@@ -60,12 +59,15 @@ def _is_there(dist: Path, known: File, sha256: str) -> bool:
 
 
 def _bring(place: Folder, catalogue: Catalogue, wheel: Path, filename: str, key: str) -> dict[str, Source]:
-    """Take a wheel into the catalogue, and return its files."""
+    """Take a wheel into the catalogue, and return its files. One that was only damaged keeps its statement."""
     read = read_wheel(wheel, filename, uploaded=now())
     read = with_statement(read, key) if key else read
-    catalogue.put(add(catalogue, read.file, replacing=True))
+    project = add(catalogue, read.file, replacing=True)
+    if same := project == catalogue.projects.get(project.name):
+        read = replace(read, statement=b"")
+    catalogue.put(project)
     # What belongs to the wheel before would be sent in place of this one, or with it.
-    place.remove(f"wheels/{filename}{suffix}" for suffix in (STATEMENT, PROVENANCE, *COPIES))
+    place.remove(f"wheels/{filename}{suffix}" for suffix in (*COPIES, *(() if same else (STATEMENT, PROVENANCE))))
     copies = compressed_copies(wheel)
     return wheel_files(read, wheel) | {f"wheels/{filename}{suffix}": data for suffix, data in copies.items()}
 

@@ -27,6 +27,10 @@ EXTRA = "pip install 'emwheels[sign]'"
 """What brings sigstore. It is imported by who signs or checks only: half a second, and twenty packages."""
 
 
+_THEIRS = {"cryptography", "id", "pydantic_core", "pypi_attestations", "requests", "sigstore", "tuf", "urllib3"}
+"""Whose exceptions signing may end with: they have no base in common."""
+
+
 class Signer(Protocol):
     """Signs; sigstore's `Signer` is one."""
 
@@ -140,7 +144,7 @@ def _sigstore() -> Iterator[None]:
     except (UsageError, IndexingError):
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in {"sigstore", "id", "pypi_attestations", "requests", "tuf"}:
+        if type(error).__module__.partition(".")[0] not in _THEIRS:
             raise
         raise IndexingError(
             f"sigstore: {str(error).strip()[:500] or type(error).__name__}",
