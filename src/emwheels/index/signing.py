@@ -1,7 +1,7 @@
 """Statement -> provenance (PEP 740): signed with sigstore, by the identity that a CI service gives its jobs.
 
-Nobody without such a service can try this against sigstore itself: the tests sign with a local key and a local log, by
-the same code, and what is left to the first run in CI is the identity and the network.
+This has not been tried with a real identity, which only a job of such a service has. The tests run the same code
+against a certificate authority and a log of their own on loopback.
 """
 
 from __future__ import annotations
