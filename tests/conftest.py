@@ -119,7 +119,7 @@ class TinyProject:
         return self.root / "dist"
 
     def published(self):
-        return sorted(path.name for path in (self.dist / "wheels").glob("*") if path.suffix != ".metadata")
+        return sorted(path.name for path in (self.dist / "wheels").glob("*.whl"))
 
     def half_written(self):
         """Return what an interrupted write would have left in dist."""
