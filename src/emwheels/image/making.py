@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -181,7 +182,7 @@ def _bootstrap(work: _Work, pins: ImagePins, debs: DebSet) -> None:
         *(f"--customize-hook={hook}" for hook in _hooks(pins, debs, packages if as_root else None)),
         pins.suite,
         target,
-        f"deb [trusted=yes] copy:{packages if as_root else _IN_ROOT} ./",
+        f"deb [trusted=yes] copy:{quote(str(packages)) if as_root else _IN_ROOT} ./",
     ]
     work.say(f"Debian {pins.suite}: unpacking {len(debs.installed)} packages")
     _checked(work, command, "mmdebstrap could not put the root file system together")
@@ -195,7 +196,8 @@ def _bootstrap(work: _Work, pins: ImagePins, debs: DebSet) -> None:
 def _copied_in(packages: Path) -> list[str]:
     """Return the options for a user who is another one in mmdebstrap, and cannot look into the cache there."""
     listed = f'--setup-hook=echo "deb [trusted=yes] copy:$1{_IN_ROOT} ./" > "$1/etc/apt/sources.list"'
-    return [f'--setup-hook=mkdir "$1{_IN_ROOT}"', f"--setup-hook=sync-in {packages} {_IN_ROOT}", listed]
+    copied = f"--setup-hook=sync-in {shlex.quote(str(packages))} {_IN_ROOT}"
+    return [f'--setup-hook=mkdir "$1{_IN_ROOT}"', copied, listed]
 
 
 def _hooks(pins: ImagePins, debs: DebSet, packages: Path | None) -> list[str]:
