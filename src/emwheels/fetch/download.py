@@ -69,7 +69,7 @@ class Downloader:
         self,
         *,
         attempts: int = 5,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
         limit_bytes: int = 8 << 30,
         auth: httpx.Auth | None = None,
         connect_seconds: float = 20,

@@ -13,6 +13,7 @@ from emwheels.atomic import write_atomically
 from emwheels.errors import EmwheelsError, ImageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
+from emwheels.image.published import Published, headers
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
 from emwheels.progress import Board
@@ -133,11 +134,15 @@ class Environment:
         return record.digest
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
-        if reference := oci.configured_reference(pins):
-            return oci.OciImage.open(
-                reference, part=pins.part, environment=debian.environment(pins), offline=self.offline
-            )
         method = os.environ.get("EMWHEELS_ENTER") or None
+        if reference := oci.configured_reference(pins):
+            published = Published(reference=reference, part=pins.part, cache=self.project.cache, method=method)
+            return published.open(
+                debian.environment(pins),
+                offline=self.offline,
+                phase=lambda text: self.board.phase("image", text),
+                progress=self.board.download,
+            )
         loaded = debian.load_image(self.project.cache, pins, method=method)
         if loaded is None or loaded[0].digest != digest:  # removed or replaced since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
@@ -147,7 +152,7 @@ class Environment:
     def toolchain(self) -> Toolchain:
         """The folders of the target beside the image."""
         embedded = debian.image_folder(self.project.cache, self.targets.image) / "rootfs"
-        with oci.headers(self.image, embedded, self.project.cache) as root:
+        with headers(self.image, embedded, self.project.cache) as root:
             return make_toolchain(
                 self.target,
                 runtime=self.runtime,
