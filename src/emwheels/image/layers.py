@@ -373,7 +373,8 @@ def _mode(name: str, folder: int) -> int:
 
 def _time(seconds: float) -> int:
     """Return nanoseconds that every file system can hold."""
-    return int(min(max(seconds, 0), 1 << 33) * 1e9)
+    whole = int(min(max(seconds, 0), 1 << 33))
+    return whole * 10**9 + int(seconds % 1 * 1e9)
 
 
 _HINT = "the image in the registry is damaged or hostile: publish it again"

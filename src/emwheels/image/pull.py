@@ -188,7 +188,7 @@ class _Repository:
         def fetch(layer: Descriptor) -> None:
             self._layer(layer, folder / _hex(layer.digest), lambda done: received.update({layer.digest: done}))
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
             waiting = {pool.submit(fetch, layer) for layer in wanted.values()}
             try:
                 while waiting:
