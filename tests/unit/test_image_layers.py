@@ -374,3 +374,19 @@ def test_an_archive_by_tar_itself(place, tmp_path):
         tar.addfile(info)
     place.unpack(raw.getvalue())
     assert place.files() == ["g" * 150 + "/" + "h" * 90]
+
+
+def test_what_an_image_has_is_asked_as_from_inside(place):
+    content = archive(member("usr/bin/tool"), link("bin", "/usr/bin"), link("host", str(place.top)))
+    with Layers(place.root, place.top / "removed") as root:
+        (place.top / "0").write_bytes(content)
+        root.add(place.top / "0", digest_of(content))
+        assert root.has("bin/tool")
+        assert not root.has("bin/other")
+        assert not root.has("host/outside/secret")
+
+
+def test_a_message_shows_the_beginning_of_a_long_name(place):
+    with pytest.raises(ImageError, match="has too long a name") as caught:
+        place.unpack(archive(member("n" * 100_000)))
+    assert len(caught.value.message) < 400

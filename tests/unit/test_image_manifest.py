@@ -134,3 +134,9 @@ def test_nothing_in_a_manifest_is_a_traceback(key, value):
     document = {name: content for name, content in MANIFEST.items() if key != "manifests" or name != "layers"}
     with contextlib.suppress(ImageError):
         read(document | {key: value})
+
+
+def test_no_message_is_longer_than_a_person_reads():
+    with pytest.raises(ImageError) as caught:
+        read(MANIFEST | {"mediaType": "x" * 100_000})
+    assert len(caught.value.message) < 300

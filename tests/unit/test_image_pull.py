@@ -58,6 +58,7 @@ def refuse(cache, reference, words):
     assert PASSWORD not in f"{caught.value.message}{caught.value.hint}"
     assert not is_pulled(cache, reference.rpartition("@")[2])
     assert not [path for path in (cache / "images").glob("*") if path.suffix not in (".lock", ".making")]
+    assert [path.name for path in _making(cache, reference).iterdir()] == ["blobs"]
     return caught.value
 
 

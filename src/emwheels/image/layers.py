@@ -81,7 +81,7 @@ class Layers:
                 with contextlib.closing(tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r:")) as archive:
                     while (member := stream.header(archive.next)) is not None:
                         archive.members = []  # type: ignore[attr-defined]  # or a million would be remembered
-                        name = member.name
+                        name = member.name[:_SHOWN]
                         self._member(archive, member)
                 got = stream.finish()
         except RefusedError as refused:
@@ -106,6 +106,14 @@ class Layers:
         for path, time in sorted(self._times.items(), reverse=True):
             with contextlib.suppress(RefusedError):  # it was removed later
                 os.utime(self._walk.to(path.split("/"), make=False), ns=(time, time))
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is something at ``path``, links on the way resolved as in the image."""
+        *folders, name = _names(path)
+        try:
+            return bool(_mode(name, self._walk.to(folders, make=False)))
+        except RefusedError:
+            return False
 
     def _member(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         self._members += 1
@@ -347,6 +355,8 @@ class _Forward:
 
 _PATH_LIMIT = 4096
 """PATH_MAX of Linux."""
+_SHOWN = 200
+"""How much of a name is shown."""
 
 
 def _names(path: str) -> list[str]:

@@ -64,13 +64,13 @@ def read_manifest(data: bytes, machine: str) -> ImageManifest | Descriptor:
             raise _Wrong("it is neither an index nor an image of schema version 2")
         kinds = _INDEXES if "manifests" in document else _MANIFESTS
         if document.get("mediaType", kinds[0]) not in kinds:
-            raise _Wrong(f"its media type is {document['mediaType']!r}")
+            raise _Wrong(f"its media type is {_shown(document['mediaType'])}")
         if "manifests" in document:
             return _of_this_machine(document["manifests"], _architecture(machine))
         layers = tuple(_layer(each) for each in document["layers"])
         config = _descriptor(document["config"], DOCUMENT_LIMIT)
         if config.media_type not in _CONFIGURATIONS:
-            raise _Wrong(f"it is no image: its configuration is a {config.media_type!r}")
+            raise _Wrong(f"it is no image: its configuration is a {_shown(config.media_type)}")
         if not 0 < len(layers) <= MOST_LAYERS or sum(layer.size for layer in layers) > MOST_BYTES:
             raise _Wrong(f"it has {len(layers)} layers; 1 to {MOST_LAYERS} with {MOST_BYTES >> 30} GiB are allowed")
         return ImageManifest(config=config, layers=layers)
@@ -85,7 +85,9 @@ def read_diff_ids(data: bytes, manifest: ImageManifest, machine: str) -> tuple[s
         document = _object(data)
         system = (document["os"], document["architecture"])
         if system != ("linux", _architecture(machine)):
-            raise _Wrong(f"it is for {system[0]!r} on {system[1]!r}, and this machine is linux on {machine}")
+            raise _Wrong(
+                f"it is for {_shown(system[0])} on {_shown(system[1])}, and this machine is linux on {machine}"
+            )
         if document["rootfs"]["type"] != "layers":
             raise _Wrong("its root file system is not made of layers")
         given = tuple(_digest(each) for each in document["rootfs"]["diff_ids"])
@@ -137,20 +139,24 @@ def _architecture(machine: str) -> str:
 def _layer(entry: dict[str, Any]) -> Descriptor:
     layer = _descriptor(entry, MOST_BYTES)
     if not _LAYER.fullmatch(layer.media_type):
-        raise _Wrong(f"layer {layer.digest} is a {layer.media_type!r}, not an archive of files")
+        raise _Wrong(f"layer {layer.digest} is a {_shown(layer.media_type)}, not an archive of files")
     return layer
 
 
 def _descriptor(entry: dict[str, Any], limit: int) -> Descriptor:
     digest, size, media_type = _digest(entry["digest"]), entry["size"], entry["mediaType"]
     if type(size) is not int or not 0 <= size <= limit:
-        raise _Wrong(f"{digest} has {size!r} bytes; {limit:,} are allowed")
+        raise _Wrong(f"{digest} has {_shown(size)} bytes; {limit:,} are allowed")
     if not isinstance(media_type, str):
-        raise _Wrong(f"{digest} has the media type {media_type!r}")
+        raise _Wrong(f"{digest} has the media type {_shown(media_type)}")
     return Descriptor(media_type=media_type, digest=digest, size=size)
 
 
 def _digest(text: str) -> str:
     if not _DIGEST.fullmatch(text):
-        raise _Wrong(f"{text[:80]!r} is not a sha256 digest")
+        raise _Wrong(f"{_shown(text)} is not a sha256 digest")
     return text
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:100]

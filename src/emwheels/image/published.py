@@ -42,10 +42,11 @@ class Published:
 
     def engine(self) -> str | None:
         """Return the engine that is to enter it: one that has it, else one that could pull it; None for emwheels."""
+        digest = self.digest
         if self.method in ("bwrap", "chroot"):
             return None
         having = next((name for name in ENGINES if holds(name, self.reference)), None)
-        if having or is_pulled(self.cache, self.digest):
+        if having or is_pulled(self.cache, digest):
             return having
         return next((name for name in ENGINES if works(name)), None)
 

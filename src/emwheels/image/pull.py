@@ -94,23 +94,36 @@ def pull_image(
         if is_pulled(cache, digest):
             return
         making = folder.with_name(f"{folder.name}.making")
-        for name in ("rootfs", "removed"):
-            remove_tree(making / name)
-            (making / name).mkdir(parents=True)
-        (making / "blobs").mkdir(exist_ok=True)
         try:
-            _make(making, _Repository(reference, pause), progress)
-        except FetchError as error:
-            raise ImageError(
-                f"{reference} cannot be pulled: {error.message}", hint=error.hint or _hint(error)
-            ) from error
-        except ImageError as error:
-            raise ImageError(f"{reference} cannot be pulled: {error.message}", hint=error.hint) from error
+            _make(making, reference, progress, pause)
+        except BaseException:
+            for name in _UNPACKED:
+                remove_tree(making / name)
+            raise
         (making / RECORD).write_text(json.dumps({"digest": digest, "reference": reference}, indent=1) + "\n")
         for name in ("removed", "blobs"):
             remove_tree(making / name)
         with nobody_in(folder):
             replace_tree(folder, making)
+
+
+_UNPACKED = ("rootfs", "removed")
+"""Folders beside ``blobs``, which alone outlasts a failure."""
+
+
+def _make(making: Path, reference: str, progress: Progress, pause: Callable[[float], object] | None) -> None:
+    """Fetch an image into ``making``, and unpack it there. Raises `ImageError` that names the reference."""
+    for name in _UNPACKED:
+        remove_tree(making / name)
+        (making / name).mkdir(parents=True)
+    (making / "blobs").mkdir(exist_ok=True)
+    try:
+        _fill(making, _Repository(reference, pause), progress)
+    except FetchError as error:
+        hint = error.hint or _hint(error)
+        raise ImageError(f"{reference} cannot be pulled: {error.message}", hint=hint) from error
+    except ImageError as error:
+        raise ImageError(f"{reference} cannot be pulled: {error.message}", hint=error.hint) from error
 
 
 def _hint(error: FetchError) -> str:
@@ -121,8 +134,7 @@ def _hint(error: FetchError) -> str:
     return "check the registry and the network of this machine, then run the same command again"
 
 
-def _make(making: Path, repository: _Repository, progress: Progress) -> None:
-    """Fetch an image into ``making``, and unpack it there."""
+def _fill(making: Path, repository: _Repository, progress: Progress) -> None:
     machine = platform.machine()
     manifest = repository.manifest(making / "blobs", machine)
     configuration = repository.document(f"blobs/{manifest.config.digest}", manifest.config, making / "blobs")
@@ -130,11 +142,11 @@ def _make(making: Path, repository: _Repository, progress: Progress) -> None:
     repository.layers(manifest.layers, making / "blobs", progress)
     with Layers(making / "rootfs", making / "removed") as root:
         for number, (layer, diff_id) in enumerate(zip(manifest.layers, diff_ids, strict=True), 1):
-            progress(f"unpacking layer {number} of {len(diff_ids)}", 0, layer.size)
+            progress(f"unpacking layer {number} of {len(diff_ids)}", layer.size, None)
             root.add(making / "blobs" / _hex(layer.digest), diff_id)
         root.finish()
-    if not (making / "rootfs" / _ENTERED_BY).exists():
-        raise ImageError(f"it has no /{_ENTERED_BY}", hint="name an image that ci/image/build.sh published")
+        if not root.has(_ENTERED_BY):
+            raise ImageError(f"it has no /{_ENTERED_BY}", hint="name an image that ci/image/build.sh published")
 
 
 class _Repository:
@@ -175,9 +187,10 @@ class _Repository:
         place = folder / "document"
         place.unlink(missing_ok=True)
         self._save(path, wanted, place, lambda _done: None)
-        data = place.read_bytes()
-        if _digest(place) != wanted.digest:
-            raise ImageError(f"{path} came with other bytes: {_digest(place)}", hint=_DAMAGED)
+        data, got = place.read_bytes(), _digest(place)
+        place.unlink()
+        if got != wanted.digest:
+            raise ImageError(f"{path} came with other bytes: {got}", hint=_DAMAGED)
         return data
 
     def layers(self, layers: Sequence[Descriptor], folder: Path, progress: Progress) -> None:
