@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 _NAME_LIMIT = 1024  # keeps every path well under PATH_MAX, past which os.path.realpath stops looking
 _HEADER_LIMIT = 64 << 20  # a tar header that asks for more memory than this is an attack
 _CHUNK = 1 << 20
-_DAMAGE = (
+
+
+def _of_zstd() -> tuple[type[Exception], ...]:
+    try:
+        return (importlib.import_module("compression.zstd").ZstdError,)
+    except ModuleNotFoundError:  # before Python 3.14
+        return ()
+
+
+DAMAGE: tuple[type[Exception], ...] = (
+    *_of_zstd(),
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -43,6 +53,7 @@ _DAMAGE = (
     ValueError,
     RuntimeError,
 )
+"""What reading a damaged archive raises."""
 
 _Kind = Literal["file", "directory", "symlink", "hardlink", "special"]
 
@@ -121,7 +132,7 @@ class _Unpacking:
         except RefusedError as refused:
             where = f"{self.archive.name}: {member.name!r}" if member else self.archive.name
             raise FetchError(f"{where} {refused}", hint="it was not unpacked; check where it came from") from None
-        except _DAMAGE as error:
+        except DAMAGE as error:
             where = f"{self.archive.name}: after {member.name!r}:" if member else f"{self.archive.name}:"
             full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             hint = "free some space, then run the same command again" if full else "it may be damaged: fetch it again"

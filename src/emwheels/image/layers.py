@@ -13,12 +13,11 @@ import hashlib
 import os
 import stat
 import tarfile
-import zlib
 from itertools import takewhile
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from emwheels.errors import ImageError
-from emwheels.fetch.archive import RefusedError, decompressed
+from emwheels.fetch.archive import DAMAGE, RefusedError, decompressed
 from emwheels.image.manifest import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOUNT_POINTS = ("dev", "proc", "sys", "tmp", "mnt")
 _MOUNTED_FILES = ("resolv.conf", "passwd", "group")
 """In /etc: the sandbox mounts its own over them."""
-_DAMAGE = (tarfile.TarError, zlib.error, EOFError, ValueError, OSError, OverflowError)
 _ROOM = "free some space, then run the same command again"
 
 
@@ -86,7 +84,7 @@ class Layers:
                 got = stream.finish()
         except RefusedError as refused:
             raise ImageError(f"layer {layer.name[:12]}: {name!r} {refused}", hint=_HINT) from None
-        except _DAMAGE as error:
+        except DAMAGE as error:
             full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise ImageError(
                 f"layer {layer.name[:12]}: after {name!r}: cannot be unpacked: {error}", hint=_ROOM if full else _HINT
