@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
-import hashlib
 import io
 import json
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from image_registry import MACHINE, OCI, archive, digest_of, folder, link, member
-from registry import LocalRegistry
+from registry import PASSWORD, USER, LocalRegistry
 
 from emwheels.image.published import Published
 from emwheels.image.pull import pulled_folder
@@ -60,27 +60,44 @@ def _stream(made):
 
 
 @pytest.fixture(scope="module")
-def reference(service_image, layers, tmp_path_factory):
-    """Push that image to a registry, and give its reference."""
-    registry = LocalRegistry(service_image, tmp_path_factory.mktemp("registry")).start()
+def logged_in(tmp_path_factory):
+    """What the user is logged in to: nothing yet."""
+    with pytest.MonkeyPatch.context() as patched:
+        file = tmp_path_factory.mktemp("login") / "auth.json"
+        patched.setenv("REGISTRY_AUTH_FILE", str(file))
+        patched.setenv("NO_PROXY", "127.0.0.1")
+        yield file
+
+
+@pytest.fixture(scope="module")
+def reference(service_image, layers, logged_in, tmp_path_factory):
+    """Push that image to a registry that wants a password, and give its reference."""
+    auth = {"htpasswd": {"realm": "images", "path": "/mnt/registry/htpasswd"}}
+    registry = LocalRegistry(service_image, tmp_path_factory.mktemp("registry"), auth=auth).start()
+    pair = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+    logged_in.write_text(json.dumps({"auths": {registry.host: {"auth": pair}}}))
     try:
-        remote = open_remote(registry.url)
-        described = {"os": "linux", "architecture": MACHINE}
-        described["rootfs"] = {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]}
-        blobs = [json.dumps(described).encode(), *(gzip.compress(layer, mtime=0) for layer in layers)]
-        kinds = [f"{OCI}.config.v1+json", *([f"{OCI}.layer.v1.tar+gzip"] * len(layers))]
-        for blob in blobs:
-            remote.put_blob(digest_of(blob), blob)
-        config, *rest = (
-            {"mediaType": kind, "digest": digest_of(blob), "size": len(blob)}
-            for kind, blob in zip(kinds, blobs, strict=True)
-        )
-        manifest = {"schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", "config": config, "layers": rest}
-        data = json.dumps(manifest).encode()
-        remote.put_manifest(hashlib.sha256(data).hexdigest(), data)
-        yield f"{registry.host}/team/builds@{digest_of(data)}"
+        yield f"{registry.host}/team/builds@{_push(open_remote(registry.url), layers)}"
     finally:
         registry.kill()
+
+
+def _push(remote, layers):
+    """Push an image, and return the digest of its manifest."""
+    described = {"os": "linux", "architecture": MACHINE}
+    described["rootfs"] = {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]}
+    blobs = [json.dumps(described).encode(), *(gzip.compress(layer, mtime=0) for layer in layers)]
+    kinds = [f"{OCI}.config.v1+json", *([f"{OCI}.layer.v1.tar+gzip"] * len(layers))]
+    for blob in blobs:
+        remote.put_blob(digest_of(blob), blob)
+    config, *rest = (
+        {"mediaType": kind, "digest": digest_of(blob), "size": len(blob)}
+        for kind, blob in zip(kinds, blobs, strict=True)
+    )
+    manifest = {"schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", "config": config, "layers": rest}
+    data = json.dumps(manifest).encode()
+    remote.put_manifest(digest_of(data).removeprefix("sha256:"), data)
+    return digest_of(data)
 
 
 @pytest.fixture
@@ -94,6 +111,7 @@ def other_machine(tmp_path, monkeypatch):
             pytest.skip(f"{name} is not installed")
         (place / name).symlink_to(found)
     monkeypatch.setenv("PATH", str(place))
+    monkeypatch.delenv("EMWHEELS_ENTER", raising=False)
     for name in ("mmdebstrap", "apt-get", "dpkg-deb", "podman", "docker"):
         assert shutil.which(name) is None
     return str(place)
@@ -120,7 +138,8 @@ def test_it_is_pulled_and_entered_by_bubblewrap(reference, other_machine, tmp_pa
 
 def test_the_command_line_works_with_it_and_then_offline(reference, other_machine, plain_project, runtime):
     (plain_project.cache / "npm").symlink_to(runtime.parent)
-    plain_project.env |= {"PATH": other_machine, "EMWHEELS_IMAGE": reference, "EMWHEELS_ENTER": ""}
+    logins = os.environ["REGISTRY_AUTH_FILE"]
+    plain_project.env |= {"PATH": other_machine, "EMWHEELS_IMAGE": reference, "REGISTRY_AUTH_FILE": logins}
     digest = reference.rpartition("@")[2]
     refused = plain_project.run("image", "--part", "build", "--offline")
     assert refused.status == 5, refused.err
@@ -130,6 +149,7 @@ def test_the_command_line_works_with_it_and_then_offline(reference, other_machin
         assert done.status == 0, done.err
         assert f"digest     {digest}" in done.out
         assert ("pulling the build image, once" in done.err) is (not more)
+        assert PASSWORD not in done.out + done.err
     crossenv = Path(re.search(r"toolchain  debian, (\S+)", done.out)[1])
     assert list(crossenv.rglob("Python.h"))
     assert {path.name for path in pulled_folder(plain_project.cache, digest).iterdir()} == {"pulled.json", "rootfs"}
