@@ -390,3 +390,11 @@ def test_a_message_shows_the_beginning_of_a_long_name(place):
     with pytest.raises(ImageError, match="has too long a name") as caught:
         place.unpack(archive(member("n" * 100_000)))
     assert len(caught.value.message) < 400
+
+
+def test_a_sparse_file_whose_map_is_cut_off(place):
+    head = bytearray(tarfile.TarInfo("sparse").tobuf(tarfile.GNU_FORMAT))
+    head[156:157], head[482] = tarfile.GNUTYPE_SPARSE, 1  # the map goes on after the header
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    place.refuse("cannot be unpacked", bytes(head))

@@ -52,8 +52,10 @@ DAMAGE: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
     RuntimeError,
+    LookupError,
+    ArithmeticError,
 )
-"""What reading a damaged archive raises."""
+"""What reading a damaged archive raises; `tarfile` has the last two for sparse files that end too early."""
 
 _Kind = Literal["file", "directory", "symlink", "hardlink", "special"]
 
