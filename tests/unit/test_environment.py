@@ -152,6 +152,17 @@ def test_the_way_into_the_image_can_be_chosen(environment, monkeypatch):
     assert asked == [None, "chroot", None]
 
 
+@pytest.mark.parametrize("published", [False, True])
+def test_a_way_into_the_image_that_does_not_exist(environment, monkeypatch, published):
+    monkeypatch.setattr("emwheels.image.debian.read_record", lambda folder: RECORD)
+    monkeypatch.setenv("EMWHEELS_ENTER", "docker")
+    if published:
+        monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
+    with pytest.raises(UsageError, match="EMWHEELS_ENTER is 'docker'") as caught:
+        _ = environment.image
+    assert caught.value.hint == "set it to bwrap, podman, chroot, or unset it"
+
+
 def test_an_image_that_is_removed_in_the_meantime_is_a_message(environment, monkeypatch):
     vars(environment)["image_digest"] = RECORD.digest
     with pytest.raises(EmwheelsError, match=f"the image {RECORD.digest} vanished") as caught:

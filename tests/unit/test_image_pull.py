@@ -247,6 +247,15 @@ def test_more_bytes_than_were_said(registry, tmp_path, what):
     refuse(tmp_path, reference, "has more than")
 
 
+@pytest.mark.parametrize("what", ["config", "layer"])
+def test_fewer_bytes_than_were_said(registry, tmp_path, what):
+    image = registry.push([BOOT])
+    document = json.loads(registry.manifests[image["digest"]][1])
+    (document["config"] if what == "config" else document["layers"][0])["size"] += 1
+    lie = registry.put_document(image["mediaType"], document)
+    refuse(tmp_path, registry.reference(lie), "came with")
+
+
 def test_what_the_registry_does_not_have(registry, tmp_path):
     error = refuse(tmp_path, f"{registry.host}/team/image@sha256:{'1' * 64}", "404")
     assert "the name and the digest" in error.hint

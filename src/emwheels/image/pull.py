@@ -158,7 +158,9 @@ class _Repository:
         path, _, _ = path.partition(":")  # a tag says nothing where there is a digest
         hostname = host.partition(":")[0]
         if not ("." in host or ":" in host or host == "localhost") or not REPOSITORY.fullmatch(path):
-            raise ImageError("it does not say which registry", hint="write it as registry/name@sha256:…")
+            raise ImageError(
+                "it does not say which registry", hint="write it as registry/name@sha256:…, the name in lower case"
+            )
         auth = RegistryAuth(host, path, find_credentials(host, path), actions="pull")
         self._stopping = threading.Event()
         self._downloader = Downloader(
@@ -180,17 +182,17 @@ class _Repository:
 
     def _manifest(self, digest: str, described: Descriptor | None, folder: Path) -> bytes:
         wanted = described or Descriptor(media_type="", digest=digest, size=DOCUMENT_LIMIT)
-        return self.document(f"manifests/{digest}", wanted, folder)
+        return self.document(f"manifests/{digest}", wanted, folder, exact=described is not None)
 
-    def document(self, path: str, wanted: Descriptor, folder: Path) -> bytes:
-        """Return a document, verified. ``wanted.size`` is the most that it may have."""
+    def document(self, path: str, wanted: Descriptor, folder: Path, *, exact: bool = True) -> bytes:
+        """Return a document, verified. If not ``exact``, its size is the most that it may have."""
         place = folder / "document"
         place.unlink(missing_ok=True)
         self._save(path, wanted, place, lambda _done: None)
         data, got = place.read_bytes(), _digest(place)
         place.unlink()
-        if got != wanted.digest:
-            raise ImageError(f"{path} came with other bytes: {got}", hint=_DAMAGED)
+        if got != wanted.digest or (exact and len(data) != wanted.size):
+            raise ImageError(f"{path} came with other bytes: {len(data)}, {got}", hint=_DAMAGED)
         return data
 
     def layers(self, layers: Sequence[Descriptor], folder: Path, progress: Progress) -> None:
@@ -219,9 +221,8 @@ class _Repository:
         there = path.stat().st_size if path.exists() else 0
         if there < layer.size or not there:
             self._save(f"blobs/{layer.digest}", layer, path, note)
-        got = _digest(path)
-        if got != layer.digest:
-            size = path.stat().st_size
+        got, size = _digest(path), path.stat().st_size
+        if (got, size) != (layer.digest, layer.size):
             path.unlink()
             if there:
                 self._layer(layer, path, note)

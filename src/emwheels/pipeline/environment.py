@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from emwheels import index
 from emwheels.atomic import write_atomically
-from emwheels.errors import EmwheelsError, ImageError
+from emwheels.errors import EmwheelsError, ImageError, UsageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, oci, registries
 from emwheels.image.published import Published, headers
+from emwheels.image.rootfs import METHODS
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
 from emwheels.progress import Board
@@ -134,7 +135,7 @@ class Environment:
         return record.digest
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
-        method = os.environ.get("EMWHEELS_ENTER") or None
+        method = _chosen_method()
         if reference := oci.configured_reference(pins):
             published = Published(reference=reference, part=pins.part, cache=self.project.cache, method=method)
             return published.open(
@@ -207,6 +208,14 @@ class Environment:
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
         return self.project.dist if profile == "speed" else self.project.dist / profile
+
+
+def _chosen_method() -> str | None:
+    """Return the way into images that the user asks for. Raises `UsageError` for one that does not exist."""
+    method = os.environ.get("EMWHEELS_ENTER") or None
+    if method not in (None, *METHODS):
+        raise UsageError(f"EMWHEELS_ENTER is {method!r}", hint=f"set it to {', '.join(METHODS)}, or unset it")
+    return method
 
 
 def environment_of(project: Checkout, target: str | None = None) -> Environment:
