@@ -25,7 +25,14 @@ from emwheels.target import BuildImagePins
 from emwheels.target.limits import Limits
 
 PINS = BuildImagePins(
-    part="build", suite="sid", packages={}, emscripten="6.0", llvm="21", pythons=("3.14",), pyodide_build="0.39"
+    part="build",
+    suite="sid",
+    packages={},
+    emscripten="6.0",
+    llvm="21",
+    pythons=("3.14",),
+    pyodide_build="0.39",
+    accepted=">=6,<7",
 )
 LIMITS = Limits(memory=8 << 30, processes=4096)
 NONE = ControlGroup(version=0)
@@ -430,11 +437,18 @@ def test_the_suite_offers_what_is_pinned():
 
 
 @pytest.mark.parametrize(("needed", "state"), [(True, "no"), (False, "warning")])
-def test_the_suite_has_moved_on(needed, state):
+def test_the_suite_has_moved_on_too_far(needed, state):
     (found,), _ = suite(emscripten="7.0-1", llvm="23", needed=needed)
     assert found.state == state
-    assert "offers Emscripten 7.0 instead of 6.0; LLVM clang-23 instead of clang-21" in found.detail
-    assert "emwheels image load FILE" in found.hint
+    assert "it has Emscripten 7.0, and image.build.accepted is '>=6,<7'" in found.detail
+    assert "EMWHEELS_DEBIAN_SNAPSHOT" in found.hint
+
+
+def test_a_newer_compiler_of_the_suite_is_one_to_prove():
+    (found,), _ = suite(emscripten="6.1-1")
+    assert found.state == "warning"
+    assert found.detail.endswith("Emscripten 6.1 with LLVM 21 instead of 6.0 with 21")
+    assert "emwheels image try" in found.hint
 
 
 def test_a_mirror_that_does_not_answer_or_is_not_known():

@@ -16,6 +16,10 @@ OWN = {
     "published images, podman or docker first.",
     "EMWHEELS_DEBIAN_MIRROR": "The Debian mirror for the image and for Debian sources. Default: the mirror of this "
     "machine's apt, then the image's.",
+    "EMWHEELS_IMAGE_MIRROR": "What `emwheels image mirror DIR` wrote: a folder, or an address where it is served. The "
+    "images' packages are looked for there first.",
+    "EMWHEELS_DEBIAN_SNAPSHOT": "A mirror that keeps what Debian's own one has no more, at one moment. It is asked "
+    "last.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
 """Those of emwheels alone."""
