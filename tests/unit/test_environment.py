@@ -62,7 +62,7 @@ def test_the_environment_of_a_project_is_for_a_target_of_its_own():
 
 
 def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(environment, monkeypatch):
-    monkeypatch.setattr("emwheels.image.oci.OciImage.open", lambda *_, **__: pytest.fail("it was pulled"))
+    monkeypatch.setattr("emwheels.image.published.Published.open", lambda *_, **__: pytest.fail("it was pulled"))
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     assert environment.image_digest == DIGEST
     assert environment.board.lines == []
@@ -70,6 +70,7 @@ def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(env
 
 def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     opened = []
+    monkeypatch.setattr("emwheels.image.published.holds", lambda engine, reference: engine == "docker")
     monkeypatch.setattr(
         "emwheels.image.oci.OciImage.open", lambda reference, **options: opened.append((reference, options))
     )
@@ -77,7 +78,7 @@ def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     _ = environment.image
     ((reference, options),) = opened
-    assert (reference, options["part"], options["offline"]) == (REFERENCE, "build", True)
+    assert (reference, options["part"], options["engine"], options["offline"]) == (REFERENCE, "build", "docker", True)
     assert dict(options["environment"])["EM_FROZEN_CACHE"] == "1"
 
 

@@ -320,15 +320,17 @@ def test_what_is_wrong_with_a_way_is_in_its_own_words(tmp_path, monkeypatch):
     assert sandbox.what_is_wrong("chroot", None) == "needs root"
 
 
-def test_an_engine_for_a_published_image(tmp_path, monkeypatch):
+def test_an_engine_for_a_published_image_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert sandbox.engine("r@sha256:1").state == "no"
+    assert sandbox.for_published(None).state == "no"
     program = tmp_path / "docker"
     program.write_text("#!/bin/sh\necho 'is the daemon running?' >&2\nexit 1\n")
     program.chmod(0o755)
-    assert sandbox.engine("r@sha256:1").detail == "docker does not work: is the daemon running?"
+    found = sandbox.for_published(None)
+    assert "docker: is the daemon running?; emwheels pulls the image itself: bwrap: not installed" in found.detail
     program.write_text("#!/bin/sh\n")
-    assert sandbox.engine("r@sha256:1").state == "ok"
+    assert sandbox.for_published(None).detail == "docker works"
+    assert "docker" not in sandbox.for_published(None, chosen="bwrap").detail
 
 
 # Images

@@ -20,6 +20,7 @@ from emwheels.image.making import make_image
 from emwheels.image.moved import Candidate
 from emwheels.image.offer import choose, offered
 from emwheels.image.proof import prove_programs
+from emwheels.image.published import Published, headers
 from emwheels.image.rootfs import chosen_method
 from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
@@ -210,11 +211,16 @@ class Environment:
         self.board.say("image", text)
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
+        method = chosen_method()
         if reference := oci.configured_reference(pins):
-            return oci.OciImage.open(
-                reference, part=pins.part, environment=debian.environment(pins), offline=self.offline
+            published = Published(reference=reference, part=pins.part, cache=self.project.cache, method=method)
+            return published.open(
+                debian.environment(pins),
+                offline=self.offline,
+                phase=lambda text: self.board.phase("image", text),
+                progress=self.board.download,
             )
-        loaded = debian.load_image(self.project.cache, pins, method=chosen_method())
+        loaded = debian.load_image(self.project.cache, pins, method=method)
         if loaded is None or loaded[0].digest != digest:  # removed or replaced since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
         return loaded[0]
@@ -223,7 +229,7 @@ class Environment:
     def toolchain(self) -> Toolchain:
         """The folders of the target beside the image."""
         embedded = debian.image_folder(self.project.cache, self.targets.image) / "rootfs"
-        with oci.headers(self.image, embedded, self.project.cache) as root:
+        with headers(self.image, embedded, self.project.cache) as root:
             return make_toolchain(
                 self.target,
                 runtime=self.runtime,

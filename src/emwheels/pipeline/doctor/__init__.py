@@ -92,11 +92,13 @@ def _local(environment: Environment) -> Iterator[Check]:
 def _sandbox(environment: Environment) -> Iterator[Observation]:
     yield sandbox.user_namespaces()
     yield sandbox.call_filter()
+    chosen = os.environ.get("EMWHEELS_ENTER", "")
     if reference := oci.configured_reference(environment.targets.image):
-        yield sandbox.engine(reference)
+        root = images.pulled_root(environment.project.cache, reference)
+        yield sandbox.for_published(root, chosen=chosen)
         return
     root = images.any_root(environment.project.cache, environment.targets)
-    yield sandbox.ways_in(root, chosen=os.environ.get("EMWHEELS_ENTER", ""))
+    yield sandbox.ways_in(root, chosen=chosen)
 
 
 def _resources(environment: Environment) -> Iterator[Observation]:
