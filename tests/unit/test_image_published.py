@@ -130,6 +130,11 @@ def test_without_any_way_in_it_is_said_what_to_install(tools, tmp_path, served):
     assert "bubblewrap" in caught.value.hint
 
 
+def test_root_enters_no_published_image_by_chroot(tools, tmp_path):
+    with pytest.raises(ImageError, match="is not entered by chroot: root would start programs of it"):
+        opened(published(tmp_path, method="chroot"))
+
+
 # The headers, which the host reads.
 
 

@@ -13,7 +13,7 @@ from emwheels.image.door import Door
 from emwheels.image.model import Mount
 from emwheels.image.oci import ENGINES, VARIABLES, OciImage, digest_of, holds, works
 from emwheels.image.pull import is_pulled, load_pulled, pull_image
-from emwheels.image.rootfs import RootFs
+from emwheels.image.rootfs import FOR_FOREIGN, RootFs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,6 +63,11 @@ class Published:
         Raises `ImageError` when it cannot be had or entered.
         """
         digest = self.digest
+        if self.method is not None and self.method not in FOR_FOREIGN:
+            raise ImageError(
+                f"{self.reference} is not entered by {self.method}: root would start programs of it",
+                hint=f"set EMWHEELS_ENTER to {' or '.join(FOR_FOREIGN)}, or to nothing",
+            )
         if engine := self.engine():
             return OciImage.open(
                 self.reference, part=self.part, engine=engine, environment=environment, offline=offline

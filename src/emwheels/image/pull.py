@@ -26,7 +26,7 @@ from emwheels.image.holding import in_use, nobody_in
 from emwheels.image.layers import Layers
 from emwheels.image.manifest import ACCEPT, DOCUMENT_LIMIT, Descriptor, ImageManifest, read_diff_ids, read_manifest
 from emwheels.image.removal import remove_tree, replace_tree
-from emwheels.image.rootfs import RootFs, usable_method
+from emwheels.image.rootfs import FOR_FOREIGN, RootFs, usable_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +74,9 @@ def load_pulled(
         if not is_pulled(cache, digest):
             return None
         root = folder / "rootfs"
-        image = RootFs(root=root, digest=digest, method=method or usable_method(root), environment=environment)
+        image = RootFs(
+            root=root, digest=digest, method=method or usable_method(root, FOR_FOREIGN), environment=environment
+        )
         weakref.finalize(image, stack.pop_all().close)
     return image
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from emwheels.target.limits import Limits
 
 METHODS = ("bwrap", "podman", "chroot")
+FOR_FOREIGN = ("bwrap", "podman")
+"""The ways into an image of others: by chroot, root would start programs of the image to leave root."""
 
 # util-linux's unshare has given the namespaces; what is mounted here goes away with them.
 _CHROOT_SCRIPT = r"""
@@ -249,9 +251,9 @@ def chosen_method() -> str | None:
     return chosen
 
 
-def usable_method(root: Path) -> str:
-    """Return the first way into ``root`` that works here. Raises `ImageError` when none does."""
-    for method in METHODS:
+def usable_method(root: Path, methods: Sequence[str] = METHODS) -> str:
+    """Return the first of ``methods`` that is a way into ``root`` here. Raises `ImageError` when none is."""
+    for method in methods:
         if not shutil.which("unshare" if method == "chroot" else method):
             continue
         if method == "chroot" and os.geteuid() != 0:
