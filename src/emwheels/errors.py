@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -10,15 +11,16 @@ from functools import lru_cache
 class EmwheelsError(Exception):
     """A failure to be shown as a message, never as a traceback.
 
-    ``hint`` says what to do, in a sentence; ``exit_code`` is the status of the process.
+    ``hint`` says what to do, in a sentence; ``exit_code`` is the status of the process. Neither has a secret in it,
+    whatever they are made of: see `redacted`.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redacted(message)
+        self.hint = redacted(hint)
+        super().__init__(self.message)
 
 
 class UsageError(EmwheelsError):
@@ -90,12 +92,59 @@ def of_os_error(error: OSError) -> EmwheelsError:
     return EmwheelsError(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), hint=hint)
 
 
+_USER = re.compile(
+    r"""(?<=://)(?:
+        [^\s/?\#"<>]*  # as RFC 3986 has it, also with @ in the password
+        | [^\s/?\#"<>@:\[]* : (?!\d*(?:[/?\#\s"'<>)\],;]|\.(?:\s|$)|$))
+            [^\s"<>]{0,256}  # after a colon and no port: a password with a slash
+    )@""",
+    re.VERBOSE,
+)
+_SIGNS_IN = (
+    r"[\w.~-]*(?:token|secret|passw(?:or)?d|passphrase|signature|credentials?|(?:api|access|private|account)[_.-]?key)"
+    r"|(?:aws|google)access(?:key)?id|x-(?:amz|goog|ms)-[\w-]+|key(?:-pair-id)?|sig|auth|authorization|pass|pwd|jwt|sas"
+)
+"""Parameters of an address that let whoever knows them in: tokens, and what clouds sign an address with."""
+_QUERY = re.compile(r"""[?#][^\s"'<>]+""")
+_PARAMETERS = re.compile(
+    rf"""([?&\#;])(?:{_SIGNS_IN})=[^&;\#\s"'<>]*(?:[&;](?:{_SIGNS_IN})=[^&;\#\s"'<>]*)*(&?)""", re.IGNORECASE
+)
+_HEADER = re.compile(
+    r"""(authorization["']?\s*[:=]\s*["']?(?:b["'])?(?:basic|bearer|digest|token)\s+|\b_(?:auth|authtoken|password)\s*=\s*)
+    [^\s"',]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def without_secrets(url: str) -> str:
+    """Return an address as it may be kept and shown: without user, password, tokens and signatures.
+
+    Two that differ in nothing else come out the same. Anything may be given, also what is no address.
+    """
+    return _QUERY.sub(lambda query: _PARAMETERS.sub(_without, query[0]), _USER.sub("", url))
+
+
+def _without(found: re.Match[str]) -> str:
+    return found[1] if found[2] else ""
+
+
+def redacted(text: str) -> str:
+    """Return ``text`` with every address in it `without_secrets`, and without what headers and npm's files sign in by.
+
+    To be called before a text is cut: half an address is not known for one.
+    """
+    if "=" not in text and "://" not in text and "uthorization" not in text.lower():
+        return text
+    return _HEADER.sub(r"\1***", without_secrets(text))
+
+
 def visible(text: str, *, lines: bool = True) -> str:
-    """Return ``text`` of anybody's as it may go to a terminal: what would act there, or not be seen, is spelled out.
+    """Return ``text`` of anybody's as it may go to a terminal: `redacted`, and what would act there is spelled out.
 
     That is every control and format character of Unicode, among them escapes, bidirectional marks and characters
     without width, and half a surrogate pair. Tabs stay, and with ``lines`` the ends of lines.
     """
+    text = redacted(text)
     if text.isascii() and text.isprintable():
         return text
     kept = "\t\n" if lines else "\t"

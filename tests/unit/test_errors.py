@@ -6,6 +6,9 @@ import importlib
 import inspect
 import pkgutil
 import re
+import time
+
+import pytest
 
 import emwheels
 from emwheels import errors
@@ -37,3 +40,74 @@ def test_each_says_what_happened():
     for kind in vars(errors).values():
         if inspect.isclass(kind) and issubclass(kind, errors.EmwheelsError):
             assert kind.__doc__
+
+
+ADDRESSES = [
+    ("https://alice:sekrit@example.org/x", "https://example.org/x"),
+    ("https://alice@example.org/x", "https://example.org/x"),
+    ("https://:sekrit@example.org:8443/x?b=1#f", "https://example.org:8443/x?b=1#f"),
+    ("https://alice:sek@rit@example.org/x@y", "https://example.org/x@y"),
+    ("https://alice:sek/rit@example.org/x", "https://example.org/x"),
+    ("https://alice:1sek#rit@example.org/x", "https://example.org/x"),
+    ("s3://AKID:sekrit@bucket/folder", "s3://bucket/folder"),
+    ("git+https://sekrit@example.org/x.git@main", "git+https://example.org/x.git@main"),
+    ("https://example.org/x?token=sekrit", "https://example.org/x"),
+    ("https://example.org/x?a=1&access_token=sekrit&b=2#sha256=ab", "https://example.org/x?a=1&b=2#sha256=ab"),
+    ("https://example.org/x?X-Amz-Date=1&X-Amz-Signature=sekrit&b=2", "https://example.org/x?b=2"),
+    ("https://example.org/x?sv=1&SIG=sekrit", "https://example.org/x?sv=1"),
+    ("https://example.org/x?key=sekrit&password=sekrit&private_token=sekrit", "https://example.org/x"),
+    ("https://example.org/x#access_token=sekrit", "https://example.org/x"),
+]
+INNOCENT = [
+    "https://example.org:8443/@scope/x@1?file_name=a.tar.gz",
+    "http://[::1]:8080/@scope/x",
+    "pkg:npm/%40scope/p@1.0?file_name=p.tgz",
+    "oci://127.0.0.1:5000/name@sha256:ab",
+    "https://example.org/x?tokenizer=1&keyboard=2&monkey=3",
+    "user@host:folder",
+    "file:///tmp/a@b",
+    "see http://127.0.0.1:8000. Then mail me@example.org, or (http://example.org:80) me@example.org",
+    "if (a&key == b) token=c; password=d; the password does not belong there",
+]
+
+
+@pytest.mark.parametrize(("address", "kept"), ADDRESSES)
+def test_an_address_is_kept_without_secrets(address, kept):
+    assert errors.without_secrets(address) == kept
+    assert errors.redacted(f"fetching '{address}' failed: \"{address}\"") == f"fetching '{kept}' failed: \"{kept}\""
+
+
+@pytest.mark.parametrize("text", INNOCENT)
+def test_what_is_no_secret_stays(text):
+    assert errors.without_secrets(text) == errors.redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Basic sekrit==",
+        "{'authorization': 'Bearer sekrit'}",
+        "//example.org/:_authToken=sekrit",
+        "_auth = sekrit",
+        "//example.org/:_password=sekrit",
+    ],
+)
+def test_headers_and_npm_files_sign_in_by_nothing(text):
+    assert "sekrit" not in errors.redacted(text)
+
+
+def test_no_failure_and_no_screen_shows_a_secret():
+    error = errors.FetchError("https://a:sekrit@example.org/x: 404", hint="see https://example.org/?token=sekrit")
+    assert (error.message, str(error), error.hint) == (
+        "https://example.org/x: 404",
+        "https://example.org/x: 404",
+        "see https://example.org/",
+    )
+    assert errors.visible("\x1bhttps://a:sekrit@example.org/") == "\\x1bhttps://example.org/"
+
+
+def test_a_text_of_nothing_but_beginnings_takes_no_time():
+    began = time.monotonic()
+    for text in ("http://a:" * 20_000, "?" * 50_000 + "=", "?" + "token=x&" * 20_000, "?a.token" * 20_000 + "="):
+        errors.redacted(text)
+    assert time.monotonic() - began < 10

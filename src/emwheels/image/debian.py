@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from filelock import FileLock
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, redacted
 from emwheels.image.holding import in_use, nobody_in
 from emwheels.image.model import Mount
 from emwheels.image.removal import remove_tree, replace_tree
@@ -245,10 +245,15 @@ _NPM_REGISTRY = (
 )
 
 
+_ANONYMOUS = 'find "$1"/etc/apt/sources.list* -type f -exec sed -i "s#://[^/ ]*@#://#g" {} +'
+"""An image is saved and published; the mirror's password stays here."""
+
+
 def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: IO[bytes], log: Path) -> None:
     hooks = ['mkdir -p "$1/opt/emwheels"', *(_headers_hooks(pins) if isinstance(pins, BuildImagePins) else ())]
     hooks.append('dpkg-query --admindir="$1/var/lib/dpkg" -W > "$1/opt/emwheels/packages"')
     hooks.append(': > "$1/etc/resolv.conf"')  # a mount point of the doorway
+    hooks.append(_ANONYMOUS)
     as_root = os.geteuid() == 0
     target = str(root) if as_root else f"{root}.tar"
     command = [
@@ -297,15 +302,19 @@ def _headers_hooks(pins: BuildImagePins) -> list[str]:
 
 def _checked(command: list[str], output: IO[bytes], log: Path, failure: str) -> None:
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     )
-    try:
-        status = process.wait()
-    except BaseException:
-        process.terminate()  # mmdebstrap unmounts what it mounted
-        process.wait()
-        raise
-    if status:
+    with process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                output.write(redacted(line.decode(errors="replace")).encode())
+            output.flush()
+        except BaseException:
+            process.terminate()  # mmdebstrap unmounts what it mounted
+            process.communicate()
+            raise
+    if process.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
         raise ImageError(f"{failure}:\n{tail}", hint=f"the whole output is in {log}")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, redacted
 from emwheels.image.model import Call, Image, Mount
 from emwheels.image.rootfs import RootFs, podman_command
 
@@ -115,7 +115,7 @@ def _pull(engine: str, reference: str, otherwise: str) -> None:
 
 def _tail(done: subprocess.CompletedProcess[str]) -> str:
     """Return the end of what an engine said against something, as further lines of a message."""
-    said = done.stderr.strip()[-2000:]
+    said = redacted(done.stderr.strip())[-2000:]
     return f":\n{said}" if said else ""
 
 
@@ -140,7 +140,7 @@ def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
                 output=output,
             )
             output.seek(0)
-            message = output.read()[-2000:].decode(errors="replace").strip()
+            message = redacted(output.read().decode(errors="replace").strip())[-2000:]
         if done.status:
             raise ImageError(
                 f"the image's /opt/emwheels/headers could not be read:\n{message}",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, redacted, without_secrets
 from emwheels.index.places.place import RECORD
 from emwheels.store import sha256_of
 
@@ -40,12 +40,12 @@ class Bucket:
     """
 
     def __init__(self, url: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> None:
-        self.where = url.rstrip("/")
+        self.where = without_secrets(url.rstrip("/"))
         self._headers = headers
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
         plain = endpoint.startswith("http://")
         try:
-            self._store: Any = obstore.store.from_url(self.where, client_options={"allow_http": plain})
+            self._store: Any = obstore.store.from_url(url.rstrip("/"), client_options={"allow_http": plain})
         except (BaseError, ValueError) as error:
             raise IndexingError(
                 f"{url} is not the address of a bucket: {error}", hint="write s3://BUCKET/FOLDER"
@@ -120,7 +120,7 @@ class Bucket:
         except _OVERTAKEN:
             raise
         except BaseError as error:
-            first = str(error).strip().splitlines()[0][:500]
+            first = redacted(str(error)).strip().splitlines()[0][:500]
             raise IndexingError(
                 f"{self.where}: {first}",
                 hint="check AWS_ENDPOINT_URL, AWS_REGION and the credentials; what was sent stays, run it again",

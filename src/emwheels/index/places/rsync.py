@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class Rsync:
     """
 
     def __init__(self, address: str) -> None:
-        self.where = address
+        self.where = without_secrets(address)
         self._address = address.rstrip("/")
         if shutil.which("rsync") is None:
             raise IndexingError("rsync is not installed", hint="apt-get install rsync openssh-client")
