@@ -5,7 +5,13 @@ from __future__ import annotations
 import errno
 import re
 import unicodedata
+from base64 import b64encode
 from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class EmwheelsError(Exception):
@@ -106,12 +112,12 @@ _SIGNS_IN = (
 )
 """Parameters of an address that let whoever knows them in: tokens, and what clouds sign an address with."""
 _QUERY = re.compile(r"""[?#][^\s"'<>]+""")
-_PARAMETERS = re.compile(
-    rf"""([?&\#;])(?:{_SIGNS_IN})=[^&;\#\s"'<>]*(?:[&;](?:{_SIGNS_IN})=[^&;\#\s"'<>]*)*(&?)""", re.IGNORECASE
-)
+_VALUE = r"""(?:[^&;\#\s"'<>\\]|\\[^\s"'])*"""
+"""Ends before an escaped quote: what is redacted may be JSON, and has to stay so."""
+_PARAMETERS = re.compile(rf"([?&\#;])(?:{_SIGNS_IN})={_VALUE}(?:[&;](?:{_SIGNS_IN})={_VALUE})*(&?)", re.IGNORECASE)
 _HEADER = re.compile(
-    r"""(authorization["']?\s*[:=]\s*["']?(?:b["'])?(?:basic|bearer|digest|token)\s+|\b_(?:auth|authtoken|password)\s*=\s*)
-    [^\s"',]+""",
+    r"""(authorization\\?["']?\s*[:=]\s*\\?["']?(?:b["'])?[\w-]+\s+|\b_(?:auth|authtoken|password)\s*=\s*)
+    (?:[^\s"',\\]|\\[^\s"'])+""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -128,11 +134,42 @@ def _without(found: re.Match[str]) -> str:
     return found[1] if found[2] else ""
 
 
-def redacted(text: str) -> str:
-    """Return ``text`` with every address in it `without_secrets`, and without what headers and npm's files sign in by.
+_LEAST = 8
+_kept: list[str] = []
 
-    To be called before a text is cut: half an address is not known for one.
+
+def keep_secret(*texts: str) -> None:
+    """Have `redacted` take these out, wherever they stand: a server may say back what it was sent.
+
+    Of an address that is what `without_secrets` takes out of it. Left alone is what innocent text may have, too: what
+    is shorter than 8 characters, and a word of small letters.
     """
+    for text in texts:
+        for secret in _secrets_of(text) if "://" in text else (text,):
+            if len(secret) >= _LEAST and not (secret.isalpha() and secret.islower()) and secret not in _kept:
+                _kept.append(secret)
+
+
+def _secrets_of(url: str) -> Iterator[str]:
+    for found in _USER.finditer(url):
+        user, _, password = found[0][:-1].partition(":")
+        yield b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        yield from (password, unquote(password)) if password else (user, unquote(user))
+    for query in _QUERY.findall(url):
+        for found in _PARAMETERS.finditer(query):
+            values = [part.partition("=")[2] for part in re.split("[?&#;]", found[0])]
+            yield from (*values, *map(unquote, values))
+
+
+def redacted(text: str) -> str:
+    """Return ``text`` without secrets: those of every address in it, those that `keep_secret` was told, and headers.
+
+    Addresses come out `without_secrets`; of headers and npm's files what they sign in by is left away. To be called
+    before a text is cut: half an address is not known for one.
+    """
+    if any(secret in text for secret in _kept):
+        for secret in sorted(_kept, key=len, reverse=True):
+            text = text.replace(secret, "***")
     if "=" not in text and "://" not in text and "uthorization" not in text.lower():
         return text
     return _HEADER.sub(r"\1***", without_secrets(text))

@@ -14,10 +14,11 @@ from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies
 
 import httpx
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, keep_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,6 +155,7 @@ class Downloader:
     def _stream(
         self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | _Rewound = b""
     ) -> Iterator[httpx.Response]:
+        keep_secret(url)
         try:
             with self._client.stream(method, url, headers=headers, content=content or None) as response:
                 _check(response, url)
@@ -219,6 +221,7 @@ def _read(response: httpx.Response, url: str) -> bytes:
 
 def new_client(**options: Any) -> httpx.Client:
     """Return a client with this machine's certificates and proxies. Raises `FetchError` for one that is no address."""
+    keep_secret(*(f"http://{proxy.rpartition('://')[2]}" for proxy in getproxies().values()))
     try:
         return httpx.Client(verify=_certificates(), **options)
     except (ValueError, httpx.InvalidURL) as error:  # which may quote half of a password
@@ -236,6 +239,7 @@ def _known_here(request: httpx.Request) -> httpx.Request:
         user, password = entry[0] or entry[1] or "", entry[2] or ""
     if user or password:
         request = next(httpx.BasicAuth(user, password).auth_flow(request))
+        keep_secret(password, request.headers["Authorization"].partition(" ")[2])
     return request
 
 

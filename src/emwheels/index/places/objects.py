@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from emwheels.errors import IndexingError, redacted, without_secrets
+from emwheels.errors import IndexingError, keep_secret, redacted, without_secrets
 from emwheels.index.places.place import RECORD
 from emwheels.store import sha256_of
 
@@ -28,6 +29,8 @@ SCHEMES = ("s3://", "s3a://", "gs://", "az://", "abfs://")
 _AT_ONCE = 16
 _OVERTAKEN = (AlreadyExistsError, PreconditionError, FileExistsError)
 """What a conditional write raises when somebody else was faster."""
+_SIGNS_IN = re.compile(r"(?:AWS|AZURE|GOOGLE)_.*(?:SECRET|TOKEN|PASSWORD|_KEY)")
+"""Variables that obstore signs in by."""
 _SHA256 = "sha256"
 """Our own attribute of each object (``x-amz-meta-sha256``): what is there is known without reading it."""
 
@@ -40,6 +43,7 @@ class Bucket:
     """
 
     def __init__(self, url: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> None:
+        keep_secret(url, *(value for name, value in os.environ.items() if _SIGNS_IN.fullmatch(name)))
         self.where = without_secrets(url.rstrip("/"))
         self._headers = headers
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels.errors import IndexingError, without_secrets
+from emwheels.errors import IndexingError, keep_secret, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ class Rsync:
     """
 
     def __init__(self, address: str) -> None:
+        keep_secret(address, os.environ.get("RSYNC_PASSWORD", ""))
         self.where = without_secrets(address)
         self._address = address.rstrip("/")
         if shutil.which("rsync") is None:
