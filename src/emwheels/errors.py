@@ -99,7 +99,7 @@ def of_os_error(error: OSError) -> EmwheelsError:
 
 
 _USER = re.compile(
-    r"""(?<=://)(?:
+    r"""(?:(?<=://)|(?<=\bhttp:/(?!/))|(?<=\bhttps:/(?!/)))(?:  # with one slash it went through a path
         [^\s/?\#"<>]*  # as RFC 3986 has it, also with @ in the password
         | [^\s/?\#"<>@:\[]* : (?!\d*(?:[/?\#\s"'<>)\],;]|\.(?:\s|$)|$))
             [^\s"<>]{0,256}  # after a colon and no port: a password with a slash
@@ -116,7 +116,7 @@ _VALUE = r"""(?:[^&;\#\s"'<>\\]|\\[^\s"'])*"""
 """Ends before an escaped quote: what is redacted may be JSON, and has to stay so."""
 _PARAMETERS = re.compile(rf"([?&\#;])(?:{_SIGNS_IN})={_VALUE}(?:[&;](?:{_SIGNS_IN})={_VALUE})*(&?)", re.IGNORECASE)
 _HEADER = re.compile(
-    r"""(authorization\\?["']?\s*[:=]\s*\\?["']?(?:b["'])?[\w-]+\s+|\b_(?:auth|authtoken|password)\s*=\s*)
+    r"""(authorization\\?["']?\s*[:=]\s*\\?["']?(?:b["'])?[\w-]+\s+|\b(?:_auth|_authtoken|_password|signature)\s*=\s*)
     (?:[^\s"',\\]|\\[^\s"'])+""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -170,7 +170,7 @@ def redacted(text: str) -> str:
     if any(secret in text for secret in _kept):
         for secret in sorted(_kept, key=len, reverse=True):
             text = text.replace(secret, "***")
-    if "=" not in text and "://" not in text and "uthorization" not in text.lower():
+    if "=" not in text and ":/" not in text and "uthorization" not in text.lower():
         return text
     return _HEADER.sub(r"\1***", without_secrets(text))
 

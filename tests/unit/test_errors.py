@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import time
@@ -51,6 +52,8 @@ ADDRESSES = [
     ("https://alice:1sek#rit@example.org/x", "https://example.org/x"),
     ("s3://AKID:sekrit@bucket/folder", "s3://bucket/folder"),
     ("git+https://sekrit@example.org/x.git@main", "git+https://example.org/x.git@main"),
+    ("https:/alice:sekrit@example.org", "https:/example.org"),
+    ("http:/sekrit@example.org", "http:/example.org"),
     ("https://example.org/x?token=sekrit", "https://example.org/x"),
     ("https://example.org/x?a=1&access_token=sekrit&b=2#sha256=ab", "https://example.org/x?a=1&b=2#sha256=ab"),
     ("https://example.org/x?X-Amz-Date=1&X-Amz-Signature=sekrit&b=2", "https://example.org/x?b=2"),
@@ -90,10 +93,56 @@ def test_what_is_no_secret_stays(text):
         "//example.org/:_authToken=sekrit",
         "_auth = sekrit",
         "//example.org/:_password=sekrit",
+        "proxy-authorization: Basic sekrit==",
+        "authorization: AWS4-HMAC-SHA256 Credential=sekrit, SignedHeaders=host, Signature=sekrit",
     ],
 )
 def test_headers_and_npm_files_sign_in_by_nothing(text):
     assert "sekrit" not in errors.redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'see "https://example.org/?token=sekrit", he said',
+        'see "https://example.org/?a=1&token=sekrit\\"',
+        "see \"https://a:sekrit@example.org/\"",
+        '{"authorization": "Basic sekrit"}',
+    ],
+)
+def test_json_stays_json(text):
+    for told in (text, json.dumps(text)):
+        shown = errors.redacted(json.dumps({"said": told, "next": 1}))
+        assert json.loads(shown)["next"] == 1
+    assert "sekrit" not in errors.redacted(json.dumps({"said": text, "next": 1}))
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    """Nothing that other tests had kept is."""
+    monkeypatch.setattr(errors, "_kept", [])
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_a_server_says_back_is_not_shown():
+    errors.keep_secret("Fr33-token", "https://jane:S3kr%2Ft%40x@example.org/x?sig=abc%3D%3Ddef&b=plaintext1")
+    for secret in ("Fr33-token", "S3kr/t@x", "S3kr%2Ft%40x", "amFuZTpTM2tyL3RAeA==", "abc==def"):
+        assert errors.redacted(f"you sent {secret}.") == "you sent ***."
+    for innocent in ("jane", "example.org", "plaintext1"):
+        assert errors.redacted(f"you sent {innocent}.") == f"you sent {innocent}."
+    assert str(errors.FetchError("no Fr33-token")) == "no ***"
+
+
+@pytest.mark.usefixtures("kept")
+def test_what_innocent_text_may_have_is_no_secret_to_be_kept():
+    errors.keep_secret("", "short1", "packages", "http://example.org:8080/x", "http://jane:packages@example.org/")
+    assert errors.redacted("short1 packages 8080") == "short1 packages 8080"
+
+
+@pytest.mark.usefixtures("kept")
+def test_of_two_secrets_no_half_is_left():
+    errors.keep_secret("S3cret-1", "S3cret-1-and-more")
+    assert errors.redacted("S3cret-1-and-more") == "***"
 
 
 def test_no_failure_and_no_screen_shows_a_secret():

@@ -89,12 +89,19 @@ class Bucket:
         with self._explained():
             if self._has(name, sha256):
                 return False
-            attributes = {_SHA256: sha256, **self._headers(name)}
+            self._put(name, source, {_SHA256: sha256, **self._headers(name)})
+        return True
+
+    def _put(self, name: str, source: Source, attributes: dict[str, str]) -> None:
+        try:
             if name == RECORD:
                 self._replace_record(source, attributes)
             else:
                 obstore.put(self._store, name, source, attributes=attributes)
-        return True
+        except FileNotFoundError as error:
+            raise IndexingError(
+                f"{self.where} does not take {name}: the store answered 404", hint="make the bucket first"
+            ) from error
 
     def _has(self, name: str, sha256: str) -> bool:
         try:

@@ -185,12 +185,12 @@ def _bearer(answer: httpx.Response) -> str:
     try:
         document = json.loads(answer.read())
         token = document.get("token") or document["access_token"]
-        if not _TOKEN.fullmatch(token):
-            return ""
-        keep_secret(token)
-        return f"Bearer {token}"  # noqa: TRY300
+        if _TOKEN.fullmatch(token):
+            keep_secret(token)
+            return f"Bearer {token}"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ""
+        pass
+    return ""
 
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

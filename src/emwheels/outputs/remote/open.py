@@ -37,7 +37,7 @@ def open_remote(address: str) -> Remote:
     host = parts.netloc.rpartition("@")[2]
     label = without_secrets(parts._replace(query="", fragment="").geturl())
     if not host or parts.scheme not in ("oci", "oci+http", "http", "https"):
-        raise UsageError(f"{label!r} is not the address of a remote store", hint=_FORMS)
+        raise UsageError(f"{label.rpartition('@')[2]!r} is not the address of a remote store", hint=_FORMS)
     if parts.query or parts.fragment:
         raise UsageError(f"{label}: the address of a remote store has no query", hint=_FORMS)
     if parts.scheme in ("http", "https"):
