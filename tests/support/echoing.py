@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import http.server
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ from loopback import serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIGNED = "X-Amz-Expires=60&X-Amz-Signature=s1gned-by-the-server"
+SIGNATURE = "s1gned-by-the-server"
 """What a redirect of the server adds to an address."""
+TOKEN = "t0ken-of-the-server"
+"""What its token server gives."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Echo:
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     """The path of each request, and what it signed in by."""
-    bearer: bool = False
+    bearer: str = ""
 
     def at(self, mode: str, user: str = "") -> str:
         """Return the address of a mode, signed in by ``USER:PASSWORD``."""
@@ -54,7 +57,7 @@ def echo() -> Iterator[Echo]:
             by = self.headers.get("Authorization") or self.headers.get("Proxy-Authorization") or ""
             path = self.path.partition("?")[0]
             server.asked.append((path, by))
-            _, mode, rest = (path.split("/", 2) + ["", ""])[:3]
+            mode, _, rest = path.removeprefix("/").partition("/")
             if not path.startswith("/"):
                 self.say_back(407)
             elif mode in ("login", "v2") and not by:
@@ -62,11 +65,10 @@ def echo() -> Iterator[Echo]:
             elif mode in ("refuse", "v2"):
                 self.say_back(403)
             elif mode == "redirect":
-                self.reply(302, Location=f"/login/{rest}?{SIGNED}")
+                self.reply(302, Location=f"/login/{rest}?X-Amz-Expires=60&X-Amz-Signature={SIGNATURE}")
             elif mode == "token":
-                self.reply(200, b'{"token": "t0ken-of-the-token-server"}')
-            elif f"{rest.rstrip('/')}" in server.files:
-                content = server.files[rest.rstrip("/")]
+                self.reply(200, json.dumps({"token": TOKEN}).encode())
+            elif content := server.files.get(rest.rstrip("/")):
                 self.reply(200, content, Content_Type="text/html" if content.startswith(b"<") else "application/zip")
             else:
                 self.say_back(404)

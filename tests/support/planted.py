@@ -8,7 +8,6 @@ import os
 import tarfile
 import tempfile
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,6 +16,7 @@ from emwheels.fetch import download
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pytest
 
@@ -67,6 +67,10 @@ class Planted:
     def plain(self, name: str) -> str:
         """Return the secret as it is in files that are no addresses."""
         return errors.unquote(self.secret(name))
+
+    def know(self, *secrets: str) -> None:
+        """Look for these, too, which others gave."""
+        self._secrets |= {secret: secret for secret in secrets}
 
     def begin(self, *theirs: bytes) -> None:
         """Take what is there for what was planted, as files with the content of one of ``theirs``."""

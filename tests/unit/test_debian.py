@@ -157,6 +157,37 @@ def test_a_making_that_fails_is_told_and_gives_no_image(make, tmp_path, script, 
     make()  # what is left of it is in no way
 
 
+RUN_HOOKS = """
+mkdir -p "$root/etc/apt"
+for argument; do case "$argument" in
+    https:*) echo "Get:1 $argument sid InRelease"; echo "deb $argument sid main" > "$root/etc/apt/sources.list" ;;
+esac; done
+for argument; do case "$argument" in
+    --customize-hook=find*) sh -c "${argument#--customize-hook=}" exec "$root" ;;
+esac; done
+"""
+"""What mmdebstrap does with the address of a mirror, and with the hook that comes last."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_password_of_the_mirror_is_not_in_an_image_nor_its_log(make, tmp_path, monkeypatch, fails):
+    mirror = "https://jane:P4ss%40w%2Frd@deb.example.org/debian"
+    monkeypatch.setattr("emwheels.image.debian.debian_mirror", lambda: mirror)
+    root = 'for root; do case "$root" in */rootfs) break ;; esac; done; mkdir -p "$root/opt/emwheels"'
+    script = f"{root}\n{RUN_HOOKS}\nprintf '{OFFERED}' > $root/opt/emwheels/packages"
+    if fails:
+        with pytest.raises(ImageError) as caught:
+            make(f"{script}\necho 'E: 401, you sent amFuZTpQNHNzQHcvcmQ= or P4ss@w/rd'; exit 100")
+        assert caught.value.message.endswith("E: 401, you sent *** or ***")
+    else:
+        make(script)
+        sources = debian.image_folder(tmp_path / "cache", PINS) / "rootfs" / "etc" / "apt" / "sources.list"
+        assert sources.read_text() == "deb https://deb.example.org/debian sid main\n"
+    log = (tmp_path / "logs" / "image.log").read_text()
+    assert "Get:1 https://deb.example.org/debian sid InRelease" in log
+    assert "P4ss" not in log
+
+
 # What the host needs.
 
 

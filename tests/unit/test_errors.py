@@ -106,7 +106,7 @@ def test_headers_and_npm_files_sign_in_by_nothing(text):
     [
         'see "https://example.org/?token=sekrit", he said',
         'see "https://example.org/?a=1&token=sekrit\\"',
-        "see \"https://a:sekrit@example.org/\"",
+        'see "https://a:sekrit@example.org/"',
         '{"authorization": "Basic sekrit"}',
     ],
 )

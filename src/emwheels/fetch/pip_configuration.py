@@ -64,7 +64,7 @@ def pip_package() -> Path | None:
 
 
 def _pip_values(python: str) -> dict[str, str]:
-    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``. Later sections win, unless they have an empty value."""
+    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``. Later sections win, but not by an empty value."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in output_of([python, "-m", "pip", "config", "list"]).splitlines():
         name, equals, value = line.partition("=")
