@@ -138,16 +138,20 @@ _LEAST = 8
 _kept: list[str] = []
 
 
-def keep_secret(*texts: str) -> None:
+def keep_secret(*secrets: str) -> None:
     """Have `redacted` take these out, wherever they stand: a server may say back what it was sent.
 
-    Of an address that is what `without_secrets` takes out of it. Left alone is what innocent text may have, too: what
-    is shorter than 8 characters, and a word of small letters.
+    Left alone is what innocent text may have, too: what is shorter than 8 characters, and a word of small letters.
     """
-    for text in texts:
-        for secret in _secrets_of(text) if "://" in text else (text,):
-            if len(secret) >= _LEAST and not (secret.isalpha() and secret.islower()) and secret not in _kept:
-                _kept.append(secret)
+    for secret in secrets:
+        if len(secret) >= _LEAST and not (secret.isalpha() and secret.islower()) and secret not in _kept:
+            _kept.append(secret)
+
+
+def keep_secrets_of(*addresses: str) -> None:
+    """Have `redacted` take out what `without_secrets` takes out of these, wherever else it stands."""
+    for address in addresses:
+        keep_secret(*_secrets_of(address))
 
 
 def _secrets_of(url: str) -> Iterator[str]:

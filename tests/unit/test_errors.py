@@ -125,7 +125,8 @@ def kept(monkeypatch):
 
 @pytest.mark.usefixtures("kept")
 def test_what_a_server_says_back_is_not_shown():
-    errors.keep_secret("Fr33-token", "https://jane:S3kr%2Ft%40x@example.org/x?sig=abc%3D%3Ddef&b=plaintext1")
+    errors.keep_secret("Fr33-token")
+    errors.keep_secrets_of("https://jane:S3kr%2Ft%40x@example.org/x?sig=abc%3D%3Ddef&b=plaintext1")
     for secret in ("Fr33-token", "S3kr/t@x", "S3kr%2Ft%40x", "amFuZTpTM2tyL3RAeA==", "abc==def"):
         assert errors.redacted(f"you sent {secret}.") == "you sent ***."
     for innocent in ("jane", "example.org", "plaintext1"):
@@ -135,8 +136,10 @@ def test_what_a_server_says_back_is_not_shown():
 
 @pytest.mark.usefixtures("kept")
 def test_what_innocent_text_may_have_is_no_secret_to_be_kept():
-    errors.keep_secret("", "short1", "packages", "http://example.org:8080/x", "http://jane:packages@example.org/")
-    assert errors.redacted("short1 packages 8080") == "short1 packages 8080"
+    errors.keep_secret("", "short1", "packages")
+    errors.keep_secrets_of("http://example.org:8080/x", "http://jane:packages@example.org/", "host:folder/of/Index")
+    for text in ("short1 packages 8080", "host:folder/of/Index"):
+        assert errors.redacted(text) == text
 
 
 @pytest.mark.usefixtures("kept")

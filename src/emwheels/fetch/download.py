@@ -18,7 +18,7 @@ from urllib.request import getproxies
 
 import httpx
 
-from emwheels.errors import FetchError, keep_secret
+from emwheels.errors import FetchError, keep_secret, keep_secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,7 @@ class Downloader:
     def _stream(
         self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | _Rewound = b""
     ) -> Iterator[httpx.Response]:
-        keep_secret(url)
+        keep_secrets_of(url)
         try:
             with self._client.stream(method, url, headers=headers, content=content or None) as response:
                 _check(response, url)
@@ -221,7 +221,7 @@ def _read(response: httpx.Response, url: str) -> bytes:
 
 def new_client(**options: Any) -> httpx.Client:
     """Return a client with this machine's certificates and proxies. Raises `FetchError` for one that is no address."""
-    keep_secret(*(f"http://{proxy.rpartition('://')[2]}" for proxy in getproxies().values()))
+    keep_secrets_of(*(f"http://{proxy.rpartition('://')[2]}" for proxy in getproxies().values()))
     try:
         return httpx.Client(verify=_certificates(), **options)
     except (ValueError, httpx.InvalidURL) as error:  # which may quote half of a password

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from emwheels.errors import FetchError, keep_secret
+from emwheels.errors import FetchError, keep_secrets_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def pip_configuration() -> PipConfiguration:
             raise FetchError(f"the pip of {python} does not tell its default index", hint="set PIP_INDEX_URL")
     urls = [] if values.get("no-index", "").lower() in {"1", "true", "yes", "on"} else [index]
     urls += values.get("extra-index-url", "").split() if urls else []
-    keep_secret(*urls, *values.get("find-links", "").split())
+    keep_secrets_of(*urls, *values.get("find-links", "").split())
     return PipConfiguration(
         index_urls=tuple(_address(url).rstrip("/") + "/" for url in urls if _may_exist(url)),
         find_links=tuple(link for link in values.get("find-links", "").split() if _may_exist(link)),

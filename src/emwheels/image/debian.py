@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 
 from filelock import FileLock
 
-from emwheels.errors import ImageError, keep_secret, redacted
+from emwheels.errors import ImageError, keep_secrets_of, redacted
 from emwheels.image.holding import in_use, nobody_in
 from emwheels.image.model import Mount
 from emwheels.image.removal import remove_tree, replace_tree
@@ -270,7 +270,7 @@ def _bootstrap(root: Path, pins: ImagePins, say: Callable[[str], None], output: 
         target,
     ]
     if mirror := debian_mirror():
-        keep_secret(mirror)
+        keep_secrets_of(mirror)
         command.append(mirror)
     say(f"Debian {pins.suite}: downloading and unpacking {len(pins.packages)} packages and what they need")
     _checked(command, output, log, "mmdebstrap could not put the root file system together")

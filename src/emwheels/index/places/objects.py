@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from emwheels.errors import IndexingError, keep_secret, redacted, without_secrets
+from emwheels.errors import IndexingError, keep_secret, keep_secrets_of, redacted, without_secrets
 from emwheels.index.places.place import RECORD
 from emwheels.store import sha256_of
 
@@ -43,7 +43,8 @@ class Bucket:
     """
 
     def __init__(self, url: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> None:
-        keep_secret(url, *(value for name, value in os.environ.items() if _SIGNS_IN.fullmatch(name)))
+        keep_secrets_of(url)
+        keep_secret(*(value for name, value in os.environ.items() if _SIGNS_IN.fullmatch(name)))
         self.where = without_secrets(url.rstrip("/"))
         self._headers = headers
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels.errors import IndexingError, keep_secret, without_secrets
+from emwheels.errors import IndexingError, keep_secret, keep_secrets_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,8 @@ class Rsync:
     """
 
     def __init__(self, address: str) -> None:
-        keep_secret(address, os.environ.get("RSYNC_PASSWORD", ""))
+        keep_secret(os.environ.get("RSYNC_PASSWORD", ""))
+        keep_secrets_of(address)
         self.where = without_secrets(address)
         self._address = address.rstrip("/")
         if shutil.which("rsync") is None:
