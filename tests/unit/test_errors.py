@@ -7,7 +7,6 @@ import inspect
 import json
 import pkgutil
 import re
-import time
 
 import pytest
 
@@ -158,8 +157,20 @@ def test_no_failure_and_no_screen_shows_a_secret():
     assert errors.visible("\x1bhttps://a:sekrit@example.org/") == "\\x1bhttps://example.org/"
 
 
-def test_a_text_of_nothing_but_beginnings_takes_no_time():
-    began = time.monotonic()
-    for text in ("http://a:" * 20_000, "?" * 50_000 + "=", "?" + "token=x&" * 20_000, "?a.token" * 20_000 + "="):
-        errors.redacted(text)
-    assert time.monotonic() - began < 10
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://a:" * 20_000,
+        "http:/" * 20_000,
+        "?" * 50_000 + "=",
+        "?" + "token=x&" * 20_000,
+        "?a.token" * 20_000 + "=",
+        "?token=" + "\\" * 100_000,
+        "authorization:" * 20_000 + "=",
+        "authorization: " + "a" * 100_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_text_of_nothing_but_beginnings_is_soon_read(text):
+    assert len(errors.redacted(text)) <= len(text)

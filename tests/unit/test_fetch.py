@@ -271,9 +271,7 @@ def test_pypi(index: Site, bench: Bench) -> None:
         fetch("pkg:pypi/a@2", None)
 
 
-def test_an_empty_variable_is_none(
-    index: Site, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_empty_variable_is_none(index: Site, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As pip has it."""
     (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url}/simple\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
