@@ -157,7 +157,7 @@ def keep_secrets_of(*addresses: str) -> None:
 def _secrets_of(url: str) -> Iterator[str]:
     for found in _USER.finditer(url):
         user, _, password = found[0][:-1].partition(":")
-        yield b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        yield b64encode(f"{unquote(user)}:{unquote(password)}".encode(errors="surrogatepass")).decode()
         yield from (password, unquote(password)) if password else (user, unquote(user))
     for query in _QUERY.findall(url):
         for found in _PARAMETERS.finditer(query):

@@ -142,6 +142,12 @@ def test_what_innocent_text_may_have_is_no_secret_to_be_kept():
 
 
 @pytest.mark.usefixtures("kept")
+def test_an_address_may_have_any_bytes():
+    errors.keep_secrets_of("https://jane:S3cret-\udcff@example.org/")
+    assert errors.redacted("you sent S3cret-\udcff") == "you sent ***"
+
+
+@pytest.mark.usefixtures("kept")
 def test_of_two_secrets_no_half_is_left():
     errors.keep_secret("S3cret-1", "S3cret-1-and-more")
     assert errors.redacted("S3cret-1-and-more") == "***"
