@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from emwheels.serve.rules import FOREVER
 from emwheels.verify.pages import BROWSER_CODINGS, judge_way
 from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of, sha256_of_file
+from emwheels.verify.statements import Statements
 from emwheels.wheel import metadata_member
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from emwheels.verify.model import Verification
     from emwheels.verify.pages import ListedFile
     from emwheels.verify.probe import Answer, Probe
+    from emwheels.verify.statements import CheckSignature
 
 _PART = (10, 109)
 """First and last byte that are asked for to see whether ranges work."""
@@ -26,9 +28,10 @@ _LONG = 86_400 * 30
 class Files:
     """Fetches and judges the files of one index."""
 
-    def __init__(self, probe: Probe, report: Verification) -> None:
+    def __init__(self, probe: Probe, report: Verification, check: CheckSignature | None = None) -> None:
         self._probe = probe
         self._report = report
+        self._statements = Statements(probe, report, check)
 
     def judge(self, file: ListedFile, *, secure: bool) -> Path | None:
         """Judge ``file``, and return a copy of it if it is the one that its page names."""
@@ -42,6 +45,7 @@ class Files:
         self._judge_range(file, body)
         if file.metadata:
             self._judge_metadata(file, body)
+        self._statements.judge(file, body, secure=secure)
         return body
 
     def _wheel(self, file: ListedFile) -> Path | None:
