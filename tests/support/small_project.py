@@ -53,7 +53,7 @@ class Command:
             for number, handler in before.items():
                 signal.signal(number, handler)
         out, err = self._capsys.readouterr()
-        assert "Traceback" not in err
+        assert "Traceback" not in err, err
         assert found == status, err
         return Said(out=out, err=err)
 

@@ -271,6 +271,23 @@ def test_pypi(index: Site, bench: Bench) -> None:
         fetch("pkg:pypi/a@2", None)
 
 
+def test_an_empty_variable_is_none(index: Site, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As pip has it."""
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {index.url}/simple\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_INDEX_URL", "")
+    assert bench.fetcher().fetch("pkg:pypi/a@1", None).filename == "a-1.tar.gz"
+
+
+def test_an_index_in_a_folder_that_lacks_the_project(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_INDEX_URL", str(tmp_path))
+    with pytest.raises(FetchError, match="there is no such package"):
+        bench.fetcher().fetch("pkg:pypi/a@1", None)
+
+
 def locked(tmp_path: Path, *lines: str) -> Path:
     path = tmp_path / "requirements.build.txt"
     path.write_text("# generated\n" + "\n".join(lines) + "\n")

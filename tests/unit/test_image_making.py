@@ -89,6 +89,15 @@ def test_an_image_is_made_and_found(make, tmp_path):
     assert (tmp_path / "logs" / "image.log").read_text() == "unpacking\nprovisioning\n"
 
 
+def test_the_password_of_the_mirror_is_not_in_an_image_nor_its_log(make, tmp_path, monkeypatch):
+    mirror = "https://jane:P4ss%40w%2Frd@deb.example.org/debian?token=P4ss"
+    monkeypatch.setattr("emwheels.image.making.debian_mirror", lambda: mirror)
+    make(f"""printf '{OFFERED}' > $root/opt/emwheels/packages""")
+    asked = "\n".join(make.asked("mmdebstrap"))
+    assert "deb https://deb.example.org/debian sid main" in asked
+    assert "P4ss" not in asked + (tmp_path / "logs" / "image.log").read_text()
+
+
 def test_an_image_is_provisioned_from_what_was_fetched_while_it_can_be_written(make):
     make()
     ((image, argv, files),) = make.calls

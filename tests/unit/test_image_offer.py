@@ -8,7 +8,7 @@ import pytest
 
 from emwheels.errors import ImageError
 from emwheels.image.debs import Deb, DebSet
-from emwheels.image.offer import accepted, choose, compiler
+from emwheels.image.offer import accepted, choose, compiler, offered
 from emwheels.image.supply import Supply
 from emwheels.target import BuildImagePins, ImagePins
 
@@ -114,3 +114,17 @@ def test_a_suite_that_cannot_be_asked_is_told_with_what_lacks():
 
 def test_the_newest_clang_is_that_of_the_compiler():
     assert compiler({"emscripten": "6.0.5", "clang-9": "", "clang-21": "", "clang-tools-21": ""}) == ("6.0.5", "21")
+
+
+def test_the_password_of_a_mirror_is_not_in_what_apt_says(tmp_path, monkeypatch):
+    """apt shows an address without its password, and what a server says as it is."""
+    program = tmp_path / "mmdebstrap"
+    program.write_text('#!/bin/sh\nfor line; do :; done\necho "E: $line: 401 no P4ss@w/rd" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("emwheels.image.offer.require_host_tools", lambda say: None)
+    said = []
+    with pytest.raises(ImageError) as caught:
+        offered(PINS, "https://jane:P4ss%40w%2Frd@deb.example.org/debian", say=said.append)
+    assert caught.value.message.endswith("E: deb https://deb.example.org/debian sid main: 401 no ***")
+    assert said == ["Debian sid: which packages there are now"]

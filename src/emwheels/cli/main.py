@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -125,7 +126,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # no locale ends a command
     screens = cast("tuple[TextIO, TextIO]", (Screen(sys.stdout), Screen(sys.stderr)))
     with redirect_stdout(screens[0]), redirect_stderr(screens[1]):
-        return _run(argv)
+        try:
+            return _run(argv)
+        except Exception:  # noqa: BLE001  a defect; what Python itself prints may have a password in it
+            print(traceback.format_exc(), file=sys.stderr, end="")
+            return EmwheelsError.exit_code
 
 
 def _run(argv: Sequence[str] | None) -> int:

@@ -34,6 +34,8 @@ OTHERS = {
     "DOCKER_CONFIG": "The folder of the credentials that `docker login` writes.",
     "XDG_RUNTIME_DIR": "Where podman keeps credentials, in `containers/auth.json`.",
     "XDG_CONFIG_HOME": "The same, if they are to last.",
+    "NETRC": "The file with users and passwords of servers. Default: `~/.netrc`.",
+    "RSYNC_PASSWORD": "The password of an `rsync://` address, read by rsync.",
     "AWS_ACCESS_KEY_ID": "Credentials for a bucket; `AWS_SECRET_ACCESS_KEY` and `AWS_REGION` go with it.",
     "AWS_ENDPOINT_URL": "The address of a bucket's server, if it is not Amazon's. `AWS_ENDPOINT` is read as well.",
 }

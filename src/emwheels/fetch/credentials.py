@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, keep_secret
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -42,6 +42,13 @@ class Credentials:
     user: str = field(repr=False)
     password: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        keep_secret(self.password, self.refresh_token, self.basic())
+
+    def basic(self) -> str:
+        """Return what follows ``Basic`` in a header (RFC 7617)."""
+        return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
 def on_this_machine(hostname: str) -> bool:
@@ -172,8 +179,7 @@ class RegistryAuth(httpx.Auth):
 
     def _basic(self) -> str:
         assert self._credentials is not None
-        pair = f"{self._credentials.user}:{self._credentials.password}"
-        return f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return f"Basic {self._credentials.basic()}"
 
     def _token_request(self, request: httpx.Request, challenge: str) -> httpx.Request:
         given = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(challenge)}
@@ -195,9 +201,12 @@ def _bearer(answer: httpx.Response) -> str:
     try:
         document = json.loads(answer.read())
         token = document.get("token") or document["access_token"]
-        return f"Bearer {token}" if _TOKEN.fullmatch(token) else ""
+        if _TOKEN.fullmatch(token):
+            keep_secret(token)
+            return f"Bearer {token}"
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ""
+        pass
+    return ""
 
 
 class _Bounded(httpx.SyncByteStream):

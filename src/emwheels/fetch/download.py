@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import netrc
 import os
 import random
 import ssl
@@ -10,13 +11,14 @@ import time
 import weakref
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies
 
 import httpx
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, keep_secret, keep_secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,8 +63,8 @@ class Downloader:
     """One HTTP client, made on first use.
 
     ``attempts`` counts the first one; ``pause`` waits between them, in seconds; no file may have more than
-    ``limit_bytes``. ``auth`` answers a server that asks who this is; ``connect_seconds`` is how long a connection may
-    take to come about.
+    ``limit_bytes``. ``auth`` answers a server that asks who this is, by default what the address or ``~/.netrc`` says;
+    ``connect_seconds`` is how long a connection may take to come about.
     """
 
     def __init__(
@@ -112,9 +114,9 @@ class Downloader:
                 headers = {**(headers or {}), "Content-Length": str(content.stat().st_size)}
             response = stack.enter_context(self._stream(url, headers or {}, method=method, content=body))
             if response.request.method != method:
-                raise FetchError(f"{_public(url)}: the server redirects a {method} to {_public(str(response.url))}")
+                raise FetchError(f"{url}: the server redirects a {method} to {response.url}")
             if not response.is_success:
-                raise FetchError(f"{_public(url)}: the server answered a {method} with {response.status_code}")
+                raise FetchError(f"{url}: the server answered a {method} with {response.status_code}")
             _read(response, url)
             return response
 
@@ -153,7 +155,7 @@ class Downloader:
                 for chunk in response.iter_raw():
                     done += len(chunk)
                     if max(done, total or 0) > self._limit_bytes:
-                        raise FetchError(f"{_public(url)} is larger than {self._limit_bytes} bytes")
+                        raise FetchError(f"{url} is larger than {self._limit_bytes} bytes")
                     out.write(chunk)
                     progress(done, total)
 
@@ -161,12 +163,15 @@ class Downloader:
     def _stream(
         self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | _Rewound = b""
     ) -> Iterator[httpx.Response]:
+        keep_secrets_of(url)
         try:
             with self._client.stream(method, url, headers=headers, content=content or None) as response:
                 _check(response, url)
                 yield response
-        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.InvalidURL, httpx.DecodingError) as error:
-            raise FetchError(f"{_public(url)}: {error}") from error
+        except httpx.InvalidURL as error:  # which may quote half of a password
+            raise FetchError(f"{url} is not an address") from error
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.DecodingError) as error:
+            raise FetchError(f"{url}: {error}") from error
         except httpx.TransportError as error:
             raise _TransientError(str(error) or type(error).__name__) from error
 
@@ -181,7 +186,7 @@ class Downloader:
             except _TransientError as error:
                 if attempt == self._attempts:
                     raise UnreachableError(
-                        f"{_public(url)} could not be fetched in {attempt} attempts: {error}",
+                        f"{url} could not be fetched in {attempt} attempts: {error}",
                         hint="check the network, the proxy and the certificates (SSL_CERT_FILE) of this machine",
                     ) from error
                 # Jitter, so that the workers of one build do not all come back in the same moment.
@@ -191,11 +196,10 @@ class Downloader:
 
     @cached_property
     def _client(self) -> httpx.Client:
-        client = httpx.Client(
-            verify=certificates(),
+        client = new_client(
             follow_redirects=True,
             timeout=httpx.Timeout(60, connect=self._connect_seconds),
-            auth=self._auth,
+            auth=self._auth or _known_here,
             event_hooks={"response": [_refuse_downgrade]},
         )
         weakref.finalize(self, client.close)  # so that no user of a fetcher has to remember it
@@ -219,11 +223,44 @@ def _read(response: httpx.Response, url: str) -> bytes:
     for chunk in response.iter_bytes():
         content += chunk
         if len(content) > _DOCUMENT_LIMIT:
-            raise FetchError(f"{_public(url)} is larger than {_DOCUMENT_LIMIT} bytes")
+            raise FetchError(f"{url} is larger than {_DOCUMENT_LIMIT} bytes")
     return bytes(content)
 
 
-def certificates() -> ssl.SSLContext:
+def new_client(**options: Any) -> httpx.Client:
+    """Return a client with this machine's certificates and proxies. Raises `FetchError` for one that is no address."""
+    keep_secrets_of(*(f"http://{proxy.rpartition('://')[2]}" for proxy in getproxies().values()))
+    try:
+        return httpx.Client(verify=_certificates(), **options)
+    except (ValueError, httpx.InvalidURL) as error:  # which may quote half of a password
+        raise FetchError(
+            "the proxy of this machine has an address that cannot be read",
+            hint="write HTTP_PROXY, HTTPS_PROXY and ALL_PROXY as http://HOST:PORT, special characters as %40",
+        ) from error
+
+
+def _known_here(request: httpx.Request) -> httpx.Request:
+    """Add the user and password of the address, else those of ~/.netrc for its host, as pip does."""
+    user, password = request.url.username, request.url.password
+    known = None if user or password else _netrc(os.environ.get("NETRC") or str(Path("~/.netrc").expanduser()))
+    if known and (entry := known.authenticators(request.url.host)):
+        user, password = entry[0] or entry[1] or "", entry[2] or ""
+    if user or password:
+        request = next(httpx.BasicAuth(user, password).auth_flow(request))
+        keep_secret(password, request.headers["Authorization"].partition(" ")[2])
+    return request
+
+
+@cache
+def _netrc(path: str) -> netrc.netrc | None:
+    """Return what a netrc file says; None if there is none, or it is malformed: pip passes over it, too."""
+    try:
+        return netrc.netrc(path)
+    except (netrc.NetrcParseError, OSError, UnicodeDecodeError):
+        return None
+
+
+def _certificates() -> ssl.SSLContext:
     """Return what this machine trusts: SSL_CERT_FILE or REQUESTS_CA_BUNDLE, else the system's. Raises `FetchError`."""
     bundle = os.environ.get("SSL_CERT_FILE") or os.environ.get("REQUESTS_CA_BUNDLE")
     try:
@@ -238,14 +275,14 @@ def _refuse_downgrade(response: httpx.Response) -> None:
     if response.has_redirect_location and response.url.scheme == "https":
         target = response.url.join(response.headers["location"])
         if target.scheme != "https":
-            raise FetchError(f"{_public(str(response.url))} redirects from https to {target.scheme}, which is refused")
+            raise FetchError(f"{response.url} redirects from https to {target.scheme}, which is refused")
 
 
 def _check(response: httpx.Response, url: str) -> None:
     status = response.status_code
     if status < 400 or status == _RANGE_NOT_SATISFIABLE:
         return
-    message = f"{_public(url)}: the server answered {status} {response.reason_phrase}".rstrip()
+    message = f"{url}: the server answered {status} {response.reason_phrase}".rstrip()
     if status == 429 or status >= 500:
         raise ServerFaultError(f"the server answered {status}", _retry_after(response.headers.get("retry-after", "")))
     raise _ERRORS.get(status, FetchError)(message)
@@ -258,12 +295,3 @@ def _retry_after(value: str) -> float:
     with contextlib.suppress(ValueError, TypeError):
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     return 0.0
-
-
-def _public(url: str) -> str:
-    """Return the URL as it may be shown: without user and password."""
-    try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL:
-        return repr(url.rpartition("@")[2])
-    return str(parsed.copy_with(userinfo=b"")) if parsed.userinfo else url

@@ -10,13 +10,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import Downloader, NotFoundError
 from emwheels.fetch.registries import Registries, Resource, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
@@ -41,7 +41,7 @@ class Fetched:
     sha256: str
     filename: str
     url: str
-    """Where it came from, without user and password."""
+    """Where it came from, without user, password and tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class Fetcher:
             raise FetchError(
                 f"{url_or_purl}: {sha256!r} is not a sha256", hint="it has 64 lower-case hexadecimal digits"
             )
-        key = _key("file", url_or_purl, sha256)
+        key = _key("file", without_secrets(url_or_purl), sha256)
         if fetched := self._already_fetched(key):
             return fetched
         self._refuse_offline(url_or_purl)
@@ -186,7 +186,7 @@ class Fetcher:
 
     def _obtain(self, resource: Resource, expected: Collection[str]) -> Fetched:
         expected = expected or ({resource.sha256} if resource.sha256 else set())
-        name = _key(resource.url, sorted(expected))
+        name = _key(without_secrets(resource.url), sorted(expected))
         with self._store.lock(name):
             partial = self._store.partial(name)
             # What an earlier run left is only worth keeping when a hash will tell that both halves belong together.
@@ -205,7 +205,7 @@ class Fetcher:
                 )
             self._store.put_file(KIND, partial)
             partial.unlink()
-        url = without_password(resource.url)
+        url = without_secrets(resource.url)
         return Fetched(path=self._store.path_of(KIND, sha256), sha256=sha256, filename=resource.filename, url=url)
 
     def _download(self, resource: Resource, partial: Path) -> str:
@@ -228,17 +228,15 @@ def _key(*parts: object) -> str:
 
 
 def _plain(url: str) -> Resource:
-    parts = urlsplit(url)
-    filename = unquote(parts.path).rpartition("/")[2]
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not filename:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in {"http", "https"} and parts.hostname
+    except ValueError:
+        right = ""
+    filename = unquote(parts.path).rpartition("/")[2] if right else ""
+    if not filename:
         raise FetchError(f"{url!r} is not the URL of a file", hint="write https://… or pkg:pypi/NAME@VERSION")
     return Resource(url=url, filename=filename)
-
-
-def without_password(url: str) -> str:
-    """Return the URL as it may be shown: without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _environment(python: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, keep_secrets_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,9 @@ def pip_configuration() -> PipConfiguration:
             raise FetchError(f"the pip of {python} does not tell its default index", hint="set PIP_INDEX_URL")
     urls = [] if values.get("no-index", "").lower() in {"1", "true", "yes", "on"} else [index]
     urls += values.get("extra-index-url", "").split() if urls else []
+    keep_secrets_of(*urls, *values.get("find-links", "").split())
     return PipConfiguration(
-        index_urls=tuple(url.rstrip("/") + "/" for url in urls if _may_exist(url)),
+        index_urls=tuple(_address(url).rstrip("/") + "/" for url in urls if _may_exist(url)),
         find_links=tuple(link for link in values.get("find-links", "").split() if _may_exist(link)),
         trusted_hosts=tuple(values.get("trusted-host", "").split()),
     )
@@ -63,19 +64,27 @@ def pip_package() -> Path | None:
 
 
 def _pip_values(python: str) -> dict[str, str]:
-    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``, of which later sections win."""
+    """Read ``pip config list``: lines of ``SECTION.KEY='VALUE'``. Later sections win, but not by an empty value."""
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in output_of([python, "-m", "pip", "config", "list"]).splitlines():
         name, equals, value = line.partition("=")
         section, _, key = name.rpartition(".")
-        if equals and section in sections:
-            sections[section][key] = str(ast.literal_eval(value))
+        if equals and section in sections and (text := str(ast.literal_eval(value))):
+            sections[section][key] = text
     return sections["global"] | sections["install"] | sections[":env:"]
 
 
 def _pip_environment() -> dict[str, str]:
     prefix = "PIP_"
-    return {k.removeprefix(prefix).lower().replace("_", "-"): v for k, v in os.environ.items() if k.startswith(prefix)}
+    return {
+        name.removeprefix(prefix).lower().replace("_", "-"): value
+        for name, value in os.environ.items()
+        if name.startswith(prefix) and value
+    }
+
+
+def _address(location: str) -> str:
+    return location if "://" in location else Path(location).absolute().as_uri()
 
 
 def _may_exist(location: str) -> bool:

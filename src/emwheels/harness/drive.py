@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from emwheels.errors import HarnessError
+from emwheels.errors import HarnessError, redacted
 from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
 from emwheels.image.places import HARNESS, NODE, PLAYWRIGHT, PROGRAMS, RUNTIME, STAGE
@@ -77,4 +77,4 @@ def _reason(process: WatchedProcess, limits: Limits, stderr: IO[bytes]) -> str:
     if process.reached:
         return f"the tests were {limit_message(process.reached, limits)}"
     stderr.seek(0)
-    return stderr.read()[-2000:].decode(errors="replace").strip()
+    return redacted(stderr.read().decode(errors="replace").strip())[-2000:]

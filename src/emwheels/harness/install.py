@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import parse_wheel_filename
 
-from emwheels.errors import HarnessError
+from emwheels.errors import HarnessError, redacted
 from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.image.model import Mount
@@ -111,8 +111,8 @@ def try_installs(
             cases = {case.nodeid: case for case in result.cases}
             for install in installs:
                 if install.id not in cases:
-                    log = result.console.read_text(encoding="utf-8", errors="replace")[-2000:]
-                    message = "; ".join(case.message for case in result.cases if case.outcome == "error")
+                    log = redacted(result.console.read_text(encoding="utf-8", errors="replace"))[-2000:]
+                    message = redacted("; ".join(case.message for case in result.cases if case.outcome == "error"))
                     raise HarnessError(f"{engine} did not come to {install.id}: {message[:500]}", hint=log)
                 tries.append(_installed(engine, install, cases[install.id]))
         return tries

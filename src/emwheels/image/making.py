@@ -14,8 +14,7 @@ from urllib.parse import quote
 
 from filelock import FileLock
 
-from emwheels.errors import ImageError
-from emwheels.fetch.fetcher import without_password
+from emwheels.errors import ImageError, without_secrets
 from emwheels.image.debian import (
     LEFT_OUT,
     MARK,
@@ -213,7 +212,7 @@ def _hooks(pins: ImagePins, debs: DebSet, packages: Path | None) -> list[str]:
         hooks += [f'dpkg-deb -x "{folder}/{deb.path}" "$1/opt/emwheels/headers"' for deb in debs.taken]
     if isinstance(pins, BuildImagePins):
         hooks += [_NPM_REGISTRY, 'rm -rf "$1/opt/emwheels/headers/usr/lib" "$1/opt/emwheels/headers/usr/share"']
-    mirror = without_password(debian_mirror())
+    mirror = without_secrets(debian_mirror())
     line = f"deb {mirror} {pins.suite} main" if mirror else "# made of files"
     return [
         *hooks,

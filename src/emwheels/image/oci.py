@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, redacted
 from emwheels.image.model import Call, Image
 from emwheels.image.rootfs import podman_command
 
@@ -125,7 +125,7 @@ def _pull(engine: str, reference: str, otherwise: str) -> None:
 
 def _tail(done: subprocess.CompletedProcess[str]) -> str:
     """Return the end of what an engine said against something, as further lines of a message."""
-    said = done.stderr.strip()[-2000:]
+    said = redacted(done.stderr.strip())[-2000:]
     return f":\n{said}" if said else ""
 
 

@@ -17,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from emwheels.atomic import read_regular
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, keep_secrets_of
 from emwheels.image.debs import DebSet, moved, read_records
 from emwheels.image.host_tools import require_host_tools
 from emwheels.image.moved import PACKAGES, PROGRAMS
@@ -135,6 +135,7 @@ def offered(pins: ImagePins, mirror: str, *, say: Callable[[str], None], trusted
     Raises `ImageError` with what apt says.
     """
     require_host_tools(say)
+    keep_secrets_of(mirror)
     say(f"Debian {pins.suite}: which packages there are now")
     line = f"deb {'[trusted=yes] ' if trusted else ''}{mirror} {pins.suite} main" if mirror else ""
     with tempfile.TemporaryDirectory(prefix="emwheels-suite-") as scratch, as_file(_SCRIPT) as script:

@@ -19,7 +19,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -206,7 +206,7 @@ def load(data: bytes, where: str) -> Catalogue:
                 hint="use the emwheels that wrote it, or a newer one",
             )
         return Catalogue(
-            base_url=str(document["base_url"]),
+            base_url=without_secrets(str(document["base_url"])),
             releases=tuple(document["releases"]),
             pending=frozenset(document["pending"]),
             projects={name: _project(name, entry) for name, entry in document["projects"].items()},

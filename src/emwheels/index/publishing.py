@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.errors import IndexingError, UsageError
+from emwheels.errors import IndexingError, UsageError, without_secrets
 from emwheels.index.compressed import COPIES, is_copy
 from emwheels.index.lockfile import load_release
 from emwheels.index.places.folder import Folder
@@ -60,6 +60,10 @@ def check_base_url(text: str) -> str:
     """Return the address that an index is served at, with a final slash. Raises `UsageError`."""
     if not _URL.fullmatch(text):
         raise UsageError(f"{text!r} is not the address of an index", hint="write https://wheels.example.org/")
+    if without_secrets(text) != text:
+        raise UsageError(
+            f"{text!r} has a user or password in it, which the pages would show to everybody", hint="leave them away"
+        )
     return text.rstrip("/") + "/"
 
 

@@ -92,6 +92,8 @@ def build_key(
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
     sections["package"] = {name: value for name, value in sections["package"].items() if name != "_disabled"}
     requirements = document.get("requirements") or {}
+    if recipe.source.address != recipe.source.url:
+        sections["source"] = {**sections["source"], "url": recipe.source.address}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, profile)
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}

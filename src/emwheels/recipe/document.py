@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import yaml
 
 from emwheels.atomic import read_regular
-from emwheels.errors import visible
+from emwheels.errors import redacted, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,6 +50,7 @@ def did_you_mean(word: str, right: Sequence[str]) -> str:
 
 def printable(text: str) -> str:
     """Return ``text`` fit for one line of a terminal."""
+    text = redacted(text)
     cut = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
     return visible(cut, lines=False)
 

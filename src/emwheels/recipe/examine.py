@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
+from emwheels.errors import without_secrets
 from emwheels.recipe.document import (
     Findings,
     Section,
@@ -188,11 +189,18 @@ def _url_fault(url: str) -> str:
     if not unquote(parts.path).isprintable():
         return f"{printable(url)} has a control character in its path"
     if parts.username is not None or parts.password is not None:
-        return "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc"
+        return _SHOWN_TO_EVERYBODY
     return ""
 
 
+_SHOWN_TO_EVERYBODY = (
+    "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc or pip's configuration"
+)
+
+
 def _purl_fault(url: str) -> str:
+    if "://" in (plain := unquote(url)) and without_secrets(plain) != plain:
+        return _SHOWN_TO_EVERYBODY
     try:
         purl = PackageURL.from_string(url)
     except ValueError as error:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from packageurl import PackageURL
 
+from emwheels.errors import without_secrets
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,6 +45,11 @@ class Source:
     """As written, relative to the recipe's folder; `Recipe.patches` has all that are to be applied."""
     extras: tuple[tuple[str, str], ...] = ()
     """Pairs of a file in the recipe's folder and where it goes in the source tree."""
+
+    @property
+    def address(self) -> str | None:
+        """``url`` as it may be kept: without tokens and signatures."""
+        return None if self.url is None else without_secrets(self.url)
 
     @property
     def purl(self) -> PackageURL | None:

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from emwheels.errors import UsageError, visible
+from emwheels.errors import UsageError, keep_secrets_of, visible
 from emwheels.target import Policy, fits, fitting_tags
 from emwheels.verify.clients import (
     Wanted,
@@ -84,6 +84,7 @@ def verify(
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
     with Probe(seconds=seconds) as probe:
         for url in dict.fromkeys(urls):
+            keep_secrets_of(url)
             root = root_of(url)
             _refuse_site(probe, root)
             report = Verification(url=root, target=target.name)

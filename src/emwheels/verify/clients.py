@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
+from emwheels.errors import redacted
 from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
 from emwheels.harness.install import is_record_of, proxy_environment
@@ -254,7 +255,8 @@ def _each(report: Verification, client: str, wants: Sequence[Wanted], attempt: C
 
 def _last_line(text: str) -> str:
     """Return what a reader wants of an error: its last lines on one, without pip's and uv's own advice."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("hint:")]
+    stripped = map(str.strip, redacted(text).splitlines())
+    lines = [line for line in stripped if line and not line.startswith("hint:")]
     errors = [line for line in lines if line.lower().startswith(("error", "cause"))] or lines[-2:]
     return " ".join(errors)[:600]
 

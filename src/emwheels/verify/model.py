@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from emwheels.errors import redacted, without_secrets
 from emwheels.harness.engines import ENGINES
 
 Severity = Literal["error", "warning"]
@@ -308,7 +309,7 @@ class Verification:
 
     def add(self, check: str, subject: str, message: str) -> None:
         """Record a finding, once."""
-        finding = Fault(check=check, subject=subject, message=message)
+        finding = Fault(check=check, subject=redacted(subject), message=redacted(message))
         if finding not in self.findings:
             self.findings.append(finding)
 
@@ -324,7 +325,7 @@ class Verification:
     def to_dict(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
         return {
-            "url": self.url,
+            "url": without_secrets(self.url),
             "target": self.target,
             "ok": not self.errors,
             "findings": [finding.to_dict() for finding in self.findings],

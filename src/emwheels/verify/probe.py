@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 import brotli
 import httpx
 
-from emwheels.fetch.download import certificates
+from emwheels.fetch.download import new_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,8 +90,7 @@ class Probe:
 
     def __init__(self, *, seconds: float = 30, transport: httpx.BaseTransport | None = None) -> None:
         self._seconds = seconds
-        self._client = httpx.Client(
-            verify=certificates(),
+        self._client = new_client(
             timeout=seconds,
             follow_redirects=False,
             transport=transport,
@@ -134,7 +133,9 @@ class Probe:
                         hops=tuple(hops),
                         cut=cut,
                     )
-            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            except httpx.InvalidURL as error:  # which may quote half of a password
+                raise Unreachable(f"{url} is not an address") from error
+            except (httpx.HTTPError, UnicodeError) as error:
                 raise Unreachable(f"{url}: {str(error) or type(error).__name__}") from error
 
     def _save(self, response: httpx.Response, limit: int) -> tuple[Path, str]:

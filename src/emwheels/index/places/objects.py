@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, keep_secret, keep_secrets_of, redacted, without_secrets
 from emwheels.index.places.place import RECORD
 from emwheels.store import sha256_of
 
@@ -28,6 +29,8 @@ SCHEMES = ("s3://", "s3a://", "gs://", "az://", "abfs://")
 _AT_ONCE = 16
 _OVERTAKEN = (AlreadyExistsError, PreconditionError, FileExistsError)
 """What a conditional write raises when somebody else was faster."""
+_SIGNS_IN = re.compile(r"(?:AWS|AZURE|GOOGLE)_.*(?:SECRET|TOKEN|PASSWORD|_KEY)")
+"""Variables that obstore signs in by."""
 _SHA256 = "sha256"
 """Our own attribute of each object (``x-amz-meta-sha256``): what is there is known without reading it."""
 
@@ -40,12 +43,14 @@ class Bucket:
     """
 
     def __init__(self, url: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> None:
-        self.where = url.rstrip("/")
+        keep_secrets_of(url)
+        keep_secret(*(value for name, value in os.environ.items() if _SIGNS_IN.fullmatch(name)))
+        self.where = without_secrets(url.rstrip("/"))
         self._headers = headers
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT", "")
         plain = endpoint.startswith("http://")
         try:
-            self._store: Any = obstore.store.from_url(self.where, client_options={"allow_http": plain})
+            self._store: Any = obstore.store.from_url(url.rstrip("/"), client_options={"allow_http": plain})
         except (BaseError, ValueError) as error:
             raise IndexingError(
                 f"{url} is not the address of a bucket: {error}", hint="write s3://BUCKET/FOLDER"
@@ -85,12 +90,19 @@ class Bucket:
         with self._explained():
             if self._has(name, sha256):
                 return False
-            attributes = {_SHA256: sha256, **self._headers(name)}
+            self._put(name, source, {_SHA256: sha256, **self._headers(name)})
+        return True
+
+    def _put(self, name: str, source: Source, attributes: dict[str, str]) -> None:
+        try:
             if name == RECORD:
                 self._replace_record(source, attributes)
             else:
                 obstore.put(self._store, name, source, attributes=attributes)
-        return True
+        except FileNotFoundError as error:
+            raise IndexingError(
+                f"{self.where} does not take {name}: the store answered 404", hint="make the bucket first"
+            ) from error
 
     def _has(self, name: str, sha256: str) -> bool:
         try:
@@ -120,7 +132,7 @@ class Bucket:
         except _OVERTAKEN:
             raise
         except BaseError as error:
-            first = str(error).strip().splitlines()[0][:500]
+            first = redacted(str(error)).strip().splitlines()[0][:500]
             raise IndexingError(
                 f"{self.where}: {first}",
                 hint="check AWS_ENDPOINT_URL, AWS_REGION and the credentials; what was sent stays, run it again",

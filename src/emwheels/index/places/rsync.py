@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, keep_secret, keep_secrets_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +30,9 @@ class Rsync:
     """
 
     def __init__(self, address: str) -> None:
-        self.where = address
+        keep_secret(os.environ.get("RSYNC_PASSWORD", ""))
+        keep_secrets_of(address)
+        self.where = without_secrets(address)
         self._address = address.rstrip("/")
         if shutil.which("rsync") is None:
             raise IndexingError("rsync is not installed", hint="apt-get install rsync openssh-client")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from emwheels.errors import FetchError, UsageError
+from emwheels.errors import FetchError, UsageError, without_secrets
 from emwheels.fetch.credentials import REPOSITORY, RegistryAuth, find_credentials, on_this_machine
 from emwheels.fetch.download import Downloader
 from emwheels.outputs.remote.folder import HttpFolder, remote_error
@@ -30,11 +30,11 @@ def open_remote(address: str) -> Remote:
         parts = urlsplit(address)
         _ = parts.port
     except ValueError as error:
-        raise UsageError(f"the remote store's address cannot be read: {error}", hint=_FORMS) from error
+        raise UsageError(f"{address!r}, the remote store's address, cannot be read", hint=_FORMS) from error
     host = parts.netloc.rpartition("@")[2]
-    label = parts._replace(netloc=host, query="", fragment="").geturl()
+    label = without_secrets(parts._replace(query="", fragment="").geturl())
     if not host or parts.scheme not in ("oci", "oci+http", "http", "https"):
-        raise UsageError(f"{label!r} is not the address of a remote store", hint=_FORMS)
+        raise UsageError(f"{label.rpartition('@')[2]!r} is not the address of a remote store", hint=_FORMS)
     if parts.query or parts.fragment:
         raise UsageError(f"{label}: the address of a remote store has no query", hint=_FORMS)
     if parts.scheme in ("http", "https"):

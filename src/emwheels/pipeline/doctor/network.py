@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from emwheels.errors import FetchError, ImageError
-from emwheels.fetch.fetcher import without_password
+from emwheels.errors import FetchError, ImageError, without_secrets
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import parse_purl
 from emwheels.image.debs import ARCHITECTURES
@@ -33,7 +32,7 @@ _CHECK_NETWORK = "check the network, HTTPS_PROXY and SSL_CERT_FILE"
 def package_index(registries: Registries, version: str, *, needed: bool) -> Observation:
     """Return whether pip's indexes answer and have the pyodide-build ``version`` of the build image."""
     try:
-        addresses = ", ".join(map(without_password, pip_configuration().index_urls)) or "no index"
+        addresses = ", ".join(map(without_secrets, pip_configuration().index_urls)) or "no index"
         versions = {offer.version for offer in registries.offers("pyodide-build")}
     except FetchError as error:
         return fault("PyPI", error.message, error.hint or f"{_CHECK_NETWORK}, or set PIP_INDEX_URL", stops=needed)
@@ -49,7 +48,7 @@ def npm(registries: Registries, target: Target, *, needed: bool) -> Observation:
         (resource, *_) = registries.candidates(parse_purl(target.runtime), target.runtime_sha256)
     except FetchError as error:
         return fault("npm", error.message, error.hint or f"{_CHECK_NETWORK}, or set npm_config_registry", stops=needed)
-    return observed("npm", f"{without_password(resource.url)} for Pyodide {target.name}")
+    return observed("npm", f"{without_secrets(resource.url)} for Pyodide {target.name}")
 
 
 def debian_suite(
@@ -61,7 +60,7 @@ def debian_suite(
         hint = "set EMWHEELS_DEBIAN_MIRROR to have it checked"
         yield fault(name, "this machine's apt names no mirror: mmdebstrap takes its own default", hint)
         return
-    base, shown = f"{mirror.rstrip('/')}/dists/{pins.suite}", without_password(mirror)
+    base, shown = f"{mirror.rstrip('/')}/dists/{pins.suite}", without_secrets(mirror)
     try:
         made = _made(get(f"{base}/InRelease"))
         machine = platform.machine()
