@@ -10,7 +10,7 @@ from emwheels import index
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder, resolve
 from emwheels.errors import IndexingError, UsageError
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.lockfile import Release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue

@@ -37,7 +37,7 @@ def locked(monkeypatch, environment):
 
 @pytest.fixture
 def command(environment, locked, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda: None)
+    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda **_options: None)
     monkeypatch.setattr("emwheels.cli.lock.pip_configuration", lambda: None)  # half a second, to start pip
     return make_command_in(environment, "lock", monkeypatch, capsys)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from emwheels.fetch.registries import Offer
+    from emwheels.fetch.index_pages import Offer
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue
 

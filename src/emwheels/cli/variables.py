@@ -16,6 +16,7 @@ OWN = {
     "works.",
     "EMWHEELS_DEBIAN_MIRROR": "The Debian mirror for the image and for Debian sources. Default: the mirror of this "
     "machine's apt, then the image's.",
+    "EMWHEELS_ANSWER_SECONDS": "How long a server may take for a document, and a file may be slow. Default: 30.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
 """Those of emwheels alone."""

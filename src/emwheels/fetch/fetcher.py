@@ -10,15 +10,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import FetchError
-from emwheels.fetch.download import Downloader, NotFoundError
-from emwheels.fetch.registries import Registries, Resource, parse_purl
+from emwheels.fetch.download import Downloader, NotFoundError, without_password
+from emwheels.fetch.index_pages import Resource
+from emwheels.fetch.registries import Registries, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Fetcher:
                 raise NotFoundError(f"{source} does not exist")
             partial.write_bytes(source.read_bytes())
         else:
-            self._downloader.save(resource.url, partial, report)
+            self._downloader.save(resource.url, partial, report, listed_at=resource.listed_at)
         return sha256_of(partial)
 
 
@@ -233,12 +234,6 @@ def _plain(url: str) -> Resource:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not filename:
         raise FetchError(f"{url!r} is not the URL of a file", hint="write https://… or pkg:pypi/NAME@VERSION")
     return Resource(url=url, filename=filename)
-
-
-def without_password(url: str) -> str:
-    """Return the URL as it may be shown: without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _environment(python: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from emwheels.fetch.documents import parse_json, shorten
 from emwheels.outputs.remote.model import RemoteError
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
 _HELPER_SECONDS = 30
+_TOKEN_LIMIT = 1 << 20
+"""Bytes of a token server's answer."""
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -163,23 +166,27 @@ class RegistryAuth(httpx.Auth):
         local = realm.host in _LOOPBACK and request.url.host in _LOOPBACK
         if not realm.host or (realm.scheme != "https" and not local):
             raise httpx.InvalidURL(f"the registry sends for a token to {realm.scheme}://{realm.host}, which is refused")
+        plain = {"Accept-Encoding": "identity"}
         query = {"service": given["service"]} if "service" in given else {}
         # Both actions from the start, or the first push would need a second token.
         query["scope"] = f"repository:{self._repository}:pull,push"
         if self._credentials and self._credentials.refresh_token:
             form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token} | query
-            return httpx.Request("POST", realm, data={**form, "client_id": "emwheels"})
-        headers = {"Authorization": self._basic()} if self._credentials else {}
-        return httpx.Request("GET", realm.copy_merge_params(query), headers=headers)
+            return httpx.Request(
+                "POST", realm, data={**form, "client_id": "emwheels"}, headers=plain, extensions=request.extensions
+            )
+        headers = plain | ({"Authorization": self._basic()} if self._credentials else {})
+        return httpx.Request("GET", realm.copy_merge_params(query), headers=headers, extensions=request.extensions)
 
 
 def _bearer(answer: httpx.Response) -> str:
     """Return the header with the token of a token server's answer, empty if there is none in it."""
+    shorten(answer, limit=_TOKEN_LIMIT)
     try:
-        document = json.loads(answer.read())
+        document = parse_json(answer.read())
         token = document.get("token") or document["access_token"]
         return f"Bearer {token}" if _TOKEN.fullmatch(token) else ""
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5
+_PATIENCE = 20
+"""Seconds between all attempts: a build goes on without a remote store."""
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 """A repository's name (OCI distribution specification 1.1, "Pulling manifests")."""
 _FORMS = "write oci://HOST/NAME for a registry, or https://HOST/FOLDER/ for a folder"
@@ -41,7 +43,7 @@ def open_remote(address: str) -> Remote:
     if parts.query or parts.fragment:
         raise UsageError(f"{label}: the address of a remote store has no query", hint=_FORMS)
     if parts.scheme in ("http", "https"):
-        downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS)
+        downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE)
         return HttpFolder(address, downloader, label=label)
     repository = parts.path.strip("/")
     if not _REPOSITORY.fullmatch(repository):
@@ -51,7 +53,7 @@ def open_remote(address: str) -> Remote:
             f"{label}: a password does not belong into the address", hint=f"log in first: podman login {host}"
         )
     auth = RegistryAuth(host, repository, find_credentials(host, repository))
-    downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, auth=auth)
+    downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE, auth=auth)
     return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, label=label)
 
 

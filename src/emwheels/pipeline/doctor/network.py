@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from emwheels.errors import FetchError
-from emwheels.fetch.fetcher import without_password
+from emwheels.fetch.download import without_password
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import parse_purl
 from emwheels.image.debian import version_problems
