@@ -7,6 +7,7 @@ import re
 import time
 import zlib
 from itertools import accumulate
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import brotli
@@ -19,31 +20,53 @@ if TYPE_CHECKING:
 JSON_DEPTH = 100
 """Lists and objects inside one another."""
 JSON_VALUES = 2_000_000
+MOST_TAGS = 500
+"""Tags of one file name: a few characters can stand for a great many (PEP 425)."""
+_LONGEST_NAME = 250
 HTML_SECONDS = 10.0
 _HTML_TAG = 1 << 20
 """Characters of a tag, comment or text that is still open: the parser reads these again with every piece."""
 _PIECE = 1 << 16
 _DECODED = 1 << 20
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""One that has no end goes to the end: so each byte is looked at once."""
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def parse_json(data: bytes, *, depth: int = JSON_DEPTH, values: int = JSON_VALUES) -> Any:
-    """Return what JSON says. Raises `ValueError` if it is none, or nests deeper or has more values than that."""
+    """Return what JSON says. Raises `ValueError` if it is none, or nests deeper or has more values than that.
+
+    Half a surrogate pair is none: such text could not be written anywhere.
+    """
     structure = _STRING.sub(b"", data).translate(None, _NOT_STRUCTURE)
     if len(structure) > 2 * values:
         raise ValueError(f"JSON with more than {values:,} values")
     if max(accumulate(_STEP.get(byte, 0) for byte in structure), default=0) > depth:
         raise ValueError(f"JSON that nests more than {depth} levels deep")
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
+        document = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("JSON that nests too deep") from error
+    if _SURROGATE.search(data):
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("JSON with half a surrogate pair") from None
+    return document
 
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def is_modest(filename: str) -> bool:
+    """Tell whether a file name is short, and a wheel's name stands for no more tags than a wheel has."""
+    if not filename.endswith(".whl"):
+        return len(filename) <= _LONGEST_NAME
+    tags = prod(part.count(".") + 1 for part in filename.removesuffix(".whl").split("-")[-3:])
+    return len(filename) <= _LONGEST_NAME and tags <= MOST_TAGS
 
 
 def feed_within(parser: HTMLParser, text: str, *, seconds: float = HTML_SECONDS) -> None:

@@ -95,14 +95,16 @@ class Downloader:
         self._pause = pause
         self._limit_bytes = limit_bytes
 
-    def get(self, url: str, headers: dict[str, str] | None = None, *, limit: int | None = None) -> httpx.Response:
-        """Return a document of at most ``limit`` bytes, read whole.
+    def get(
+        self, url: str, headers: dict[str, str] | None = None, *, limit: int | None = None, listed_at: str = ""
+    ) -> httpx.Response:
+        """Return a document of at most ``limit`` bytes, read whole; ``listed_at`` as in `save`.
 
         Raises `NotFoundError` for 404 and 410, `UnreachableError` when a later call may work, else `FetchError`.
         """
 
         def once() -> httpx.Response:
-            with self._stream(url, headers or {}) as response:
+            with self._stream(url, headers or {}, listed_at=listed_at) as response:
                 facts = {"content-type": response.headers.get("content-type", "")}
                 content = _read(response, url, limit or _DOCUMENT_LIMIT)
                 return httpx.Response(200, headers=facts, content=content, request=response.request)

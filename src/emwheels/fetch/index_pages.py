@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 import httpx
-from unearth import PackageFinder
+from unearth import Link, PackageFinder
+from unearth.collector import IndexHTMLParser
 from unearth.fetchers import DEFAULT_SECURE_ORIGINS
 
 from emwheels.errors import FetchError
-from emwheels.fetch.documents import feed_within, parse_json
+from emwheels.fetch.documents import feed_within, is_modest, parse_json
 from emwheels.fetch.download import Downloader, NotFoundError, without_password
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ PAGE_FILES = 100_000
 """Files of a project."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LINK_PART = 80
 _SHOWN = 300
 """Characters of a foreign text that are shown."""
 # With no handler at all, logging would print unearth's remarks on indexes that do not answer; the caller reports what
@@ -64,6 +65,10 @@ class Offer:
     """Why it was yanked (PEP 592), empty without a reason; None when it was not."""
     place: int | None = None
     """Which of pip's indexes lists it, from 0; None for its find-links."""
+    index: str = ""
+    """The index, or the find-link, without user and password."""
+    metadata: bool = False
+    """There is a file with the wheel's metadata beside it (PEP 658)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +123,8 @@ def _offer(package: Package, listed_at: str, place: int | None) -> Offer:
         requires_python=_printable(package.link.requires_python or ""),
         yanked=None if reason is None else _printable(reason),
         place=place,
+        index=without_password(listed_at),
+        metadata=bool(package.link.dist_info_metadata),
     )
 
 
@@ -153,6 +160,8 @@ class _IndexSession:
                 return httpx.Response(200, headers={"content-type": "text/html"}, content=content, request=request)
             answer = self._downloader.get(url, dict(headers or {}), limit=PAGE_LIMIT)
             _check_page(answer)
+            kind = answer.headers["content-type"].partition(";")[0]
+            return httpx.Response(200, headers={"content-type": kind}, content=answer.content, request=answer.request)
         except (NotFoundError, OSError):
             return httpx.Response(404, request=request)
         except FetchError as error:
@@ -161,7 +170,6 @@ class _IndexSession:
         except ValueError as error:
             self.failures.append(f"{without_password(url)}: {_printable(error)}")
             return httpx.Response(503, request=request)
-        return answer
 
     head = get
 
@@ -174,15 +182,26 @@ class _IndexSession:
 
 def _check_page(answer: httpx.Response) -> None:
     """Raise `ValueError` for a page that unearth would not read to its end, or not understand."""
-    if "json" not in answer.headers["content-type"]:
-        feed_within(HTMLParser(), answer.content.decode())
-        return
-    page = parse_json(answer.content)
+    links = _json_links(answer.content) if "json" in answer.headers["content-type"] else _html_links(answer.content)
+    if len(links) > PAGE_FILES:
+        raise ValueError(f"a page with more than {PAGE_FILES:,} files")
+    for link in links:
+        if not is_modest(Link(link).filename):
+            raise ValueError(f"a file name that is too long, or of too many tags: {link[:_LINK_PART]}…")
+
+
+def _json_links(content: bytes) -> list[str]:
+    page = parse_json(content)
     files = page.get("files") if isinstance(page, dict) else None
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         raise ValueError("JSON that is no page of a project")
-    if len(files) > PAGE_FILES:
-        raise ValueError(f"a page with more than {PAGE_FILES:,} files")
+    return [str(file["url"]) for file in files if file.get("url")]
+
+
+def _html_links(content: bytes) -> list[str]:
+    parser = IndexHTMLParser()
+    feed_within(parser, content.decode())
+    return [link for anchor in parser.anchors if (link := anchor.get("href"))]
 
 
 def _is_safe(package: Package, listed_at: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from packageurl import PackageURL
+from packaging.utils import canonicalize_version
 from packaging.version import InvalidVersion, Version
 from unearth import TargetPython
 
@@ -50,8 +51,7 @@ class Registries:
     """Finds files by package URL.
 
     ``npm_registry`` is asked where this machine has no npm configuration, ``debian_mirror`` where apt has no Debian.
-    What an index offers of a project counts only if no earlier index has the project, unless ``any_index``: who can
-    publish on a later one must not be able to replace it.
+    ``pip`` tells the indexes, by default those of this machine's pip.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Registries:
         *,
         npm_registry: Callable[[], str] | None = None,
         debian_mirror: Callable[[], str] | None = None,
-        any_index: bool = False,
+        pip: PipConfiguration | None = None,
     ) -> None:
-        self._any_index = any_index
+        self._pip_given = pip
         self._downloader = downloader
         self._npm_registry_fallback = npm_registry
         self._debian_mirror_fallback = debian_mirror
@@ -88,22 +88,41 @@ class Registries:
         return [offer.resource for offer in offers if _same_version(offer.version, version)]
 
     def offers(self, name: str) -> Sequence[Offer]:
-        """Return every file that the indexes have of a project, newest first. Raises `FetchError` if none answers."""
+        """Return every file of a project, newest first: of the first index that has any, and of find-links.
+
+        Who can publish on a later index must not be able to replace it. Raises `FetchError` if none answers, or not
+        one that may be the first.
+        """
+        offers, failures = self._offers(name)
+        first = _first_index(name, offers, failures)
+        return [offer for offer in offers if offer.place in (None, first)]
+
+    def versions(self, name: str) -> Sequence[Offer]:
+        """Return the files of every version of a project: of the first index that has it, and of find-links.
+
+        Raises like `offers`.
+        """
+        offers, failures = self._offers(name)
+        _first_index(name, offers, failures)
+        first: dict[str, int] = {}
+        for offer in offers:
+            if offer.place is not None:
+                version = canonicalize_version(offer.version)
+                first[version] = min(offer.place, first.get(version, offer.place))
+        return [offer for offer in offers if offer.place in (None, first.get(canonicalize_version(offer.version)))]
+
+    def _offers(self, name: str) -> tuple[list[Offer], list[Failure]]:
         offers, failures = self._find(name, ignore_compatibility=True)
         if failures and not offers:
             raise FetchError(f"{name} was not found, and not every index answered: {_said(failures)}")
-        return offers if self._any_index else _of_first_index(name, offers, failures)
-
-    def wheel_hashes(self, name: str, version: str) -> list[str]:
-        """Return the sha256 of every wheel of a release that the indexes tell. Raises `FetchError` if none answers."""
-        files = [offer.resource for offer in self.offers(name) if _same_version(offer.version, version)]
-        return [file.sha256 for file in files if file.sha256 and file.filename.endswith(".whl")]
+        return offers, failures
 
     def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
         version = cast("str", purl.version)
         offers, failures = self._find(purl.name, ignore_compatibility=True)
         if sha256 is None:
-            offers = _of_first_index(purl.name, offers, failures)
+            first = _first_index(purl.name, offers, failures)
+            offers = [offer for offer in offers if offer.place in (None, first)]
         resources = [offer.resource for offer in offers if _same_version(offer.version, version)]
         file_name = _qualifiers(purl).get("file_name")
         for resource in resources:
@@ -124,7 +143,7 @@ class Registries:
 
     @cached_property
     def _pip(self) -> PipConfiguration:
-        return pip_configuration()
+        return self._pip_given or pip_configuration()
 
     def _npm(self, purl: PackageURL) -> Resource:
         registry = self._npm_registry
@@ -161,8 +180,8 @@ class Registries:
         return address.rstrip("/")
 
 
-def _of_first_index(name: str, offers: list[Offer], failures: Sequence[Failure]) -> list[Offer]:
-    """Leave out what comes from an index after the first that has any file; find-links count as every index.
+def _first_index(name: str, offers: Sequence[Offer], failures: Sequence[Failure]) -> int | None:
+    """Return which index is the first that has any file; find-links count as every index.
 
     Raises `FetchError` where an index failed that may be the first.
     """
@@ -170,7 +189,7 @@ def _of_first_index(name: str, offers: list[Offer], failures: Sequence[Failure])
     before = [fault for fault in failures if fault.place is not None and first is not None and fault.place < first]
     if before:
         raise FetchError(f"{name}: an index that goes first did not answer: {_said(before)}")
-    return [offer for offer in offers if offer.place in (None, first)]
+    return first
 
 
 def _said(failures: Sequence[Failure]) -> str:
