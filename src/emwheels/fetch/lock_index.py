@@ -38,7 +38,7 @@ _FILE = re.compile(r"/files/([^/]+)/(\d{1,6})/[^/]+?(\.metadata)?")
 class LockIndex:
     """The indexes of ``registries`` as one, on a port of loopback. Use as a context manager.
 
-    Of each version it has the files of the first index that lists it, and of find-links.
+    Of each version it has the wheels of the first index that lists it, and of find-links.
     """
 
     def __init__(self, registries: Registries, downloader: Downloader) -> None:
@@ -93,8 +93,10 @@ class LockIndex:
             except FetchError as error:
                 self.failures[name] = error
                 self._offers[name] = ()
-        files = [_entry(name, number, offer) for number, offer in enumerate(self._offers[name])]
-        return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode() if files else None
+        offers = self._offers[name]
+        wheels = ((n, offer) for n, offer in enumerate(offers) if offer.resource.filename.endswith(".whl"))
+        files = [_entry(name, number, offer) for number, offer in wheels]
+        return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode() if offers else None
 
     def file(self, name: str, number: int, *, metadata: bool) -> Path | None:
         """Return a file of a project, or its metadata beside it; None where there is none."""
@@ -127,7 +129,7 @@ def _entry(name: str, number: int, offer: Offer) -> dict[str, Any]:
         "url": f"/files/{name}/{number}/{quote(resource.filename)}",
         "hashes": {"sha256": resource.sha256} if resource.sha256 else {},
         "yanked": False if offer.yanked is None else offer.yanked or True,
-        "core-metadata": offer.metadata and resource.filename.endswith(".whl"),
+        "core-metadata": offer.metadata,
     }
     return entry | ({"requires-python": offer.requires_python} if offer.requires_python else {})
 

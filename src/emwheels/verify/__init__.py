@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -76,9 +77,11 @@ def verify(
     """
     clients = all_clients() if clients is None else clients
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
-    with Probe(seconds=seconds) as probe:
+    probes: dict[str, Probe] = {}
+    with ExitStack() as stack:
         for url in dict.fromkeys(urls):
             root = root_of(url)
+            probe = probes[root] = stack.enter_context(Probe(root, seconds=seconds))
             _refuse_site(probe, root)
             report = Verification(url=root, target=target.name)
             began = time.monotonic()
@@ -99,7 +102,7 @@ def verify(
                 say(f"{root}: uv")
                 try_uv(report, root, wants, target, programs)
             if engines is not None:
-                _judge_lock(probe, report, wants, engines, clients)
+                _judge_lock(probes[root], report, wants, engines, clients)
             report.findings.sort(key=lambda finding: (finding.severity, finding.check, finding.subject))
             report.seconds += time.monotonic() - began
     return [report for report, _ in reports.values()]
