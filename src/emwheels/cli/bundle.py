@@ -101,6 +101,12 @@ def _fetch(environment: Environment) -> Callable[[Offer], Path]:
 
 def _requirement(text: str) -> Requirement:
     try:
-        return Requirement(text)
+        requirement = Requirement(text)
     except InvalidRequirement as error:
         raise UsageError(f"{text!r} is not a requirement: {error}", hint='such as "numpy>=2"') from error
+    if requirement.url:
+        raise UsageError(
+            f"{requirement.name} is asked for by address; a bundle takes wheels from indexes only",
+            hint="add the wheel to your index (emwheels index add), then name the package",
+        )
+    return requirement

@@ -25,7 +25,7 @@ from emwheels.verify.clients import (
 from emwheels.verify.files import Files
 from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
 from emwheels.verify.pages import Pages, is_list, judge_way
-from emwheels.verify.probe import Probe, Unreachable
+from emwheels.verify.probe import PAGE_LIMIT, Probe, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +50,8 @@ _AT_ONCE = 6
 _CHUNK = 50
 _ENOUGH = 200
 """Errors after which no more projects are looked at: more of the same tell nobody anything."""
+_LOST = 12
+"""Projects that were not reached after which no more are: each may have taken all its time."""
 _WASM = "../pyodide/pyodide.asm.wasm"
 """Where a bundle keeps the runtime beside its index."""
 
@@ -146,6 +148,7 @@ class _Index:
         self._target = target
         self._others = others
         self._every_file = every_file
+        self._lost = 0
 
     def judge(self, only: Sequence[str]) -> list[Wanted]:
         """Judge everything and return what clients have to get."""
@@ -160,7 +163,7 @@ class _Index:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for start in range(0, len(names), _CHUNK):
                 verdicts += pool.map(self._project, names[start : start + _CHUNK])
-                if len(self._report.errors) > _ENOUGH and start + _CHUNK < len(names):
+                if (len(self._report.errors) > _ENOUGH or self._lost > _LOST) and start + _CHUNK < len(names):
                     left = len(names) - start - _CHUNK
                     message = f"{left:,} more projects were not looked at, after {len(self._report.errors):,} errors"
                     self._report.add("gave-up", self._root, message)
@@ -168,6 +171,8 @@ class _Index:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _project(self, name: str) -> Wanted | None:
+        if self._lost > _LOST:
+            return None
         try:
             project = canonicalize_name(name, validate=True)
         except InvalidName:
@@ -185,6 +190,7 @@ class _Index:
                 if file is not None
             }
         except Unreachable as error:
+            self._lost += 1
             self._report.add("unreachable", name, str(error))
             return None
         if chosen is None or chosen.yanked:
@@ -233,7 +239,7 @@ def _judge_lock(
     """Judge ``pyodide-lock.json`` beside ``simple/``, if there is one, and load the projects from it."""
     url = urljoin(f"{report.url}/", "../pyodide-lock.json")
     try:
-        answer = probe.get(url, encoding="gzip, br")
+        answer = probe.get(url, encoding="gzip, br", limit=PAGE_LIMIT)
     except Unreachable:
         return  # said already
     if answer.status != 200:

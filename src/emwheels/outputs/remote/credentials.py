@@ -51,7 +51,7 @@ def find_credentials(registry: str, repository: str) -> Credentials | None:
         if not path.is_file():
             continue
         try:
-            document = json.loads(path.read_text())
+            document = parse_json(path.read_bytes())
             credentials = _of(document, registry, repository) if isinstance(document, dict) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # The reason could quote the file's content.
