@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_REDIRECTS = 5
 SLOWEST = 16 << 10
 """Bytes a second that the transfer of a file has to have on average, once its time for an answer is over."""
+_MOMENT = 0.01
+"""Seconds in which nothing can be received any more."""
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _REACH = {
     "loopback": ("loopback", "private", "public"),
     "private": ("private", "public"),
@@ -51,8 +54,8 @@ class _Limits:
         """Return how long one operation may take. Raises `TooSlowError` when the time is over."""
         allowed = self.seconds + (self.received / self.slowest if self.slowest else 0)
         left = self.began + allowed - time.monotonic()
-        if left <= 0:
-            raise TooSlowError(f"it is too slow: not whole after {allowed:.0f} s")
+        if left <= _MOMENT:
+            raise TooSlowError(f"it is too slow: not whole after {round(allowed, 1):g} s")
         return left if asked is None else min(left, asked)
 
 
@@ -82,13 +85,20 @@ def current_home() -> str:
 
 def network_of(address: str) -> str:
     """Return which network an IP address is in: ``loopback``, ``link-local``, ``private`` or ``public``."""
-    number = ipaddress.ip_address(address)
-    number = getattr(number, "ipv4_mapped", None) or number
+    number = _inner(ipaddress.ip_address(address))
     if number.is_loopback or number.is_unspecified:
         return "loopback"
     if number.is_link_local:
         return "link-local"
     return "public" if number.is_global and not number.is_multicast else "private"
+
+
+def _inner(number: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that one of IPv6 leads to: mapped, by 6to4 (RFC 3056), or by NAT64 (RFC 6052)."""
+    if isinstance(number, ipaddress.IPv4Address):
+        return number
+    translated = ipaddress.IPv4Address(int(number) & 0xFFFFFFFF) if number in _NAT64 else None
+    return number.ipv4_mapped or number.sixtofour or translated or number
 
 
 def addresses_of(host: str, port: int) -> list[str]:
@@ -208,7 +218,11 @@ class _Stream(httpcore.NetworkStream):
         limits = _limits.get()
         if limits is None:
             return self._stream.read(max_bytes, timeout)
-        data = self._stream.read(max_bytes, limits.timeout(timeout))
+        try:
+            data = self._stream.read(max_bytes, limits.timeout(timeout))
+        except httpcore.ReadTimeout:
+            limits.timeout(timeout)  # says so if all the time is over
+            raise
         limits.received += len(data)
         return data
 
