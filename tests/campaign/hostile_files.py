@@ -14,7 +14,7 @@ from hostile_builds import leavings, patched_sources
 from hostile_ground import BrokenError, Ground
 from hostile_indexes import indexes
 from hostile_recipes import recipes
-from hostile_remote import records
+from hostile_remote import records, stores
 from hostile_serve import requests
 from hostile_wheels import wheels
 
@@ -30,7 +30,8 @@ def attacks(folder: Path) -> Iterator[tuple[str, str, Callable[[], str]]]:
     ground = Ground(folder)
     for area, source in (
         ("archives", archives), ("recipes", recipes), ("wheels", wheels), ("leavings of builds", leavings),
-        ("patched sources", patched_sources), ("remote stores", records), ("indexes", indexes), ("serve", requests),
+        ("patched sources", patched_sources), ("remote stores", records), ("remote stores", stores),
+        ("indexes", indexes), ("serve", requests),
     ):  # fmt: skip
         for name, attack in source(ground):
             yield area, name, partial(_then_check, ground, attack)

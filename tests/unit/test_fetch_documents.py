@@ -71,6 +71,8 @@ def test_html_within_bounds():
     feed_within(parser, "<a href='x'>x</a>" * 10)
     with pytest.raises(ValueError, match="a tag of more than"):
         feed_within(HTMLParser(), "<a " + "x" * (3 << 20))
+    with pytest.raises(ValueError, match="more than 500,000 tags"):
+        feed_within(HTMLParser(), "<a>" * 500_001)
     with pytest.raises(ValueError, match="to read"):
         feed_within(HTMLParser(), "<a>" * 10, seconds=-1)
 

@@ -24,7 +24,8 @@ MOST_TAGS = 500
 """Tags of one file name: a few characters can stand for a great many (PEP 425)."""
 _LONGEST_NAME = 250
 HTML_SECONDS = 10.0
-_HTML_TAG = 1 << 20
+HTML_TAGS = 500_000
+_HTML_TAG = 1 << 18
 """Characters of a tag, comment or text that is still open: the parser reads these again with every piece."""
 _PIECE = 1 << 16
 _DECODED = 1 << 20
@@ -71,6 +72,8 @@ def is_modest(filename: str) -> bool:
 
 def feed_within(parser: HTMLParser, text: str, *, seconds: float = HTML_SECONDS) -> None:
     """Have ``parser`` read a page. Raises `ValueError` for one that is made to take for ever."""
+    if text.count("<") > HTML_TAGS:
+        raise ValueError(f"HTML with more than {HTML_TAGS:,} tags")
     until = time.monotonic() + seconds
     for start in range(0, len(text), _PIECE):
         parser.feed(text[start : start + _PIECE])

@@ -25,7 +25,7 @@ from emwheels.verify.clients import (
 from emwheels.verify.files import Files
 from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
 from emwheels.verify.pages import Pages, is_list, judge_way
-from emwheels.verify.probe import PAGE_LIMIT, Probe, Unreachable
+from emwheels.verify.probe import Probe, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,7 +239,7 @@ def _judge_lock(
     """Judge ``pyodide-lock.json`` beside ``simple/``, if there is one, and load the projects from it."""
     url = urljoin(f"{report.url}/", "../pyodide-lock.json")
     try:
-        answer = probe.get(url, encoding="gzip, br", limit=PAGE_LIMIT)
+        answer = probe.get(url, encoding="gzip, br")
     except Unreachable:
         return  # said already
     if answer.status != 200:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from emwheels.fetch.documents import decoding
 from emwheels.serve.rules import FOREVER
 from emwheels.verify.pages import BROWSER_CODINGS, judge_way
-from emwheels.verify.probe import FILE_LIMIT, PAGE_LIMIT, sha256_of, sha256_of_file
+from emwheels.verify.probe import FILE_LIMIT, sha256_of, sha256_of_file
 from emwheels.wheel import UNREADABLE, metadata_member
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Files:
         return body
 
     def _wheel(self, file: ListedFile) -> Path | None:
-        answer = self._probe.get(file.url, encoding=BROWSER_CODINGS)
+        limit = min(FILE_LIMIT, 2 * file.size + _PIECE) if file.size else FILE_LIMIT
+        answer = self._probe.get(file.url, encoding=BROWSER_CODINGS, limit=limit, patient=True)
         judge_way(self._report, answer, file.filename)
         if answer.status != 200:
             self._report.add("wheel-status", file.filename, f"{file.url}: {answer.status}")
@@ -61,7 +62,7 @@ class Files:
         self._judge_cache(answer, file.filename)
         coding = answer.headers.get("content-encoding", "")
         if coding:
-            plain = self._probe.get(file.url)
+            plain = self._probe.get(file.url, limit=limit, patient=True)
             if still := plain.headers.get("content-encoding"):
                 self._report.add(
                     "wheel-encoding", file.filename, f"{file.url}: {still} though only identity is accepted"
@@ -139,7 +140,7 @@ class Files:
 
     def _judge_metadata(self, file: ListedFile, body: Path) -> None:
         url = f"{file.url}.metadata"
-        answer = self._probe.get(url, encoding=BROWSER_CODINGS, limit=PAGE_LIMIT)
+        answer = self._probe.get(url, encoding=BROWSER_CODINGS)
         subject = f"{file.filename}.metadata"
         judge_way(self._report, answer, subject)
         if answer.status != 200 or answer.cut:

@@ -12,7 +12,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.fetch.documents import feed_within, is_modest, parse_json
 from emwheels.serve.rules import SIMPLE_JSON
-from emwheels.verify.probe import PAGE_LIMIT, Unreachable, allows_origins
+from emwheels.verify.probe import Unreachable, allows_origins
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -138,7 +138,7 @@ def _entry(entry: dict[str, Any], url: str) -> ListedFile | None:
     for digest in (sha256, metadata):
         if not isinstance(digest, bool | None) and not _SHA256.fullmatch(digest):
             raise ValueError(f"{digest!r} is not a sha256")
-    if size is not None and not isinstance(size, int):
+    if size is not None and not (isinstance(size, int) and size >= 0):
         raise ValueError(f"{size!r} is not a size")
     return _file(
         entry["filename"],
@@ -174,7 +174,7 @@ def _file(
 def is_list(probe: Probe, root: str) -> bool:
     """Tell whether the page at ``root`` says that it is a page of an index (PEP 629, PEP 691)."""
     try:
-        answer = probe.get(f"{root}/", limit=PAGE_LIMIT)
+        answer = probe.get(f"{root}/")
         said = answer.data()
     except (Unreachable, ValueError):
         return False
@@ -207,7 +207,7 @@ class Pages:
 
     def judge_absence(self) -> None:
         """Ask for a project that does not exist."""
-        answer = self._probe.get(f"{self.root}/{_NO_PROJECT}/", accept=MICROPIP_ACCEPT, limit=PAGE_LIMIT)
+        answer = self._probe.get(f"{self.root}/{_NO_PROJECT}/", accept=MICROPIP_ACCEPT)
         if answer.status < 300:
             message = f"{answer.status}, {answer.media_type or 'no Content-Type'}, for a project that does not exist"
             self._report.add("missing-project", f"{self.root}/{_NO_PROJECT}/", message)
@@ -216,7 +216,7 @@ class Pages:
 
     def judge_slashes(self, name: str) -> None:
         """Ask as micropip does when the index URL ends in a slash."""
-        answer = self._probe.get(f"{self.root}//{name}/", accept=MICROPIP_ACCEPT, limit=PAGE_LIMIT)
+        answer = self._probe.get(f"{self.root}//{name}/", accept=MICROPIP_ACCEPT)
         if answer.status != 200:
             self._report.add("double-slash", f"{self.root}//{name}/", f"the server answered {answer.status}")
 
@@ -226,7 +226,7 @@ class Pages:
         None if no form can be used.
         """
         url = f"{self.root}/{normal}/"
-        first = self._probe.get(url, accept="text/html", limit=PAGE_LIMIT)
+        first = self._probe.get(url, accept="text/html")
         if first.status == 404 and name != normal:
             self._report.add(
                 "name-normalisation", name, f"{normal} is not found ({first.status}); it is listed as {name}"
@@ -249,7 +249,7 @@ class Pages:
 
     def _get(self, url: str, subject: str, *, accept: str = MICROPIP_ACCEPT) -> Answer | None:
         """GET a page and judge everything but its content; None if it cannot be read."""
-        answer = self._probe.get(url, accept=accept, encoding=BROWSER_CODINGS, limit=PAGE_LIMIT)
+        answer = self._probe.get(url, accept=accept, encoding=BROWSER_CODINGS)
         judge_way(self._report, answer, subject)
         if answer.status != 200 or answer.cut:
             self._report.add("page-status", subject, f"{url}: {answer.cut or answer.status}")

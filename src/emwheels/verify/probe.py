@@ -22,6 +22,7 @@ ORIGIN = "https://application.example"
 """The origin that requests claim to come from (a name reserved by RFC 2606)."""
 PAGE_LIMIT = 64 << 20
 FILE_LIMIT = 4 << 30
+"""Bytes of a file whose page does not say how many it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +100,18 @@ class Probe:
         accept: str = "*/*",
         encoding: str = "identity",
         headers: Mapping[str, str] | None = None,
-        limit: int = FILE_LIMIT,
+        limit: int = PAGE_LIMIT,
+        patient: bool = False,
     ) -> Answer:
         """GET ``url``, following redirects by hand. Raises `Unreachable`.
 
-        A page has to be there within the seconds that an answer may take; a file may take longer, but not be slow.
+        It has to be there within the seconds that an answer may take; with ``patient`` it may take longer, but not be
+        slow.
         """
         sent = {"Origin": ORIGIN, "Accept": accept, "Accept-Encoding": encoding, **(headers or {})}
         try:
             home = httpx.URL(self._root or url).host
-            with limited(home, seconds=self._seconds, slowest=SLOWEST if limit > PAGE_LIMIT else None):
+            with limited(home, seconds=self._seconds, slowest=SLOWEST if patient else None):
                 return self._follow(url, sent, home, limit)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
             raise Unreachable(f"{url}: {str(error) or type(error).__name__}") from error

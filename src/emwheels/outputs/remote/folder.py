@@ -95,13 +95,16 @@ def _copy_regular(path: Path, out: IO[bytes], limit: int) -> bool:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return False
         if status.st_size > limit:
             raise DamagedError(f"{path} has {status.st_size:,} bytes, over {limit:,}")
-        shutil.copyfileobj(stream, out)
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            shutil.copyfileobj(stream, out)
+    finally:
+        os.close(descriptor)
     return True
 
 
