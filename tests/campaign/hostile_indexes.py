@@ -107,6 +107,8 @@ def _page(*files: dict[str, Any] | str) -> Callable[[bytes, Answer | None], Answ
                 handler.give((html if is_html else text).encode(), "text/html" if is_html else _JSON)
             elif file is not None:
                 file(handler)
+            elif handler.path.endswith(".metadata"):
+                handler.give(b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n", "application/octet-stream")
             elif handler.path.endswith(".whl"):
                 handler.give(wheel, "application/octet-stream", Content_Length=str(len(wheel)))
             else:

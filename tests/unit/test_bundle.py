@@ -123,3 +123,23 @@ def test_nothing_is_left_of_a_bundle_that_failed(finder, runtime, tmp_path):
     with pytest.raises(IndexingError, match=r"no pyodide\.asm\.wasm"):
         make_bundle(tmp_path / "out", [Requirement("app")], runtime=runtime, release=RELEASE, finder=made)
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_a_wheel_that_asks_for_an_address_is_refused(finder):
+    made = finder(pypi=[("app", "1.0", ["evil @ https://example.org/evil.whl"])])
+    with pytest.raises(IndexingError, match=r"app-1\.0-py3-none-any\.whl requires evil from an address"):
+        found(made, "app")
+
+
+def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
+    monkeypatch.setattr("emwheels.bundle.resolve._MOST_FETCHED", 3)
+    made = finder(pypi=[("app", f"{number}.0", ["nowhere"]) for number in range(1, 6)])
+    with pytest.raises(IndexingError, match="3 wheels were fetched without an end, the last of them app-2") as caught:
+        found(made, "app")
+    assert "pin the versions" in caught.value.hint
+
+
+def test_a_long_list_of_reasons_is_cut(finder):
+    made = finder(pypi=[("app", "1.0", [f"app>={number}" for number in range(2, 50)])])
+    with pytest.raises(IndexingError, match=r"and \d+ more$"):
+        found(made, "app")

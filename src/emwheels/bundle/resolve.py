@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from emwheels.index.model import Catalogue
 
 _ROUNDS = 2000
+_MOST_CAUSES = 20
+"""Lines of a message that says why there is no set of wheels."""
 _MOST_FETCHED = 500
 """Wheels of a package index that are fetched to learn what they need."""
 
@@ -196,10 +198,12 @@ def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[FoundWh
     try:
         result = resolver.resolve(requirements, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
-        lines = dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes)
+        lines = list(dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes))
+        more = [f"  and {len(lines) - _MOST_CAUSES} more"] if len(lines) > _MOST_CAUSES else []
         name = next(iter(error.causes)).requirement.name
         raise IndexingError(
-            f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n" + "\n".join(lines),
+            f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n"
+            + "\n".join(lines[:_MOST_CAUSES] + more),
             hint=f"see which wheels there are: emwheels explain {name}",
         ) from error
     except ResolutionTooDeep as error:

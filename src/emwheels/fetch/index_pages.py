@@ -130,7 +130,8 @@ def _offer(package: Package, listed_at: str, place: int | None) -> Offer:
 
 def _resource(package: Package, listed_at: str) -> Resource:
     link = package.link
-    hashes = [sha256.lower() for sha256 in (link.hash_option or {}).get("sha256", [])]
+    given = [sha256.lower() for sha256 in (link.hash_option or {}).get("sha256", [])]
+    hashes = [sha256 for sha256 in given if _SHA256.fullmatch(sha256)]
     url = link.url_without_fragment
     if not urlsplit(url).username and link.comes_from and (user := urlsplit(link.comes_from).netloc.rpartition("@")[0]):
         parts = urlsplit(url)
