@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from packaging.requirements import Requirement
@@ -132,7 +133,7 @@ def test_a_wheel_that_asks_for_an_address_is_refused(finder):
 
 
 def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
-    monkeypatch.setattr("emwheels.bundle.resolve._MOST_FETCHED", 3)
+    monkeypatch.setattr(sys.modules["emwheels.bundle.resolve"], "_MOST_FETCHED", 3)
     made = finder(pypi=[("app", f"{number}.0", ["nowhere"]) for number in range(1, 6)])
     with pytest.raises(IndexingError, match="3 wheels were fetched without an end, the last of them app-2") as caught:
         found(made, "app")
@@ -140,6 +141,6 @@ def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
 
 
 def test_a_long_list_of_reasons_is_cut(finder):
-    made = finder(pypi=[("app", "1.0", [f"app>={number}" for number in range(2, 50)])])
+    made = finder(pypi=[("app", "1.0", [*(f"app>=0.{number}" for number in range(48)), "app>=9"])])
     with pytest.raises(IndexingError, match=r"and \d+ more$"):
         found(made, "app")
