@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What a runner needs before the first emwheels command: the way into the build image, and the library in .venv.
-# For Debian and Ubuntu, as root or with sudo. Does nothing that is done already.
+# For Debian and Ubuntu, as root or with sudo. Does nothing that is done already. EMWHEELS_EXTRA=sign adds an extra.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,6 +25,6 @@ if [ -r "$restriction" ] && [ "$(cat "$restriction")" = 1 ]; then
 fi
 if [ ! -x .venv/bin/emwheels ]; then
     python3 -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".${EMWHEELS_EXTRA:+[$EMWHEELS_EXTRA]}"
 fi
 .venv/bin/emwheels --version

@@ -119,7 +119,7 @@ class TinyProject:
         return self.root / "dist"
 
     def published(self):
-        return sorted(path.name for path in (self.dist / "wheels").glob("*") if path.suffix != ".metadata")
+        return sorted(path.name for path in (self.dist / "wheels").glob("*.whl"))
 
     def half_written(self):
         """Return what an interrupted write would have left in dist."""
@@ -241,6 +241,23 @@ def make_tiny_project(make_project, environment, project_cache):
         return project
 
     return make
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Put programs of our own before those of the machine: ``tools(podman="exit 1")``; return what each was asked."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def add(**scripts):
+        for name, script in scripts.items():
+            path = folder / name.replace("_", "-")
+            path.write_text(f'#!/bin/sh\necho "$@" >> {path}.log\n{script}\n')
+            path.chmod(0o755)
+        return lambda name: Path(f"{folder / name}.log").read_text().splitlines()
+
+    return add
 
 
 @pytest.fixture

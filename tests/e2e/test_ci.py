@@ -15,7 +15,7 @@ import yaml
 CHECKOUT = Path(__file__).resolve().parents[2]
 GITHUB = CHECKOUT / "ci" / "github" / "wheels.yml"
 GITLAB = CHECKOUT / "ci" / "gitlab" / "wheels.gitlab-ci.yml"
-ALLOWED = {"level": {"packages"}, "deploy": {"pages", "id-token"}}
+ALLOWED = {"level": {"packages"}, "sign": {"id-token"}, "deploy": {"pages", "id-token"}}
 TEST = """
 import tiny
 

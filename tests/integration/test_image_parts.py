@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from own_images import own_images
 
 from emwheels.image.debian import image_folder, image_key, read_record
 from emwheels.image.rootfs import RootFs
@@ -24,17 +25,8 @@ def project(make_tiny_project, tmp_path, extension, module, environment):
     project = make_tiny_project(tmp_path)
     for name in ("tiny", "other"):
         project.recipe(name, extension(name, module(name, CODE, "same")))
-    cache = environment.project.cache
-    images = cache / f"images-of-tests-{os.getpid()}"
-    images.mkdir()
-    for path in (cache / "images").iterdir():
-        if path.is_dir():
-            (images / path.name).symlink_to(path)
-    for name in ("images", "xbuildenvs"):
-        (project.cache / name).unlink()
-    (project.cache / "images").symlink_to(images)
-    yield project
-    shutil.rmtree(images)
+    with own_images(environment.project.cache, project):
+        yield project
 
 
 def edit(project, old, new):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.server
 import io
@@ -44,8 +45,6 @@ def wheel(name, version, tag=ABI, requires=()):
 
 
 def _urlsafe(text):
-    import base64
-
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
 
 
@@ -56,6 +55,35 @@ def metadata_of(data):
 
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
+
+
+def statement_of(filename, digest, **different):
+    """Return a statement as `index verify` takes it; ``different`` replaces parts."""
+    predicate = {
+        "buildDefinition": {"buildType": "pkg:generic/tests", "externalParameters": {}},
+        "runDetails": {"builder": {"id": "pkg:generic/tests"}},
+    }
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": filename, "digest": {"sha256": digest}}],
+        "predicateType": "https://slsa.dev/provenance/v1",
+        "predicate": predicate,
+    }
+    return json.dumps(statement | different).encode()
+
+
+def provenance_of(*statements, **different):
+    """Return provenance (PEP 740) that nobody has signed."""
+    attestations = [
+        {
+            "version": 1,
+            "verification_material": {"certificate": "", "transparency_entries": [{}]},
+            "envelope": {"statement": base64.b64encode(each).decode(), "signature": ""},
+        }
+        for each in statements
+    ]
+    bundle = {"publisher": {"kind": "GitHub", "repository": "a/b", "workflow": "c"}, "attestations": attestations}
+    return json.dumps({"version": 1, "attestation_bundles": [bundle]} | different).encode()
 
 
 @dataclass
@@ -70,6 +98,10 @@ class Listed:
     size: int | None = None
     metadata: bytes = b""
     metadata_sha256: str = ""
+    statement: bytes = b""
+    statement_sha256: str = ""
+    provenance: bytes = b""
+    provenance_sha256: str = ""
     in_html: bool = True
 
 
@@ -94,6 +126,8 @@ class Site:
             "size": len(data),
             "metadata": metadata,
             "metadata_sha256": sha256(metadata),
+            "statement": (statement := statement_of(filename, sha256(data))),
+            "statement_sha256": sha256(statement),
         }
         self.projects.setdefault(name, []).append(Listed(filename, data, **(values | different)))
 
@@ -104,6 +138,8 @@ class Site:
             for each in listed:
                 made[f"/wheels/{each.filename}"] = each.data
                 made[f"/wheels/{each.filename}.metadata"] = each.metadata
+                made[f"/wheels/{each.filename}.statement.json"] = each.statement
+                made[f"/wheels/{each.filename}.provenance"] = each.provenance
             folder = f"/simple/{self.listed_as.get(name, name)}/"
             made[f"{folder}index.html"] = _html(name, listed)
             made[f"{folder}{SIMPLE_JSON_FILE}"] = _json(name, listed)
@@ -125,6 +161,8 @@ def _html(name, listed):
         fragment = f"#sha256={each.sha256}" if each.sha256 else ""
         yanked = ' data-yanked="broken"' if each.yanked else ""
         promised = f' data-core-metadata="sha256={each.metadata_sha256}"' if each.metadata_sha256 else ""
+        for what, digest in (("statement", each.statement_sha256), ("provenance", each.provenance_sha256)):
+            promised += f' data-emwheels-{what}="sha256={digest}"' if digest else ""
         links += f'<a href="../../wheels/{each.filename}{fragment}"{yanked}{promised}>{each.filename}</a><br>\n'
     return f"<!DOCTYPE html><title>{name}</title>\n{links}".encode()
 
@@ -137,6 +175,8 @@ def _json(name, listed):
             "hashes": {"sha256": each.sha256} if each.sha256 else {},
             "size": each.size,
             **({"core-metadata": {"sha256": each.metadata_sha256}} if each.metadata_sha256 else {}),
+            **({"_emwheels-statement": {"sha256": each.statement_sha256}} if each.statement_sha256 else {}),
+            **({"_emwheels-provenance": {"sha256": each.provenance_sha256}} if each.provenance_sha256 else {}),
             **({"yanked": "broken"} if each.yanked else {}),
         }
         for each in listed
@@ -319,6 +359,38 @@ def _wrong_size(site):
     _every(site, size=lambda each: each.size + 1)
 
 
+def _statement(site, make):
+    """Give every wheel another statement, and the index its hash."""
+    for listed in site.projects.values():
+        for each in listed:
+            each.statement = make(each)
+            each.statement_sha256 = sha256(each.statement)
+
+
+def _provenance(site, make):
+    for listed in site.projects.values():
+        for each in listed:
+            each.provenance = make(each)
+            each.provenance_sha256 = sha256(each.provenance)
+
+
+def _remove(suffix):
+    def spoil(path, reply):
+        if path.endswith(suffix):
+            reply.status, reply.body = 404, b""
+
+    return spoil
+
+
+def _changed_wheel(site):
+    """Somebody has put another wheel in the place of each, and has written the pages again."""
+    for name, listed in site.projects.items():
+        for each in listed:
+            each.data = wheel(name.replace("-", "_"), str(each.filename.split("-")[1]), requires=["surprise"])
+            each.metadata = metadata_of(each.data)
+            each.sha256, each.size, each.metadata_sha256 = sha256(each.data), len(each.data), sha256(each.metadata)
+
+
 WRONG = "0" * 64
 FAULTS: dict[str, Fault] = {
     "right": Fault(),
@@ -357,6 +429,32 @@ FAULTS: dict[str, Fault] = {
     "range-wrong": Fault(spoil=_shift_range),
     "other-abi": Fault(_other_abi),
     "forms-differ": Fault(_drop_from_html),
+    "wheel-changed": Fault(_changed_wheel),
+    "no-statements": Fault(lambda site: _every(site, statement=b"", statement_sha256="")),
+    "statement-missing": Fault(spoil=_remove(".statement.json")),
+    "statement-changed": Fault(lambda site: _every(site, statement=b"{}")),
+    "statement-of-another": Fault(
+        lambda site: _statement(site, lambda each: statement_of("other-1.0-py3-none-any.whl", each.sha256))
+    ),
+    "statement-garbled": Fault(lambda site: _statement(site, lambda _each: b"{")),
+    "statement-deep": Fault(lambda site: _statement(site, lambda _each: b'{"a":' + b"[" * 100_000)),
+    "statement-of-no-build": Fault(
+        lambda site: _statement(site, lambda each: statement_of(each.filename, each.sha256, predicateType="https://x"))
+    ),
+    "statement-endless": Fault(lambda site: _statement(site, lambda each: each.statement + b" " * (1 << 20))),
+    "provenance": Fault(lambda site: _provenance(site, lambda each: provenance_of(each.statement))),
+    "provenance-missing": Fault(
+        lambda site: _provenance(site, lambda each: provenance_of(each.statement)), _remove(".provenance")
+    ),
+    "provenance-of-another": Fault(
+        lambda site: _provenance(site, lambda each: provenance_of(statement_of(each.filename, WRONG)))
+    ),
+    "provenance-of-another-statement": Fault(
+        lambda site: _provenance(
+            site, lambda each: provenance_of(statement_of(each.filename, each.sha256, predicateType="https://x"))
+        )
+    ),
+    "provenance-garbled": Fault(lambda site: _provenance(site, lambda _each: provenance_of())),
 }
 
 
@@ -395,6 +493,20 @@ NAMED = {
     "range-wrong": {"range"},
     "other-abi": {"abi"},
     "forms-differ": {"forms-differ"},
+    "wheel-changed": {"statement-subject"},
+    "no-statements": set(),
+    "statement-missing": {"statement-status"},
+    "statement-changed": {"statement-hash"},
+    "statement-of-another": {"statement-subject"},
+    "statement-garbled": {"statement-content"},
+    "statement-deep": {"statement-content"},
+    "statement-of-no-build": {"statement-content"},
+    "statement-endless": {"statement-status"},
+    "provenance": {"signature-unchecked"},
+    "provenance-missing": {"statement-status"},
+    "provenance-of-another": {"statement-subject"},
+    "provenance-of-another-statement": {"statement-subject"},
+    "provenance-garbled": {"statement-content"},
 }
 """Fault -> the checks that have to name it, and no others."""
 

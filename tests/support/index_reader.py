@@ -71,6 +71,10 @@ def _follow(link: dict[str, str], page: str, get: Callable[[str], bytes | None],
         found.append(f"{page}: a wrong or missing {path}")
     if "sha256=" + _sha256(get(f"{path}.metadata")) != link["data-core-metadata"]:
         found.append(f"{page}: a wrong or missing {path}.metadata")
+    for name, suffix in (("statement", ".statement.json"), ("provenance", ".provenance")):
+        promised = link.get(f"data-emwheels-{name}")
+        if promised is not None and "sha256=" + _sha256(get(f"{path}{suffix}")) != promised:
+            found.append(f"{page}: a wrong or missing {path}{suffix}")
 
 
 def _sha256(data: bytes | None) -> str:

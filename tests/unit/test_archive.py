@@ -190,3 +190,13 @@ def test_nothing_is_ever_outside(members: list[tuple[str, bytes, str]], strip: b
         for path in out.rglob("*"):
             if not path.is_symlink() or path.exists():
                 assert path.resolve().is_relative_to(out.resolve())
+
+
+def test_a_sparse_file_whose_map_is_cut_off(tmp_path: Path) -> None:
+    head = bytearray(tarfile.TarInfo("sparse").tobuf(tarfile.GNU_FORMAT))
+    head[156:157], head[482] = tarfile.GNUTYPE_SPARSE, 1  # the map goes on after the header
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    archive = tmp_path / "cut.tar"
+    archive.write_bytes(head)
+    refused(archive, "cannot be unpacked")

@@ -158,6 +158,17 @@ def test_a_version_that_there_is_not_is_told_with_those_there_are(command, wheel
     assert files_below(dist) == before
 
 
+def test_signing_is_for_a_job_of_a_ci_service(command, wheels, dist, monkeypatch):
+    for name in ("GITHUB_REPOSITORY", "CI_PROJECT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    before = files_below(dist)
+    said = command("index", "sign", status=2)
+    assert "no publisher to name: neither GITHUB_REPOSITORY nor CI_PROJECT_PATH is set" in said.err
+    assert "ci/README.md" in said.err
+    assert "works on dist/" in command("index", "sign", "--at", dist.parent / "www", status=2).err
+    assert files_below(dist) == before
+
+
 def test_a_published_index_is_changed_where_it_is(command, wheels, tmp_path):
     www = tmp_path / "www"
     command("publish", www)

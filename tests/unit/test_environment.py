@@ -19,6 +19,8 @@ from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, ImageError, UsageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image.debian import ImageRecord
+from emwheels.image.debs import DebSet
+from emwheels.image.offer import Choice
 from emwheels.image.processes import Completed
 from emwheels.image.rootfs import RootFs
 from emwheels.pipeline.environment import Environment, environment_of
@@ -37,8 +39,12 @@ def given(tmp_path):
 @pytest.fixture
 def environment(given, monkeypatch):
     """One that has to find its parts; nothing is configured and no image is there."""
-    for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE", "EMWHEELS_ENTER"):
+    for name in ("EMWHEELS_IMAGE", "EMWHEELS_TEST_IMAGE", "EMWHEELS_ENTER", "EMWHEELS_IMAGE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(
+        "emwheels.pipeline.environment.choose",
+        lambda pins, debs, *_: Choice(pins=pins, debs=debs or DebSet(installed=())),
+    )
     return Environment(given.project, given.targets, given.target, board=Lines())
 
 
@@ -56,7 +62,7 @@ def test_the_environment_of_a_project_is_for_a_target_of_its_own():
 
 
 def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(environment, monkeypatch):
-    monkeypatch.setattr("emwheels.image.oci.OciImage.open", lambda *_, **__: pytest.fail("it was pulled"))
+    monkeypatch.setattr("emwheels.image.published.Published.open", lambda *_, **__: pytest.fail("it was pulled"))
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     assert environment.image_digest == DIGEST
     assert environment.board.lines == []
@@ -64,6 +70,7 @@ def test_a_published_image_is_known_by_its_reference_and_not_pulled_for_that(env
 
 def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     opened = []
+    monkeypatch.setattr("emwheels.image.published.holds", lambda engine, reference: engine == "docker")
     monkeypatch.setattr(
         "emwheels.image.oci.OciImage.open", lambda reference, **options: opened.append((reference, options))
     )
@@ -71,18 +78,18 @@ def test_a_published_image_is_opened_to_enter_it(environment, monkeypatch):
     monkeypatch.setenv("EMWHEELS_IMAGE", REFERENCE)
     _ = environment.image
     ((reference, options),) = opened
-    assert (reference, options["part"], options["offline"]) == (REFERENCE, "build", True)
+    assert (reference, options["part"], options["engine"], options["offline"]) == (REFERENCE, "build", "docker", True)
     assert dict(options["environment"])["EM_FROZEN_CACHE"] == "1"
 
 
 def test_an_image_that_is_there_is_not_made(environment, monkeypatch):
     monkeypatch.setattr("emwheels.image.debian.read_record", lambda folder: RECORD)
-    monkeypatch.setattr("emwheels.image.debian.make_image", lambda *_, **__: pytest.fail("it was made"))
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", lambda *_, **__: pytest.fail("it was made"))
     assert environment.image_digest == RECORD.digest
 
 
 def test_offline_an_image_that_is_missing_is_not_made(environment, monkeypatch):
-    monkeypatch.setattr("emwheels.image.debian.make_image", lambda *_, **__: pytest.fail("it was made"))
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", lambda *_, **__: pytest.fail("it was made"))
     environment.offline = True
     with pytest.raises(ImageError, match="the test image is not on this machine, and this is offline") as caught:
         _ = environment.test_image_digest
@@ -95,12 +102,12 @@ def test_offline_an_image_that_is_missing_is_not_made(environment, monkeypatch):
 def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypatch):
     made = []
 
-    def make_image(cache, pins, fetcher, *, say, log):
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof):
         made.append((cache, pins, log))
         say("downloading")
         return RECORD
 
-    monkeypatch.setattr("emwheels.image.debian.make_image", make_image)
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", make_image)
     vars(environment)["fetcher"] = None
     assert environment.image_digest == environment.image_digest == RECORD.digest
     assert made == [(environment.project.cache, environment.targets.image, environment.logs / "image-build.log")], (
@@ -113,11 +120,11 @@ def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypa
 def test_each_image_is_another_one(environment, monkeypatch):
     made = []
 
-    def make_image(cache, pins, fetcher, *, say, log):
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof):
         made.append((pins.part, log.name))
         return dataclasses.replace(RECORD, digest=f"sha256:{pins.part}")
 
-    monkeypatch.setattr("emwheels.image.debian.make_image", make_image)
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", make_image)
     vars(environment)["fetcher"] = None
     assert environment.test_image_digest == "sha256:test"
     assert made == [("test", "image-test.log")], "that which compiles is not needed for it"
@@ -149,6 +156,9 @@ def test_the_way_into_the_image_can_be_chosen(environment, monkeypatch):
     monkeypatch.setenv("EMWHEELS_ENTER", "")
     assert environment.with_project(environment.project).image.method == "bwrap"
     assert asked == [None, "chroot", None]
+    monkeypatch.setenv("EMWHEELS_ENTER", "docker")
+    with pytest.raises(ImageError, match="EMWHEELS_ENTER is 'docker'"):
+        _ = environment.with_project(environment.project).image
 
 
 def test_an_image_that_is_removed_in_the_meantime_is_a_message(environment, monkeypatch):
@@ -173,7 +183,7 @@ def test_the_same_for_another_project(environment, tmp_path):
     environment.offline, environment.toolchain_name = True, "emsdk"
     other = environment.with_project(find(tmp_path / "other"))
     assert other.project.root == tmp_path / "other"
-    for name in ("targets", "target", "board", "offline", "toolchain_name"):
+    for name in ("asked", "target", "board", "offline", "toolchain_name"):
         assert getattr(other, name) is getattr(environment, name)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emwheels.errors import ImageError
-from emwheels.image import debian, oci, removal
+from emwheels.image import debian, host_tools, making, oci, removal
 from emwheels.target import BuildImagePins, ImagePins
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_an_image_that_does_not_compile_has_a_key_of_its_packages_alone(part, mo
     key = debian.image_key(pins)
     assert debian.image_key(dataclasses.replace(pins, packages={"nodejs": "an engine", "wrk": "load"})) != key
     assert debian.image_key(dataclasses.replace(pins, packages={"nodejs": "another reason"})) == key
-    monkeypatch.setattr(debian, "_data", lambda name: "changed")
+    monkeypatch.setattr(debian, "data", lambda name: "changed")
     assert debian.image_key(pins) == key
     assert debian.image_key(PINS) != key
 
@@ -48,7 +48,7 @@ def test_the_published_reference_is_not_in_the_key_of_the_embedded_image():
 
 
 def test_what_the_suite_offers_is_accepted_when_it_is_what_was_pinned():
-    debian._check_versions(OFFERED, PINS)
+    making._check_versions(OFFERED, PINS)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_what_the_suite_offers_is_accepted_when_it_is_what_was_pinned():
 )
 def test_a_suite_that_moved_is_an_error_that_says_what_and_how_to_go_on(offered, said):
     with pytest.raises(ImageError) as raised:
-        debian._check_versions(offered, PINS)
+        making._check_versions(offered, PINS)
     assert said in raised.value.message
     assert "targets.toml" in raised.value.hint
     assert "image load" in raised.value.hint
@@ -91,7 +91,7 @@ def test_a_half_made_or_exchanged_image_is_not_used(tmp_path):
 
 def test_the_mirror_can_be_chosen(monkeypatch):
     monkeypatch.setenv("EMWHEELS_DEBIAN_MIRROR", "file:///mirror")
-    assert debian.debian_mirror() == "file:///mirror"
+    assert host_tools.debian_mirror() == "file:///mirror"
 
 
 def test_an_image_is_named_by_digest_only():

@@ -219,6 +219,6 @@ def test_an_index_without_a_record_is_read_from_its_wheels(dist, publish, tmp_pa
 
 def test_a_record_of_a_later_format_is_not_guessed_at(dist, publish):
     dist.mkdir()
-    (dist / "packages.json").write_text(json.dumps({"format": 2}))
-    with pytest.raises(IndexingError, match="format 2"):
+    (dist / "packages.json").write_text(json.dumps({"format": 3}))
+    with pytest.raises(IndexingError, match="format 3"):
         publish("demo")

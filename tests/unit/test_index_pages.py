@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import string
 from html.parser import HTMLParser
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -36,6 +36,8 @@ def files(draw, name):
         size=draw(st.integers(0, 1 << 40)),
         uploaded=draw(st.sampled_from(["2026-01-02T03:04:05.000006Z", "2025-12-31T23:59:59.000000Z"])),
         metadata_sha256=draw(HASH),
+        statement_sha256=draw(st.just("") | HASH),
+        provenance_sha256=draw(st.just("") | HASH),
         requires_python=draw(SPECIFIER),
         requires=tuple(draw(st.lists(st.sampled_from(["numpy>=2", "a; extra == 'b'"]), max_size=2))),
         yanked=draw(st.none() | TEXT),
@@ -66,9 +68,9 @@ class Page(HTMLParser):
 
 
 @QUICK
-@given(projects())
-def test_html_says_what_the_model_says(project):
-    page = pages.project_html(project)
+@given(projects(), st.sampled_from(["", BASE, "http://intranet/"]))
+def test_html_says_what_the_model_says(project, base_url):
+    page = pages.project_html(project, base_url)
     read = parser.parse_html_project_page(page.decode(), project.name)
     assert [file.filename for file in read.files] == [file.filename for file in project.files]
     for got, file in zip(read.files, project.files, strict=True):
@@ -81,13 +83,28 @@ def test_html_says_what_the_model_says(project):
     links = [attributes for tag, attributes in tags if tag == "a"]
     assert [link.get("data-yanked") for link in links] == [file.yanked for file in project.files]
     assert all(set(link) <= LINK_ATTRIBUTES for link in links)
+    for link, file in zip(links, project.files, strict=True):
+        for name, sha256 in (("statement", file.statement_sha256), ("provenance", file.provenance_sha256)):
+            assert link.get(f"data-emwheels-{name}", "") == (sha256 and f"sha256={sha256}")
+        address = f"{BASE}wheels/{quote(file.filename)}.provenance"
+        secure = file.provenance_sha256 and base_url == BASE
+        assert link.get("data-provenance") == (address if secure else None), "PEP 740 wants a secure origin"
     meta = {attributes.get("name"): attributes.get("content") for tag, attributes in tags if tag == "meta"}
     assert meta.get("pypi:project-status", "active") == project.status
     if project.status != "active":
         assert meta.get("pypi:project-status-reason", "") == project.reason
 
 
-LINK_ATTRIBUTES = {"href", "data-requires-python", "data-core-metadata", "data-dist-info-metadata", "data-yanked"}
+LINK_ATTRIBUTES = {
+    "href",
+    "data-requires-python",
+    "data-core-metadata",
+    "data-dist-info-metadata",
+    "data-provenance",
+    "data-emwheels-statement",
+    "data-emwheels-provenance",
+    "data-yanked",
+}
 
 
 @QUICK
@@ -107,8 +124,13 @@ def test_json_says_what_the_model_says(project):
     document = json.loads(page)
     assert document["versions"] == list(dict.fromkeys(str(parse_wheel_filename(f.filename)[1]) for f in project.files))
     assert [entry["upload-time"] for entry in document["files"]] == [file.uploaded for file in project.files]
+    for entry, file in zip(document["files"], project.files, strict=True):
+        for name, sha256 in (("statement", file.statement_sha256), ("provenance", file.provenance_sha256)):
+            assert entry.get(f"_emwheels-{name}") == ({"sha256": sha256} if sha256 else None)
+        assert ("provenance" in entry) == bool(file.provenance_sha256)
     if project.status == "active":
-        assert document["meta"] == {"api-version": "1.1"}
+        signed = any(file.provenance_sha256 for file in project.files)
+        assert document["meta"] == {"api-version": "1.3" if signed else "1.1"}
         assert "project-status" not in document
     else:
         assert document["meta"] == {"api-version": "1.4"}

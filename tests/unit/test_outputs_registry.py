@@ -14,8 +14,8 @@ import httpx
 import pytest
 from loopback import serving
 
+from emwheels.fetch.credentials import Credentials, RegistryAuth
 from emwheels.fetch.download import Downloader
-from emwheels.outputs.remote.credentials import Credentials, RegistryAuth
 from emwheels.outputs.remote.model import DamagedError, RemoteError
 from emwheels.outputs.remote.registry import Registry
 

@@ -25,7 +25,14 @@ from emwheels.target import BuildImagePins
 from emwheels.target.limits import Limits
 
 PINS = BuildImagePins(
-    part="build", suite="sid", packages={}, emscripten="6.0", llvm="21", pythons=("3.14",), pyodide_build="0.39"
+    part="build",
+    suite="sid",
+    packages={},
+    emscripten="6.0",
+    llvm="21",
+    pythons=("3.14",),
+    pyodide_build="0.39",
+    accepted=">=6,<7",
 )
 LIMITS = Limits(memory=8 << 30, processes=4096)
 NONE = ControlGroup(version=0)
@@ -313,15 +320,17 @@ def test_what_is_wrong_with_a_way_is_in_its_own_words(tmp_path, monkeypatch):
     assert sandbox.what_is_wrong("chroot", None) == "needs root"
 
 
-def test_an_engine_for_a_published_image(tmp_path, monkeypatch):
+def test_an_engine_for_a_published_image_or_none(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert sandbox.engine("r@sha256:1").state == "no"
+    assert sandbox.for_published(None).state == "no"
     program = tmp_path / "docker"
     program.write_text("#!/bin/sh\necho 'is the daemon running?' >&2\nexit 1\n")
     program.chmod(0o755)
-    assert sandbox.engine("r@sha256:1").detail == "docker does not work: is the daemon running?"
+    found = sandbox.for_published(None)
+    assert "docker: is the daemon running?; emwheels pulls the image itself: bwrap: not installed" in found.detail
     program.write_text("#!/bin/sh\n")
-    assert sandbox.engine("r@sha256:1").state == "ok"
+    assert sandbox.for_published(None).detail == "docker works"
+    assert "docker" not in sandbox.for_published(None, chosen="bwrap").detail
 
 
 # Images
@@ -428,11 +437,18 @@ def test_the_suite_offers_what_is_pinned():
 
 
 @pytest.mark.parametrize(("needed", "state"), [(True, "no"), (False, "warning")])
-def test_the_suite_has_moved_on(needed, state):
+def test_the_suite_has_moved_on_too_far(needed, state):
     (found,), _ = suite(emscripten="7.0-1", llvm="23", needed=needed)
     assert found.state == state
-    assert "offers Emscripten 7.0 instead of 6.0; LLVM clang-23 instead of clang-21" in found.detail
-    assert "emwheels image load FILE" in found.hint
+    assert "it has Emscripten 7.0, and image.build.accepted is '>=6,<7'" in found.detail
+    assert "EMWHEELS_DEBIAN_SNAPSHOT" in found.hint
+
+
+def test_a_newer_compiler_of_the_suite_is_one_to_prove():
+    (found,), _ = suite(emscripten="6.1-1")
+    assert found.state == "warning"
+    assert found.detail.endswith("Emscripten 6.1 with LLVM 21 instead of 6.0 with 21")
+    assert "emwheels image try" in found.hint
 
 
 def test_a_mirror_that_does_not_answer_or_is_not_known():

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from built_wheels import built_wheel, report_of
 from index_reader import problems
 from sample_run import RELEASE, add_recipe, keep, make_environment, wheel_of
 from synthetic_wheels import WASM, make_wheel
@@ -40,6 +41,17 @@ def test_a_wheel_goes_into_the_index(run, environment):
     assert wheels(dist) == [output.filename]
     assert (dist / "wheels" / output.filename).read_bytes() == wheel_of(run, "tiny").read_bytes()
     assert problems(Folder(dist).read) == []
+
+
+def test_a_wheel_has_the_statement_of_its_build(run, environment, tmp_path):
+    key = keep(run, "tiny").key
+    wheel = built_wheel(tmp_path / "made", "tiny", report=report_of("tiny", key=key))
+    publish_package(run, keep(run, "tiny", file=wheel))
+    path = environment.project.dist / "wheels" / f"{wheel.name}.statement.json"
+    statement = json.loads(path.read_bytes())
+    assert statement["predicate"]["buildDefinition"]["internalParameters"]["key"] == key
+    withdraw_package(run, keep(run, "tiny", file=wheel))
+    assert not path.exists()
 
 
 def test_the_index_has_a_lock_of_the_release(run, environment):

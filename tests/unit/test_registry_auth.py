@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emwheels.outputs.remote.credentials import Credentials, RegistryAuth
+from emwheels.fetch.credentials import Credentials, RegistryAuth, on_this_machine
 
 HOST = "registry.example.org"
 BLOB = f"https://{HOST}/v2/team/builds/blobs/x"
@@ -257,3 +257,50 @@ def test_no_challenge_makes_the_client_fall_over_or_tell_the_password(challenge)
     with contextlib.suppress(httpx.InvalidURL):
         ask(server)
     assert {host for host, auth in server.sent if auth} <= {HOST, "auth.example.org"}
+
+
+def test_a_token_may_be_asked_for_pulling_alone():
+    server = Server(BEARER)
+    auth = RegistryAuth(HOST, "team/builds", JANE, actions="pull")
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(server)) as client:
+        assert client.get(BLOB).status_code == 200
+    assert server.seen[1].url.params["scope"] == "repository:team/builds:pull"
+
+
+class Endless(httpx.SyncByteStream):
+    """A body that ends long after any use for it, and how much of it was read."""
+
+    def __init__(self):
+        self.read = 0
+
+    def __iter__(self):
+        for _ in range(1000):
+            self.read += 1 << 16
+            yield bytes(1 << 16)
+
+
+def test_no_more_of_a_refusal_is_read_than_one_has():
+    bodies = [Endless(), Endless()]
+
+    def answer(request):
+        if str(request.url).startswith(TOKENS):
+            return httpx.Response(200, stream=bodies[1])
+        return httpx.Response(401, headers={"WWW-Authenticate": BEARER, "Content-Encoding": "br"}, stream=bodies[0])
+
+    auth = RegistryAuth(HOST, "team/builds", JANE)
+    with httpx.Client(auth=auth, transport=httpx.MockTransport(answer)) as client:
+        with pytest.raises(httpx.DecodingError, match="too long"):
+            client.get(BLOB)
+        assert bodies[0].read < 2 << 20
+        bodies[0] = httpx.ByteStream(b"no")
+        with pytest.raises(httpx.DecodingError, match="too long"):
+            client.get(BLOB)
+    assert bodies[1].read < 2 << 20
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [("localhost", True), ("127.0.0.53", True), ("::1", True), ("127.example.org", False), ("192.0.2.1", False)],
+)
+def test_which_hosts_are_this_machine(host, here):
+    assert on_this_machine(host) is here

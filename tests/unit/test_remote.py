@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import serving
 
-from emwheels.errors import UsageError
+from emwheels.errors import FetchError, UsageError
+from emwheels.fetch.credentials import find_credentials
 from emwheels.outputs.builds import Builds, check_record, files_of
-from emwheels.outputs.remote.credentials import find_credentials
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.outputs.remote.model import DamagedError, Manifest, RemoteError
 from emwheels.outputs.remote.open import open_remote
@@ -402,10 +402,10 @@ def test_credentials_of_a_helper(login, monkeypatch, tmp_path):
     found = find_credentials("r.example.org", "x")
     assert (found.user, found.password) == ("r.example.org", "s")
     login(".docker/config.json", {"credsStore": "absent"})
-    with pytest.raises(RemoteError, match="docker-credential-absent"):
+    with pytest.raises(FetchError, match="docker-credential-absent"):
         find_credentials("r.example.org", "x")
     login(".docker/config.json", {"credsStore": "../../bin/sh"})
-    with pytest.raises(RemoteError):
+    with pytest.raises(FetchError):
         find_credentials("r.example.org", "x")
 
 
@@ -414,8 +414,12 @@ def test_credentials_of_a_helper(login, monkeypatch, tmp_path):
 )
 def test_credentials_that_cannot_be_read_are_not_shown(login, content):
     path = login(".docker/config.json", content)
-    with pytest.raises(RemoteError) as caught:
+    with pytest.raises(FetchError) as caught:
         find_credentials("r.example.org", "x")
+    assert str(path) in caught.value.message
+    assert "secret" not in f"{caught.value.message}{caught.value.hint}"
+    with pytest.raises(RemoteError) as caught:
+        open_remote("oci://r.example.org/x")
     assert str(path) in caught.value.message
     assert "secret" not in f"{caught.value.message}{caught.value.hint}"
 

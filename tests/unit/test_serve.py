@@ -27,6 +27,8 @@ def dist(tmp_path):
     with zipfile.ZipFile(root / "wheels" / WHEEL, "w") as archive:
         archive.writestr("demo.py", "x = 1\n" * 100)
     (root / "wheels" / f"{WHEEL}.metadata").write_text("Name: demo\n")
+    for suffix in (".statement.json", ".provenance"):
+        (root / "wheels" / f"{WHEEL}{suffix}").write_text("{}")
     (root / "size" / "wheels" / WHEEL).write_bytes(b"PK")
     (root / "simple" / "index.html").write_text('<a href="demo/">demo</a>')
     (root / "simple" / "demo" / "index.html").write_text("html")
@@ -65,6 +67,8 @@ def ask(dist):
         (f"/wheels/{WHEEL}", "application/zip", FOREVER),
         (f"/size/wheels/{WHEEL}", "application/zip", FOREVER),
         (f"/wheels/{WHEEL}.metadata", "text/plain; charset=utf-8", FOREVER),
+        (f"/wheels/{WHEEL}.statement.json", "application/json", FOREVER),
+        (f"/wheels/{WHEEL}.provenance", "application/json", FOREVER),
         ("/simple/", "text/html; charset=utf-8", REVALIDATE),
         ("/simple/demo/", "text/html; charset=utf-8", REVALIDATE),
         ("/simple/demo/index.json", SIMPLE_JSON, REVALIDATE),

@@ -16,7 +16,7 @@ from emwheels.audit.slots import calls_python, check_slots
 from emwheels.audit.tags import check_tags
 from emwheels.audit.types import check_types, read_types
 from emwheels.errors import UsageError
-from emwheels.wheel import content_of
+from emwheels.wheel import REPORT, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +104,8 @@ class WheelManifest:
     """Paths of its files."""
     metadata: bytes
     """Its METADATA; empty when there is none, which is a finding."""
+    report: bytes
+    """Its build report; empty when there is none."""
     findings: tuple[Finding, ...]
     """Of the rules ``archive`` and ``record``."""
 
@@ -119,6 +121,7 @@ def read_manifest(wheel: Path, filename: str) -> WheelManifest:
         size=size,
         members=tuple(contents.digests),
         metadata=metadata_file(contents, "METADATA") or b"",
+        report=metadata_file(contents, REPORT) or b"",
         findings=tuple(finding for finding in contents.findings if finding.rule in {"archive", "record"}),
     )
 

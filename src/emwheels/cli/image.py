@@ -1,4 +1,4 @@
-"""``emwheels image``: the images that compile and test, made, shown, saved or loaded."""
+"""``emwheels image``: the images that compile and test: made, shown, saved, loaded, mirrored, pinned or tried."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from emwheels.cli.opening import open_environment
 from emwheels.errors import ImageError, UsageError
 from emwheels.image import debian, oci
 from emwheels.image.archives import check_destination, load_images, save_images
+from emwheels.image.mirror import pin_packages, write_mirror
+from emwheels.image.offer import accepted
+from emwheels.image.supply import MIRROR
+from emwheels.pipeline.run import prove_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +34,12 @@ examples:
   emwheels image --part build               the one that compiles: enough for builds that run no tests
   emwheels image save images.tar.gz         write both to one archive
   emwheels image load images.tar.gz         take them, on another machine
+  emwheels image mirror DIR                 write all that they are made of to a folder
+  emwheels image pin                        pin the Debian packages of today by hash (in a checkout of emwheels)
+  emwheels image try                        try the compiler that Debian has today, and prove it
 """
+_ACTIONS = {"show": "", "save": "images.tar.gz", "load": "images.tar.gz", "mirror": "DIR", "pin": "", "try": ""}
+"""What can be done -> an example of the file or folder that it takes."""
 
 
 def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -38,27 +47,27 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     image = verbs.add_parser(
         "image",
         parents=[common],
-        help="make, show, save or load the images that compile and test",
+        help="make, show, save, load, mirror, pin or try the images that compile and test",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    image.add_argument(
-        "action", nargs="?", choices=["show", "save", "load"], default="show", help="what to do with them (show)"
-    )
-    image.add_argument("file", nargs="?", help="the archive to save to or load from")
+    image.add_argument("action", nargs="?", choices=[*_ACTIONS], default="show", help="what to do with them (show)")
+    image.add_argument("file", nargs="?", help="the archive to save to or load from, or the folder of the mirror")
     image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
 
 
 def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Do what was asked with the images and return the exit status."""
     environment = open_environment(arguments, project, targets)
-    given = {"build": targets.image, "test": targets.test_image}
+    given = {"build": environment.targets.image, "test": targets.test_image}
     images = [given[part] for part in ([arguments.part] if arguments.part else PARTS)]
     file = _file(arguments)
     if arguments.action == "load":
         for loaded in load_images(project.cache, images, file):
             print(f"{'loaded' if loaded.new else 'already here:'} {loaded.record.digest}")
         return 0
+    if arguments.action in _WITHOUT_IMAGES:
+        return _WITHOUT_IMAGES[arguments.action](environment, images, file)
     if arguments.action == "save":
         _check_saving(images, file)
     digests = {
@@ -80,13 +89,51 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
 
 
 def _file(arguments: argparse.Namespace) -> Path:
-    """Return the archive to save to or load from. Raises `UsageError` for one too few or too many."""
-    action = arguments.action
-    if action == "show" and arguments.file is not None:
-        raise UsageError(f"image show takes no file: {arguments.file!r} is one too many", hint="emwheels image show")
-    if action != "show" and not arguments.file:
-        raise UsageError(f"image {action} needs a file", hint=f"emwheels image {action} images.tar.gz")
+    """Return the archive or folder that an action takes. Raises `UsageError` for one too few or too many."""
+    action, example = arguments.action, _ACTIONS[arguments.action]
+    if not example and arguments.file is not None:
+        raise UsageError(
+            f"image {action} takes no file: {arguments.file!r} is one too many", hint=f"emwheels image {action}"
+        )
+    if example and not arguments.file:
+        kind = "folder" if example == "DIR" else "file"
+        raise UsageError(f"image {action} needs a {kind}", hint=f"emwheels image {action} {example}")
     return Path(arguments.file or "")
+
+
+def _mirror(environment: Environment, images: Sequence[ImagePins], folder: Path) -> int:
+    size = write_mirror(folder, images, environment.supply(), environment.fetcher, say=environment.say_of_image)
+    print(f"{folder}: {size:,} bytes; use it with {MIRROR}={folder.resolve()}")
+    return 0
+
+
+def _pin(environment: Environment, _: Sequence[ImagePins], __: Path) -> int:
+    """Pin the packages of both images, whichever were asked for: they are in one file."""
+    images = [environment.asked.image, environment.asked.test_image]
+    path, sets = pin_packages(images, say=environment.say_of_image)
+    counts = (f"{len([*debs])} of the {pins.part} image" for pins, debs in zip(images, sets, strict=True))
+    print(f"{path}: {', '.join(counts)}")
+    return 0
+
+
+def _try(environment: Environment, _: Sequence[ImagePins], __: Path) -> int:
+    """Make an image with the compiler that the suite has now, and prove it as far as it needs."""
+    pins = environment.asked.image
+    choice = accepted(pins, environment.offered(pins))
+    if not choice.proof:
+        print(f"Debian {pins.suite} has the compiler that is pinned: Emscripten {pins.emscripten}, LLVM {pins.llvm}")
+        return 0
+    environment.make_choice(pins, choice, environment.supply())
+    names = prove_compiler(environment.as_candidate())
+    more = f" and {', '.join(names)} in all engines" if names else ""
+    print(f"Emscripten {getattr(choice.pins, 'emscripten', '')} is proven by programs{more}")
+    print("It is used where the pinned packages cannot be had. To use it everywhere, write it into [image.build] of")
+    print("targets.toml and run: emwheels image pin")
+    return 0
+
+
+_WITHOUT_IMAGES = {"mirror": _mirror, "pin": _pin, "try": _try}
+"""What is done without the images that are in use."""
 
 
 def _check_saving(images: Sequence[ImagePins], file: Path) -> None:

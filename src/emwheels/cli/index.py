@@ -15,6 +15,7 @@ from emwheels.index.model import STATUSES, project_of
 from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
+from emwheels.index.signing import publisher_here, sign, signer_here
 from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
 from emwheels.progress import Board, print_table
 from emwheels.serve.rules import headers_of, rule_of
@@ -35,6 +36,7 @@ _INDEX_EXAMPLES = """examples:
   emwheels index yank numpy 2.5.5 --why "wrong results on big arrays"
   emwheels index yank numpy 2.5.5 --at s3://wheels/team     the same where it is published
   emwheels index build --base-url https://wheels.example.org/
+  emwheels index sign                    in a CI job with an identity: sign how the wheels in dist/ were built
   emwheels index verify https://wheels.example.org/simple
 """
 
@@ -86,6 +88,9 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
     status.add_argument("name", metavar="NAME", help="a project")
     status.add_argument("status", choices=STATUSES, help="what clients are told")
     status.add_argument("--why", metavar="TEXT", default="", help="is shown to who installs it")
+    actions.add_parser(
+        "sign", parents=[common, where], help="sign the statements of builds (PEP 740), by the identity of this CI job"
+    )
     add_verify(actions, common)
 
     publish = verbs.add_parser(
@@ -114,6 +119,8 @@ def run_index(arguments: argparse.Namespace, project: Checkout, targets: Targets
             return _add(arguments, project, targets)
         case "build":
             return _build(arguments, project, targets)
+        case "sign":
+            return _sign(arguments, project)
     return _change(arguments, project, targets)
 
 
@@ -207,6 +214,19 @@ def _build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -
         return 0
     print(f"{len(projects)} projects in {place.where}")
     _print_left_out(changed)
+    return 0
+
+
+def _sign(arguments: argparse.Namespace, project: Checkout) -> int:
+    board = Board()
+    place = Folder(_working(arguments, project))
+    publisher = publisher_here()
+    with signer_here() as signer:
+        signed = sign(place, signer, publisher, say=lambda text: board.say("sign", text))
+    if arguments.json:
+        print(json.dumps({"signed": signed, "publisher": publisher}, indent=1))
+        return 0
+    print(f"{len(signed)} statements signed in {place.where}" if signed else f"{place.where}: nothing to sign")
     return 0
 
 

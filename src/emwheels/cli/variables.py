@@ -12,10 +12,14 @@ OWN = {
     "EMWHEELS_IMAGE": "A published image to compile in, `registry/name@sha256:…`, or `embedded` for the one made on "
     "this machine. It overrides `oci_reference` in `targets.toml`.",
     "EMWHEELS_TEST_IMAGE": "The same for the image that runs tests.",
-    "EMWHEELS_ENTER": "How emwheels enters embedded images: `bwrap`, `podman` or `chroot`. Default: the first that "
-    "works.",
+    "EMWHEELS_ENTER": "How emwheels enters images: `bwrap`, `podman` or `chroot`. Default: the first that works; for "
+    "published images, podman or docker first.",
     "EMWHEELS_DEBIAN_MIRROR": "The Debian mirror for the image and for Debian sources. Default: the mirror of this "
     "machine's apt, then the image's.",
+    "EMWHEELS_IMAGE_MIRROR": "What `emwheels image mirror DIR` wrote: a folder, or an address where it is served. The "
+    "images' packages are looked for there first.",
+    "EMWHEELS_DEBIAN_SNAPSHOT": "A mirror that keeps what Debian's own one has no more, at one moment. It is asked "
+    "last.",
     "EMWHEELS_ANSWER_SECONDS": "How long a server may take for a document, and a file may be slow. Default: 30.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
@@ -27,7 +31,7 @@ OTHERS = {
     "SSL_CERT_FILE": "Certificate authorities to trust.",
     "REQUESTS_CA_BUNDLE": "The same, if `SSL_CERT_FILE` is not set.",
     "PIP_INDEX_URL": "The package index. Every setting of pip counts, from `PIP_…` and from its files.",
-    "REGISTRY_AUTH_FILE": "Credentials for the shared store, as `podman login` writes them.",
+    "REGISTRY_AUTH_FILE": "Credentials for the shared store and for published images, as `podman login` writes them.",
     "DOCKER_CONFIG": "The folder of the credentials that `docker login` writes.",
     "XDG_RUNTIME_DIR": "Where podman keeps credentials, in `containers/auth.json`.",
     "XDG_CONFIG_HOME": "The same, if they are to last.",

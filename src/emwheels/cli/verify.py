@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import open_environment
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, UsageError
 from emwheels.progress import Board, print_table
-from emwheels.verify import all_checks, all_clients, engine_clients, verify, with_engines, with_programs
+from emwheels.verify import all_checks, all_clients, engine_clients, verify, with_engines, with_identity, with_programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
-    from emwheels.verify import Verification
+    from emwheels.verify import CheckSignature, Verification
 
 _EXAMPLES = """examples:
   emwheels index verify https://wheels.example.org/simple
   emwheels index verify http://127.0.0.1:8000/simple --client micropip-node --only numpy
   emwheels index verify URL --client none      pages, files and headers only; needs no image
+  emwheels index verify URL --identity WHO --issuer URL     also: every wheel's build was signed by this identity
   emwheels index verify URL --json | jq '.[].findings[].check'
 
 exit status: 0 no errors (there may be warnings), 10 errors
@@ -43,12 +45,15 @@ def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
         "--client", action="append", choices=[*all_clients(), "none"], help="only this client; may be repeated (all)"
     )
     parser.add_argument("--every-file", action="store_true", help="fetch every file, not only those that clients take")
+    parser.add_argument("--identity", metavar="WHO", help="who has to have signed, as the certificate names it")
+    parser.add_argument("--issuer", metavar="URL", help="who vouches for this identity; goes with --identity")
     parser.add_argument("--seconds", type=float, default=30, metavar="S", help="limit for an answer (30)")
 
 
 def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Verify, print, and return the exit status."""
     board = Board()
+    signed = _check_of(arguments.identity, arguments.issuer)
     environment = open_environment(arguments, project, targets)
     clients = [client for client in all_clients() if client in (arguments.client or all_clients())]
     engines = None
@@ -69,6 +74,7 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
         programs=programs,
         only=arguments.only,
         every_file=arguments.every_file,
+        signed=signed,
         seconds=arguments.seconds,
         say=lambda text: board.say("verify", text),
     )
@@ -79,11 +85,19 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
     return IndexingError.exit_code if any(report.errors for report in reports) else 0
 
 
+def _check_of(identity: str | None, issuer: str | None) -> CheckSignature | None:
+    if bool(identity) != bool(issuer):
+        raise UsageError("--identity and --issuer go together", hint="anybody's issuer can name anybody: give both")
+    return with_identity(identity, issuer) if identity and issuer else None
+
+
 def _show(reports: Sequence[Verification]) -> None:
     for report in reports:
         print(f"{report.url} for Pyodide {report.target}")
         if report.projects:
             _print_projects(report)
+        for worth, count in Counter(report.statements.values()).items():
+            print(f"statements of builds: {count} {worth}")
         if not report.findings:
             print("no findings\n")
             continue

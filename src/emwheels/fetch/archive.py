@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 _NAME_LIMIT = 1024  # keeps every path well under PATH_MAX, past which os.path.realpath stops looking
 _HEADER_LIMIT = 64 << 20  # a tar header that asks for more memory than this is an attack
 _CHUNK = 1 << 20
-_DAMAGE = (
+
+
+def _of_zstd() -> tuple[type[Exception], ...]:
+    try:
+        return (importlib.import_module("compression.zstd").ZstdError,)
+    except ModuleNotFoundError:  # before Python 3.14
+        return ()
+
+
+DAMAGE: tuple[type[Exception], ...] = (
+    *_of_zstd(),
     tarfile.TarError,
     zipfile.BadZipFile,
     zlib.error,
@@ -42,7 +52,10 @@ _DAMAGE = (
     OSError,
     ValueError,
     RuntimeError,
+    LookupError,
+    ArithmeticError,
 )
+"""What reading a damaged archive raises; `tarfile` has the last two for sparse files that end too early."""
 
 _Kind = Literal["file", "directory", "symlink", "hardlink", "special"]
 
@@ -60,7 +73,7 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """The archive is understood, and is not to be unpacked."""
 
 
@@ -118,10 +131,10 @@ class _Unpacking:
             inside = _single_top(self.root) if strip_single_top else self.root
             for path, member in self.links.items():  # noqa: B007  (named in the message below)
                 _check_link(path, inside)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             where = f"{self.archive.name}: {member.name!r}" if member else self.archive.name
             raise FetchError(f"{where} {refused}", hint="it was not unpacked; check where it came from") from None
-        except _DAMAGE as error:
+        except DAMAGE as error:
             where = f"{self.archive.name}: after {member.name!r}:" if member else f"{self.archive.name}:"
             full = isinstance(error, OSError) and error.errno == errno.ENOSPC
             hint = "free some space, then run the same command again" if full else "it may be damaged: fetch it again"
@@ -132,14 +145,14 @@ class _Unpacking:
     def _extract(self, member: _Member) -> None:
         self.count += 1
         if self.count > self.limit_members:
-            raise _RefusedError(f"is past the limit of {self.limit_members} members")
+            raise RefusedError(f"is past the limit of {self.limit_members} members")
         path = self._path(member.name)
         if member.kind == "special":
-            raise _RefusedError("is a device or a fifo")
+            raise RefusedError("is a device or a fifo")
         if member.kind == "symlink":
             self._note_link(path, member)
         elif path in self.links:
-            raise _RefusedError("is in the archive as a symlink too")
+            raise RefusedError("is in the archive as a symlink too")
         elif member.kind == "directory":
             path.mkdir(parents=True, exist_ok=True)
             self.directories[path] = member.mtime
@@ -153,15 +166,15 @@ class _Unpacking:
 
     def _note_link(self, path: Path, member: _Member) -> None:
         if path == self.root or len(member.target) > _NAME_LIMIT:
-            raise _RefusedError("is a symlink that no source needs")
+            raise RefusedError("is a symlink that no source needs")
         if PurePosixPath(member.target).is_absolute():
-            raise _RefusedError(f"is a symlink to the absolute path {member.target!r}")
+            raise RefusedError(f"is a symlink to the absolute path {member.target!r}")
         self.links[path] = member
 
     def _hardlink(self, path: Path, target: str) -> None:
         source = self._path(target)
         if not source.is_file():
-            raise _RefusedError(f"is a hard link to {target!r}, which is not a file before it in the archive")
+            raise RefusedError(f"is a hard link to {target!r}, which is not a file before it in the archive")
         path.hardlink_to(source)
 
     def _write(self, path: Path, member: _Member) -> None:
@@ -175,23 +188,23 @@ class _Unpacking:
 
     def _account(self, size: int, *, commit: bool) -> None:
         if self.written + size > self.limit_bytes:
-            raise _RefusedError(f"takes the unpacked size over the limit of {self.limit_bytes} bytes")
+            raise RefusedError(f"takes the unpacked size over the limit of {self.limit_bytes} bytes")
         if commit:
             self.written += size
 
     def _path(self, name: str) -> Path:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts:
-            raise _RefusedError("leads out of the folder")
+            raise RefusedError("leads out of the folder")
         if len(os.fsencode(name)) > _NAME_LIMIT or "\0" in name:
-            raise _RefusedError("has a name that no source needs")
+            raise RefusedError("has a name that no source needs")
         return self.root / pure
 
 
 def _check_link(path: Path, inside: Path) -> None:
     real = Path(os.path.realpath(path))
     if not real.is_relative_to(os.path.realpath(inside)):
-        raise _RefusedError(f"is a symlink that leads out of the folder, to {str(path.readlink())!r}")
+        raise RefusedError(f"is a symlink that leads out of the folder, to {str(path.readlink())!r}")
 
 
 def _single_top(root: Path) -> Path:
@@ -211,13 +224,14 @@ def _open(archive: Path) -> Iterator[Iterator[_Member]]:
                 yield (_zip_member(file, info) for info in file.infolist())
         else:
             with (
-                _decompressed(raw, magic) as stream,
+                decompressed(raw, magic) as stream,
                 tarfile.open(fileobj=cast("IO[bytes]", _Bounded(stream)), mode="r:") as tar,
             ):
                 yield (_tar_member(tar, info) for info in tar)
 
 
-def _decompressed(raw: IO[bytes], magic: bytes) -> IO[bytes]:
+def decompressed(raw: IO[bytes], magic: bytes) -> IO[bytes]:
+    """Return what is in a stream that starts with ``magic``. Raises `RefusedError` for zstd before Python 3.14."""
     if magic.startswith(b"\x1f\x8b"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
     if magic.startswith(b"BZh"):
@@ -228,7 +242,7 @@ def _decompressed(raw: IO[bytes], magic: bytes) -> IO[bytes]:
         try:
             zstd = importlib.import_module("compression.zstd")
         except ModuleNotFoundError:
-            raise _RefusedError("is compressed with zstd, which Python reads from version 3.14 on") from None
+            raise RefusedError("is compressed with zstd, which Python reads from version 3.14 on") from None
         return cast("IO[bytes]", zstd.ZstdFile(raw))
     return raw
 
@@ -243,7 +257,7 @@ class _Bounded:
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _HEADER_LIMIT:
-            raise _RefusedError(f"has a header of {size} bytes")
+            raise RefusedError(f"has a header of {size} bytes")
         return self._stream.read(size)
 
 

@@ -80,7 +80,7 @@ class Downloader:
         self,
         *,
         attempts: int = 5,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
         limit_bytes: int = 8 << 30,
         auth: httpx.Auth | None = None,
         connect_seconds: float = 20,
@@ -137,19 +137,35 @@ class Downloader:
             _read(response, url, _DOCUMENT_LIMIT)
             return response
 
-    def save(self, url: str, path: Path, progress: Callable[[int, int | None], None], *, listed_at: str = "") -> None:
+    def save(
+        self,
+        url: str,
+        path: Path,
+        progress: Callable[[int, int | None], None],
+        headers: dict[str, str] | None = None,
+        *,
+        listed_at: str = "",
+    ) -> None:
         """Download into ``path``, going on from what is there already.
 
         ``progress`` is called with the bytes that are there and the total, if known; ``listed_at`` is the page that led
         to ``url``, and must lead nowhere that it may not redirect to. What was received stays for a later call when
         this one fails. Raises like `get`.
         """
-        self.retried(url, lambda: self._save_once(url, path, progress, listed_at or url))
+        self.retried(url, lambda: self._save_once(url, path, progress, headers or {}, listed_at=listed_at or url))
 
-    def _save_once(self, url: str, path: Path, progress: Callable[[int, int | None], None], listed_at: str) -> None:
+    def _save_once(
+        self,
+        url: str,
+        path: Path,
+        progress: Callable[[int, int | None], None],
+        more: dict[str, str],
+        *,
+        listed_at: str,
+    ) -> None:
         done = path.stat().st_size if path.exists() else 0
         # identity: the hash is of the file, and a Range counts its bytes
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
+        headers = more | {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         with self._stream(url, headers, listed_at=listed_at, slowest=SLOWEST) as response:
             if response.status_code == _RANGE_NOT_SATISFIABLE:
                 path.unlink(missing_ok=True)

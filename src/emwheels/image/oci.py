@@ -1,4 +1,4 @@
-"""A published OCI image as an `Image`: pulled by digest, entered with podman or docker."""
+"""A published OCI image by its digest, and the engines that pull and enter it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
-from emwheels.image.model import Call, Image, Mount
-from emwheels.image.rootfs import RootFs, podman_command
+from emwheels.image.model import Call, Image
+from emwheels.image.rootfs import podman_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from emwheels.target import ImagePins
 
 VARIABLES = {"build": "EMWHEELS_IMAGE", "test": "EMWHEELS_TEST_IMAGE"}
 """Part -> the variable that chooses its image."""
+ENGINES = ("podman", "docker")
+"""The container engines that can hold a published image, the one to prefer first."""
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*@(?P<digest>sha256:[0-9a-f]{64})")
 """Never with a dash in front: an engine would take that for an option."""
 
@@ -79,17 +76,20 @@ class OciImage(Image):
 
     @classmethod
     def open(
-        cls, reference: str, *, part: str, environment: tuple[tuple[str, str], ...], offline: bool = False
+        cls,
+        reference: str,
+        *,
+        part: str,
+        engine: str,
+        environment: tuple[tuple[str, str], ...],
+        offline: bool = False,
     ) -> OciImage:
-        """Pull the image of that ``part`` if the engine does not have it, unless this is ``offline``.
+        """Pull the image of that ``part`` if the ``engine`` does not have it, unless this is ``offline``.
 
         Raises `ImageError` with what the engine said.
         """
         digest = digest_of(reference, part)
         embedded = f"set {VARIABLES[part]}=embedded to use the image made on this machine"
-        engine = next((name for name in ("podman", "docker") if shutil.which(name)), None)
-        if engine is None:
-            raise ImageError(f"{reference} needs podman or docker", hint=f"apt-get install podman, or {embedded}")
         found = _engine(engine, "image", "inspect", reference)
         if found.returncode and offline:
             raise ImageError(
@@ -99,6 +99,16 @@ class OciImage(Image):
         if found.returncode:
             _pull(engine, reference, embedded)
         return cls(reference=reference, engine=engine, environment=environment, digest=digest)
+
+
+def holds(engine: str, reference: str) -> bool:
+    """Tell whether an engine is there and has an image."""
+    return shutil.which(engine) is not None and _engine(engine, "image", "inspect", reference).returncode == 0
+
+
+def works(engine: str) -> bool:
+    """Tell whether an engine is there and runs: docker may be without its daemon."""
+    return shutil.which(engine) is not None and _engine(engine, "info").returncode == 0
 
 
 def _pull(engine: str, reference: str, otherwise: str) -> None:
@@ -121,29 +131,3 @@ def _tail(done: subprocess.CompletedProcess[str]) -> str:
 
 def _engine(engine: str, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([engine, *argv], capture_output=True, text=True, errors="replace", check=False)
-
-
-@contextmanager
-def headers(image: Image, rootfs: Path, cache: Path) -> Iterator[Path]:
-    """Give a folder of the host that holds the image's ``/opt/emwheels/headers``."""
-    if isinstance(image, RootFs):
-        yield rootfs
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        out = Path(folder) / "opt" / "emwheels"
-        out.mkdir(parents=True)
-        with tempfile.TemporaryFile() as output:
-            done = image.run(
-                ["cp", "-r", "/opt/emwheels/headers", "/mnt/out/"],
-                mounts=[Mount(host=out, inside="/mnt/out", writable=True)],
-                output=output,
-            )
-            output.seek(0)
-            message = output.read()[-2000:].decode(errors="replace").strip()
-        if done.status:
-            raise ImageError(
-                f"the image's /opt/emwheels/headers could not be read:\n{message}",
-                hint="is it an image that ci/image/build.sh made, and does the engine run containers at all?",
-            )
-        yield Path(folder)

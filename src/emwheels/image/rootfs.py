@@ -241,6 +241,14 @@ def podman_command(image: Sequence[str], call: Call, *, engine: str = "podman") 
     return [*command, "--workdir", call.cwd, *image, *call.argv]
 
 
+def chosen_method() -> str | None:
+    """Return the way into images that ``EMWHEELS_ENTER`` names, or None. Raises `ImageError` for one that is none."""
+    chosen = os.environ.get("EMWHEELS_ENTER") or None
+    if chosen is not None and chosen not in METHODS:
+        raise ImageError(f"EMWHEELS_ENTER is {chosen!r}", hint=f"set it to {', '.join(METHODS)}, or to nothing")
+    return chosen
+
+
 def usable_method(root: Path) -> str:
     """Return the first way into ``root`` that works here. Raises `ImageError` when none does."""
     for method in METHODS:

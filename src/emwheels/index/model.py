@@ -31,9 +31,16 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
     from packaging.version import Version
 
-FORMAT = 1
+FORMAT = 2
 """Of packages.json; raised when an older emwheels could not read it any more."""
 _MOST_VALUES = 20_000_000
+_READABLE = (1, FORMAT)
+"""1 has no statements."""
+
+METADATA = ".metadata"
+STATEMENT = ".statement.json"
+PROVENANCE = ".provenance"
+"""Suffixes, after the wheel's own name, of the files that stand beside it (PEP 658, PEP 740; the statement is ours)."""
 
 Status = Literal["active", "archived", "deprecated", "quarantined"]
 """Project status markers (PEP 792)."""
@@ -55,6 +62,10 @@ class File:
     uploaded: str
     """When it came into the index, UTC, as PEP 700 writes it: ``2026-01-02T03:04:05.000000Z``."""
     metadata_sha256: str
+    statement_sha256: str = ""
+    """Of the statement of how it was built; empty if there is none."""
+    provenance_sha256: str = ""
+    """Of the signed form of the statement (PEP 740); empty if nobody signed it."""
     requires_python: str = ""
     requires: tuple[str, ...] = ()
     """Requires-Dist, as METADATA has it."""
@@ -69,6 +80,17 @@ class File:
     def version(self) -> Version:
         """The version in the file name."""
         return parse_wheel_filename(self.filename)[1]
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Suffix -> sha256 of the files that the index has of it; the wheel itself has an empty suffix."""
+        found = {
+            "": self.sha256,
+            METADATA: self.metadata_sha256,
+            STATEMENT: self.statement_sha256,
+            PROVENANCE: self.provenance_sha256,
+        }
+        return {suffix: sha256 for suffix, sha256 in found.items() if sha256}
 
     @property
     def tags(self) -> frozenset[Tag]:
@@ -186,7 +208,7 @@ def load(data: bytes, where: str) -> Catalogue:
     """Read packages.json, found at ``where``. Raises `IndexingError` when it is not one that this version wrote."""
     try:
         document: dict[str, Any] = parse_json(data, values=_MOST_VALUES)
-        if document["format"] != FORMAT:
+        if document["format"] not in _READABLE:
             raise IndexingError(
                 f"{where}/packages.json has format {document['format']!r}, this emwheels reads {FORMAT}",
                 hint="use the emwheels that wrote it, or a newer one",
@@ -241,7 +263,8 @@ def _file(project: str, record: Mapping[str, Any]) -> File:
         raise ValueError(f"{project}: {name!r} is not the name of a wheel")
     if not is_modest(name):
         raise ValueError(f"{project}: {name!r} is too long, or has too many tags")
-    texts = (file.sha256, file.uploaded, file.metadata_sha256, file.requires_python, file.marked, file.yanked or "")
+    hashes = (file.sha256, file.metadata_sha256, file.statement_sha256, file.provenance_sha256)
+    texts = (*hashes, file.uploaded, file.requires_python, file.marked, file.yanked or "")
     if not all(isinstance(text, str) for text in (*texts, *file.requires, *file.imports)):
         raise ValueError(f"{project}: the record of {name} has a value that is no text")
     if not isinstance(file.size, int) or file.size < 0:

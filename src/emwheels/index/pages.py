@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from emwheels.index.model import offered
+from emwheels.index.model import PROVENANCE, offered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
 HTML_VERSION = "1.0"
 JSON_VERSION = "1.1"
 """PEP 700: sizes, upload times and versions."""
+PROVENANCE_VERSION = "1.3"
+"""PEP 740."""
 STATUS_VERSION = "1.4"
-"""PEP 792. Only a page that has a status says so: some clients warn of a version that they do not know."""
+"""PEP 792. Only a page that has such things says so: some clients warn of a version that they do not know."""
 
 
-def project_html(project: Project) -> bytes:
-    """Return the page of a project, for ``simple/NAME/index.html``."""
+def project_html(project: Project, base_url: str = "") -> bytes:
+    """Return the page of a project, for ``simple/NAME/index.html``; only links to provenance need ``base_url``."""
     meta = ""
     if project.status != "active":
         meta += _meta("pypi:project-status", project.status)
         meta += _meta("pypi:project-status-reason", project.reason) if project.reason else ""
-    version = STATUS_VERSION if meta else HTML_VERSION
-    return _page(project.name, version, meta, "".join(_link(file) for file in offered(project)))
+    files = offered(project)
+    version = _version(project, base_url, HTML_VERSION)
+    return _page(project.name, version, meta, "".join(_link(file, base_url) for file in files))
 
 
 def root_html(names: Iterable[str]) -> bytes:
@@ -45,13 +48,12 @@ def project_json(project: Project, base_url: str) -> bytes:
     """Return the JSON page of a project; ``base_url`` is that of the folder that ``simple/`` is in, with a slash."""
     files = offered(project)
     document: dict[str, Any] = {
-        "meta": {"api-version": JSON_VERSION},
+        "meta": {"api-version": _version(project, base_url, JSON_VERSION)},
         "name": project.name,
         "versions": list(dict.fromkeys(str(file.version) for file in files)),
         "files": [_entry(file, base_url) for file in files],
     }
     if project.status != "active":
-        document["meta"] = {"api-version": STATUS_VERSION}
         document["project-status"] = {"status": project.status}
         if project.reason:
             document["project-status"]["reason"] = project.reason
@@ -63,7 +65,26 @@ def root_json(names: Iterable[str]) -> bytes:
     return _json({"meta": {"api-version": JSON_VERSION}, "projects": [{"name": name} for name in sorted(names)]})
 
 
-def _link(file: File) -> str:
+def _version(project: Project, base_url: str, least: str) -> str:
+    if project.status != "active":
+        return STATUS_VERSION
+    return PROVENANCE_VERSION if any(_provenance(file, base_url) for file in offered(project)) else least
+
+
+def _provenance(file: File, base_url: str) -> str | None:
+    """Return where the provenance of a file is. PEP 740 has it linked to by a full address of a secure origin only."""
+    if not file.provenance_sha256 or not base_url.startswith("https://"):
+        return None
+    return f"{base_url}wheels/{quote(file.filename + PROVENANCE)}"
+
+
+def _promises(file: File) -> dict[str, str]:
+    """Return the hashes of statement and provenance, which no PEP has a place for, by our own names."""
+    promised = {"statement": file.statement_sha256, "provenance": file.provenance_sha256}
+    return {f"emwheels-{name}": sha256 for name, sha256 in promised.items() if sha256}
+
+
+def _link(file: File, base_url: str) -> str:
     address = f"../../wheels/{quote(file.filename)}#sha256={file.sha256}"
     metadata = f"sha256={file.metadata_sha256}"
     attributes = {
@@ -71,6 +92,8 @@ def _link(file: File) -> str:
         "data-requires-python": file.requires_python or None,
         "data-core-metadata": metadata,  # PEP 714
         "data-dist-info-metadata": metadata,  # its older name (PEP 658)
+        "data-provenance": _provenance(file, base_url),
+        **{f"data-{name}": f"sha256={sha256}" for name, sha256 in _promises(file).items()},
         "data-yanked": file.yanked,
     }
     text = " ".join(f'{key}="{html.escape(value)}"' for key, value in attributes.items() if value is not None)
@@ -90,6 +113,10 @@ def _entry(file: File, base_url: str) -> dict[str, Any]:
     }
     if file.requires_python:
         entry["requires-python"] = file.requires_python
+    if provenance := _provenance(file, base_url):
+        entry["provenance"] = provenance
+    # PEP 691 leaves names that begin with an underscore to each index.
+    entry |= {f"_{name}": {"sha256": sha256} for name, sha256 in _promises(file).items()}
     return entry
 
 

@@ -83,9 +83,10 @@ def publish_to(
         if not offered.projects:
             raise IndexingError(f"{source.where} has no index", hint="build something first: emwheels build NAME")
         catalogue = read_catalogue(destination)
-        known = {file.filename for project in catalogue.projects.values() for file in project.files}
+        known = {file.filename: file for project in catalogue.projects.values() for file in project.files}
         changed = combine(catalogue, offered, destination.where)
-        new = [file for name in sorted(changed) for file in offered.projects[name].files if file.filename not in known]
+        merged = [file for name in sorted(changed) for file in catalogue.projects[name].files]
+        new = [file for file in merged if file.filename not in known]
         if base_url is not None and base_url != catalogue.base_url:
             catalogue.base_url = base_url
             changed = set(catalogue.projects)
@@ -95,7 +96,7 @@ def publish_to(
         releases = _new_releases(source, offered, destination, catalogue)
         if not (changed or releases or catalogue.pending):
             return plan, None
-        batches = _batches(source, new, say)
+        batches = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
         done = write(destination, catalogue, changed=changed, files=batches, releases=releases)
         return plan, replace(done, wheels=tuple(file.filename for file in new))
 
@@ -109,17 +110,28 @@ def _new_releases(source: Place, offered: Catalogue, destination: Place, catalog
     return releases
 
 
-def _batches(source: Folder, files: Sequence[File], say: Callable[[str], None]) -> Iterator[Mapping[str, Source]]:
+def _lacks(known: Mapping[str, File], file: File) -> dict[str, str]:
+    """Return suffix -> sha256 of those files of a wheel that the destination does not have."""
+    there = known[file.filename].hashes if file.filename in known else {}
+    return {suffix: sha256 for suffix, sha256 in file.hashes.items() if suffix not in there}
+
+
+def _batches(
+    source: Folder, files: Sequence[File], known: Mapping[str, File], say: Callable[[str], None]
+) -> Iterator[Mapping[str, Source]]:
     waiting, done = iter(files), 0
     while batch := list(islice(waiting, _BATCH)):
-        yield {name: path for file in batch for name, path in _paths(source, file)}
+        yield {name: path for file in batch for name, path in _paths(source, file, _lacks(known, file))}
         done += len(batch)
         say(f"{done} of {len(files)} wheels")
 
 
-def _paths(source: Folder, file: File) -> Iterator[tuple[str, Source]]:
-    """Yield a wheel, its metadata and its compressed copies, if they are the ones that were indexed."""
-    for suffix, sha256 in (("", file.sha256), (".metadata", file.metadata_sha256)):
+def _paths(source: Folder, file: File, wanted: Mapping[str, str]) -> Iterator[tuple[str, Source]]:
+    """Yield the files of a wheel with these suffixes and hashes, a wheel itself with its compressed copies.
+
+    Raises `IndexingError` for one that is not as it was indexed.
+    """
+    for suffix, sha256 in wanted.items():
         name = f"wheels/{file.filename}{suffix}"
         path = source.root / name
         if not path.is_file() or sha256_of(path) != sha256:
@@ -127,7 +139,7 @@ def _paths(source: Folder, file: File) -> Iterator[tuple[str, Source]]:
                 f"{path} is not the file that was indexed", hint="restore it, or run `emwheels index build`"
             )
         yield name, path
-    for suffix in COPIES:
+    for suffix in COPIES if "" in wanted else ():
         name = f"wheels/{file.filename}{suffix}"
         path = source.root / name
         if path.is_file():

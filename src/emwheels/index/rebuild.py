@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
@@ -12,9 +13,10 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 from emwheels.errors import EmwheelsError, IndexingError
-from emwheels.index.model import Catalogue, File, Project, now, project_of
+from emwheels.index.model import PROVENANCE, Catalogue, File, Project, now, project_of
 from emwheels.index.places.place import RECORD
-from emwheels.index.update import Changed, read_catalogue, write
+from emwheels.index.statement import with_statement
+from emwheels.index.update import Changed, beside, read_catalogue, write
 from emwheels.index.wheelfile import Wheel, read_wheel
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from emwheels.index.lockfile import Release
     from emwheels.index.places.folder import Folder
+    from emwheels.index.places.place import Source
 
 _BATCH = 500
 """Wheels of which the metadata is in memory at one time."""
@@ -48,11 +51,12 @@ def rebuild(
     problems: list[EmwheelsError] = []
     paths = sorted((place.root / "wheels").glob("*.whl"))
     for done, wheels in _read_all(paths):
+        sides: dict[str, Source] = {}
         problems += [wheel for wheel in wheels if isinstance(wheel, EmwheelsError)]
-        good = [wheel for wheel in wheels if isinstance(wheel, Wheel)]
-        for wheel in good:
-            files[project_of(wheel.file)].append(_with_history(wheel.file, before))
-        place.send({f"wheels/{wheel.file.filename}.metadata": wheel.metadata for wheel in good})
+        for wheel in (_with_history(wheel, before, place) for wheel in wheels if isinstance(wheel, Wheel)):
+            files[project_of(wheel.file)].append(wheel.file)
+            sides |= beside(wheel)
+        place.send(sides)
         say(f"{done} of {len(paths)} wheels read")
     if problems:
         lines = "\n".join(problem.message for problem in problems[:_SHOWN])
@@ -74,14 +78,23 @@ def read_or_rebuild(place: Folder) -> Catalogue:
     return read_catalogue(place)
 
 
-def _with_history(file: File, before: Catalogue) -> File:
-    """Return the record of a file with what was known of it, if it is still the same."""
-    project = before.projects.get(project_of(file))
-    known = project.file(file.filename) if project else None
+def _with_history(wheel: Wheel, before: Catalogue, place: Folder) -> Wheel:
+    """Return a wheel with what was known of it: one that was built here, and is the same, keeps its statement."""
+    project = before.projects.get(project_of(wheel.file))
+    known = project.file(wheel.file.filename) if project else None
     if known is None:
-        return file
-    uploaded = known.uploaded if known.sha256 == file.sha256 else file.uploaded
-    return replace(file, uploaded=uploaded, yanked=known.yanked, marked=known.marked)
+        return wheel
+    file = replace(wheel.file, yanked=known.yanked, marked=known.marked)
+    if known.sha256 != file.sha256:
+        return replace(wheel, file=file)
+    wheel = replace(wheel, file=replace(file, uploaded=known.uploaded))
+    if known.statement_sha256:
+        wheel = with_statement(wheel)
+    if known.statement_sha256 != wheel.file.statement_sha256:
+        return wheel
+    signed = place.read(f"wheels/{file.filename}{PROVENANCE}") if known.provenance_sha256 else None
+    kept = signed is not None and hashlib.sha256(signed).hexdigest() == known.provenance_sha256
+    return replace(wheel, file=replace(wheel.file, provenance_sha256=known.provenance_sha256 if kept else ""))
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[tuple[int, list[Wheel | EmwheelsError]]]:

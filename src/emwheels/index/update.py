@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 from emwheels.errors import IndexingError
 from emwheels.index import pages
 from emwheels.index.lockfile import Lock, Release, dump_release, load_release, merge
-from emwheels.index.model import Catalogue, File, Project, dump, load, now, project_of, same_version
+from emwheels.index.model import (
+    METADATA,
+    STATEMENT,
+    Catalogue,
+    File,
+    Project,
+    dump,
+    load,
+    now,
+    project_of,
+    same_version,
+)
 from emwheels.index.places.place import RECORD, Place, Source
 
 if TYPE_CHECKING:
@@ -47,9 +58,15 @@ def read_catalogue(place: Place) -> Catalogue:
 
 
 def wheel_files(wheel: Wheel, source: Source) -> dict[str, Source]:
-    """Return the two files of a wheel: itself, and its metadata (PEP 658)."""
+    """Return the files of a wheel: itself, and what stands beside it."""
+    return {f"wheels/{wheel.file.filename}": source, **beside(wheel)}
+
+
+def beside(wheel: Wheel) -> dict[str, Source]:
+    """Return what stands beside a wheel: its metadata (PEP 658), and the statement of its build if there is one."""
     name = f"wheels/{wheel.file.filename}"
-    return {name: source, f"{name}.metadata": wheel.metadata}
+    statement: dict[str, Source] = {f"{name}{STATEMENT}": wheel.statement} if wheel.statement else {}
+    return {f"{name}{METADATA}": wheel.metadata, **statement}
 
 
 def lock_name(release: str) -> str:
@@ -135,8 +152,8 @@ def combine(into: Catalogue, other: Catalogue, where: str) -> set[str]:
                 conflicts.append((have, file))
             elif have is None:
                 merged.append(file)
-            elif file.marked > have.marked:
-                merged.append(replace(have, yanked=file.yanked, marked=file.marked))
+            elif (after := _joined(have, file)) != have:
+                merged.append(after)
         project = ours.with_files(merged) if merged else ours
         if theirs.marked > ours.marked:
             project = replace(project, status=theirs.status, reason=theirs.reason, marked=theirs.marked)
@@ -146,6 +163,20 @@ def combine(into: Catalogue, other: Catalogue, where: str) -> set[str]:
     if conflicts:
         raise conflict(conflicts, where)
     return changed
+
+
+def _joined(have: File, other: File) -> File:
+    """Return the record of a file with what another index knows of it: a later mark, a statement, a signature.
+
+    A statement that is there stays, as it is published; a signature comes along only with the statement that it signs.
+    """
+    if other.marked > have.marked:
+        have = replace(have, yanked=other.yanked, marked=other.marked)
+    if not have.statement_sha256:
+        have = replace(have, statement_sha256=other.statement_sha256)
+    if not have.provenance_sha256 and have.statement_sha256 == other.statement_sha256:
+        have = replace(have, provenance_sha256=other.provenance_sha256)
+    return have
 
 
 def conflict(pairs: Sequence[tuple[File, File]], where: str) -> IndexingError:
@@ -188,7 +219,7 @@ def _project_pages(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Sour
     for name in names:
         project = catalogue.projects[name]
         html, json = _pages_of(name)
-        files[html] = pages.project_html(project)
+        files[html] = pages.project_html(project, catalogue.base_url)
         if catalogue.base_url:
             files[json] = pages.project_json(project, catalogue.base_url)
     return files

@@ -31,6 +31,10 @@ class Wheel:
     file: File
     metadata: bytes
     """Its METADATA, byte for byte: what PEP 658 publishes beside it."""
+    report: bytes = b""
+    """Its build report, as it says itself; empty if it has none."""
+    statement: bytes = b""
+    """What is published of how it was built; empty for a wheel that nobody here built."""
 
 
 def check_filename(filename: str) -> None:
@@ -70,7 +74,7 @@ def read_wheel(path: Path, filename: str, *, uploaded: str) -> Wheel:
         requires=_requires(raw, filename),
         imports=top_level(manifest.members),
     )
-    return Wheel(file=file, metadata=manifest.metadata)
+    return Wheel(file=file, metadata=manifest.metadata, report=manifest.report)
 
 
 def top_level(members: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import platform
+from dataclasses import replace
 from functools import cached_property
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
@@ -12,19 +13,31 @@ from emwheels import index
 from emwheels.atomic import write_atomically
 from emwheels.errors import EmwheelsError, ImageError
 from emwheels.fetch.npm import npm_package
-from emwheels.image import debian, oci, registries
+from emwheels.image import debian, moved, oci, registries
+from emwheels.image.debs import pinned
+from emwheels.image.host_tools import debian_mirror
+from emwheels.image.making import make_image
+from emwheels.image.moved import Candidate
+from emwheels.image.offer import choose, offered
+from emwheels.image.proof import prove_programs
+from emwheels.image.published import Published, headers
+from emwheels.image.rootfs import chosen_method
+from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
 from emwheels.progress import Board
 from emwheels.store import Store
-from emwheels.target import load_targets
+from emwheels.target import BuildImagePins, load_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.fetcher import Fetcher
+    from emwheels.image.debs import DebSet
     from emwheels.image.model import Image
+    from emwheels.image.offer import Choice
     from emwheels.outputs.builds import Output
     from emwheels.target import ImagePins, Target, Targets
 
@@ -46,7 +59,10 @@ class Environment:
         toolchain_name: str = "debian",
     ) -> None:
         self.project = project
-        self.targets = targets
+        self.asked = targets
+        """What targets.toml says; a compiler that took the place of the pinned one is in `targets` alone."""
+        image, self.candidate = moved.in_force(project.cache, targets.image)
+        self.targets = replace(targets, image=image)
         self.target = target
         self.board = board
         self.offline = offline
@@ -57,7 +73,7 @@ class Environment:
         """Return the same for another project with the same cache."""
         return Environment(
             project,
-            self.targets,
+            self.asked,
             self.target,
             board=self.board,
             offline=self.offline,
@@ -115,29 +131,95 @@ class Environment:
         if reference := oci.configured_reference(pins):
             return oci.digest_of(reference, pins.part)
         record = debian.read_record(debian.image_folder(self.project.cache, pins))
-        if record is None and self.offline:
+        return record.digest if record is not None else self._made(pins).digest
+
+    def supply(self) -> Supply:
+        """Return where files of Debian's packages come from."""
+        return Supply(places(debian_mirror(), offline=self.offline))
+
+    def _made(self, pins: ImagePins) -> debian.ImageRecord:
+        supply = self.supply()
+        if self.offline and not supply.places:
             raise ImageError(
                 f"the {pins.part} image is not on this machine, and this is offline",
-                hint="load one that was saved (emwheels image load FILE), or run the same command once without "
-                "--offline",
+                hint="load one that was saved (emwheels image load FILE), name a mirror of this machine in "
+                f"{MIRROR}, or run the same command once without --offline",
             )
-        if record is None:
-            with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
-                record = debian.make_image(
-                    self.project.cache,
-                    pins,
-                    self.fetcher,
-                    say=lambda text: self.board.say("image", text),
-                    log=self.logs / f"image-{pins.part}.log",
-                )
-        return record.digest
+        with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
+            choice = choose(pins, pinned(pins, platform.machine()), supply, lambda: self.offered(pins))
+            return self.make_choice(pins, choice, supply)
+
+    def offered(self, pins: ImagePins) -> DebSet:
+        """Return what the suite has now for an image. Raises `ImageError`, offline as well."""
+        if self.offline:
+            raise ImageError("this is offline, and no suite is asked")
+        return offered(pins, debian_mirror(), say=self.say_of_image)
+
+    def make_choice(self, pins: ImagePins, choice: Choice, supply: Supply) -> debian.ImageRecord:
+        """Make the image that was chosen for ``pins``; another compiler, once it is proven, is used from now on."""
+        if choice.news:
+            self.say_of_image(choice.news)
+        record = make_image(
+            self.project.cache,
+            choice.pins,
+            choice.debs,
+            supply,
+            self.fetcher,
+            say=self.say_of_image,
+            log=self.logs / f"image-{pins.part}.log",
+            proof=self._proof(choice.pins) if choice.proof else None,
+        )
+        if isinstance(choice.pins, BuildImagePins) and choice.proof:
+            candidate = Candidate(
+                emscripten=choice.pins.emscripten, llvm=choice.pins.llvm, needs=choice.proof, proven=moved.PROGRAMS
+            )
+            moved.remember(self.project.cache, self.asked.image, candidate)
+            image, self.candidate = moved.in_force(self.project.cache, self.asked.image)
+            self.targets = replace(self.asked, image=image)
+        return record
+
+    def as_candidate(self) -> Environment:
+        """Return the same with the compiler that may take the place of the pinned one, even where that is there."""
+        other = self.with_project(self.project)
+        candidate = moved.candidate_for(self.project.cache, self.asked.image)
+        if candidate is not None:
+            other.candidate = candidate
+            other.targets = replace(self.asked, image=candidate.pins(self.asked.image))
+        return other
+
+    def proven(self) -> None:
+        """Note that the compiler in place of the pinned one has passed the proof with packages."""
+        if self.candidate is not None:
+            self.candidate = replace(self.candidate, proven=moved.PACKAGES)
+            moved.remember(self.project.cache, self.asked.image, self.candidate)
+
+    def _proof(self, pins: ImagePins) -> Callable[[Image], None]:
+        """Return the first proof of a compiler. The image says itself which npm to ask, where this machine does not."""
+
+        def prove(image: Image) -> None:
+            fetcher = Fetcher(self.store, offline=self.offline, npm_registry=lambda: registries.npm_registry(image))
+            runtime = npm_package(self.target.runtime, self.target.runtime_sha256, fetcher, self.project.cache)
+            self.say_of_image("proving the compiler with a few programs")
+            prove_programs(image, getattr(pins, "emscripten", ""), self.target, runtime)
+
+        from emwheels.fetch.fetcher import Fetcher
+
+        return prove
+
+    def say_of_image(self, text: str) -> None:
+        """Say what happens to an image."""
+        self.board.say("image", text)
 
     def _entered(self, pins: ImagePins, digest: str) -> Image:
+        method = chosen_method()
         if reference := oci.configured_reference(pins):
-            return oci.OciImage.open(
-                reference, part=pins.part, environment=debian.environment(pins), offline=self.offline
+            published = Published(reference=reference, part=pins.part, cache=self.project.cache, method=method)
+            return published.open(
+                debian.environment(pins),
+                offline=self.offline,
+                phase=lambda text: self.board.phase("image", text),
+                progress=self.board.download,
             )
-        method = os.environ.get("EMWHEELS_ENTER") or None
         loaded = debian.load_image(self.project.cache, pins, method=method)
         if loaded is None or loaded[0].digest != digest:  # removed or replaced since the digest was read
             raise EmwheelsError(f"the image {digest} vanished while it was in use", hint="run the command again")
@@ -147,7 +229,7 @@ class Environment:
     def toolchain(self) -> Toolchain:
         """The folders of the target beside the image."""
         embedded = debian.image_folder(self.project.cache, self.targets.image) / "rootfs"
-        with oci.headers(self.image, embedded, self.project.cache) as root:
+        with headers(self.image, embedded, self.project.cache) as root:
             return make_toolchain(
                 self.target,
                 runtime=self.runtime,

@@ -42,6 +42,8 @@ class Options:
     """Cores that all builds may use together, and the most packages at the same time; 0 for those of this machine."""
     fail_fast: bool = False
     """Start nothing more after the first failure."""
+    publish: bool = True
+    """Whether what was built goes into the index and onto the status page."""
     aside: tuple[str, ...] = ()
     """Packages that are built otherwise than their recipes say: what comes out is not noted as their latest build."""
 

@@ -25,7 +25,8 @@ def publish_package(run: Run, output: Output) -> bool:
     # Its bytes were verified, or written, a moment ago.
     wheel = store.get(output.kind, output.sha256, verify=False)
     _remember(run, output)
-    return index.publish(dist, wheel, output.filename, release=environment.release, sha256=output.sha256)
+    release, key = environment.release, output.key
+    return index.publish(dist, wheel, output.filename, release=release, sha256=output.sha256, key=key)
 
 
 def withdraw_package(run: Run, output: Output) -> bool:

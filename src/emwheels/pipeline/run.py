@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emwheels.errors import EmwheelsError, HarnessError, of_os_error
+from emwheels.errors import EmwheelsError, HarnessError, ImageError, of_os_error
 from emwheels.image.places import JOBSERVER
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.known import existing, key_of, latest
@@ -54,7 +54,7 @@ def make_run(
     )
 
 
-def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -> list[Outcome]:
+def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None, proving: bool = False) -> list[Outcome]:
     """Build and test the packages of ``run`` and return what came of each, in the order of their needs.
 
     ``executor`` does the tasks somewhere else, by `do_step`; what it built has to be in the remote store when a task
@@ -62,12 +62,17 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
 
     Packages that do not need each other are built at the same time. A failure blocks what needs the package, and
     nothing else. A signal ends everything that runs before its exception goes on.
+
+    A compiler that took the place of the pinned one, and is of another minor version, is proven first, unless this is
+    what is ``proving`` it.
     """
     order = dependency_order(run.recipes)  # a ring is said before anything is done
     remove_stale_work(run.environment.project.cache / "work")
     _ = run.environment.image_digest  # making an image is nothing to be done beside builds
     if run.options.test:
         _ = run.environment.test_image_digest
+    if not proving:
+        prove_compiler(run.environment)
     cores = run.options.jobs or available_cores()
     with _shared_cores(run, cores) as shared:
         here: LocalExecutor[Step, Outcome] = LocalExecutor(
@@ -89,6 +94,31 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None) -
         finally:
             ends.show()
     return list(ends.outcomes.values())
+
+
+def prove_compiler(environment: Environment) -> list[str]:
+    """Build and test what proves a compiler that took the place of the pinned one, if that is still to be proven.
+
+    Returns the names of the packages that proved it. Raises `ImageError` for one that does not: the compiler is not
+    used then.
+    """
+    candidate, names = environment.candidate, environment.asked.image.proof
+    names = tuple(name for name in names if (environment.project.recipes / name).is_dir())
+    if candidate is None or not candidate.to_prove:
+        return []
+    words = f"Emscripten {candidate.emscripten}"
+    environment.board.say("image", f"proving {words} with {', '.join(names) or 'nothing: there are no such recipes'}")
+    if names:
+        proof = make_run(environment, names, Options(publish=False))
+        for outcome in run_packages(proof, proving=True):
+            if outcome.error is not None or outcome.state in {"blocked", "not started"}:
+                why = outcome.error.message if outcome.error else outcome.why
+                raise ImageError(f"{words} is not used: {outcome.name} does not prove it: {why}", hint=_OTHER_WAYS)
+    environment.proven()
+    return list(names)
+
+
+_OTHER_WAYS = "name a mirror that has the pinned packages (EMWHEELS_DEBIAN_SNAPSHOT), or load a saved image"
 
 
 def outputs_of(outcomes: Iterable[Outcome]) -> dict[str, Output]:
@@ -207,7 +237,7 @@ class _Ends:
         outcome = self.outcomes[name]
         last = step.stage is Stage.TEST or not _has_tests(run, run.recipes[name])
         wheel = outcome.output if outcome.output is not None and outcome.output.kind == "wheels" else None
-        if wheel is None or not last:
+        if wheel is None or not last or not run.options.publish:
             return
         published = result.state is State.DONE and (publish_package(run, wheel) or bool(outcome.phases))
         if published or (isinstance(outcome.error, HarnessError) and withdraw_package(run, wheel)):

@@ -54,6 +54,8 @@ RULES = (
     # RFC 6713 gives gzip's type; a wheel is a zip file (PEP 427), and must never be taken for an encoding of one.
     Rule(folder="wheels", suffix=".whl", direct=True, media_type="application/zip", cache=FOREVER, precompressed=True),
     Rule(folder="wheels", suffix=".metadata", direct=True, media_type="text/plain; charset=utf-8", cache=FOREVER),
+    Rule(folder="wheels", suffix=".statement.json", direct=True, media_type="application/json", cache=FOREVER),
+    Rule(folder="wheels", suffix=".provenance", direct=True, media_type="application/json", cache=FOREVER),
     Rule(folder="simple", suffix=".json", media_type=SIMPLE_JSON, negotiated=True),
     Rule(folder="simple", suffix=".html", media_type="text/html; charset=utf-8", negotiated=True),
     # WebAssembly.instantiateStreaming takes no other type than this one.

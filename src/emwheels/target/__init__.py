@@ -137,6 +137,15 @@ class BuildImagePins(ImagePins):
     """The minor versions of Python that it has: those of all targets."""
     pyodide_build: str
     """The version of pyodide-build that must be found in it."""
+    accepted: str = ""
+    """The versions of Emscripten (PEP 440) that may take its place, once they are proven, where the suite has moved on
+    and no place has the pinned packages any more; empty: none."""
+    proof: tuple[str, ...] = ()
+    """The recipes that prove another minor version: they have to build and to pass their tests."""
+
+    def identity(self) -> dict[str, Any]:
+        """See `ImagePins.identity`: what might be used instead is no part of an image."""
+        return {name: value for name, value in super().identity().items() if name not in ("accepted", "proof")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,11 +262,14 @@ def _given(kind: type, where: str, table: Mapping[str, Any], *, aside: Container
 _VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}((a|b|rc)[0-9]{1,4}|\.(dev|post)[0-9]{1,4})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_RANGE = r"(<|>|<=|>=|==|!=|~=)[0-9]{1,4}(\.[0-9]{1,4}){0,2}"
 _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
     "python": ("a full version, such as 3.14.2", _VERSION),
     "emscripten": ("a full version, such as 5.0.3", _VERSION),
     "pyodide_build": ("a full version, such as 0.39.2", _VERSION),
     "llvm": ("a major version, such as 21", re.compile(r"[0-9]{1,4}")),
+    "accepted": ("versions, such as >=6.0.5,<7", re.compile(rf"({_RANGE}(,{_RANGE}){{0,9}})?")),
+    "proof": ("names of recipes, such as numpy", _NAME),
     "pythons": ("minor versions, such as 3.14", _MINOR),
     "suite": ("the name of a Debian release, such as forky", _NAME),
     "abi": ("a platform tag, such as pyemscripten_2026_0", re.compile(r"[A-Za-z0-9_]{1,99}")),

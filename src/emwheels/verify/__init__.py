@@ -26,6 +26,8 @@ from emwheels.verify.files import Files
 from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
 from emwheels.verify.pages import Pages, is_list, judge_way
 from emwheels.verify.probe import Probe, Unreachable
+from emwheels.verify.signatures import with_identity
+from emwheels.verify.statements import CheckSignature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Check",
+    "CheckSignature",
     "Fault",
     "Verification",
     "all_checks",
@@ -43,6 +46,7 @@ __all__ = [
     "engine_clients",
     "verify",
     "with_engines",
+    "with_identity",
     "with_programs",
 ]
 
@@ -66,6 +70,7 @@ def verify(
     programs: RunInside | None = None,
     only: Sequence[str] = (),
     every_file: bool = False,
+    signed: CheckSignature | None = None,
     seconds: float = 30,
     say: Callable[[str], None] = lambda _text: None,
 ) -> list[Verification]:
@@ -73,9 +78,10 @@ def verify(
 
     ``others`` are further targets that the index may serve; ``engines`` runs micropip, ``programs`` pip and uv: they
     are needed if ``clients`` ask for these. ``clients`` and the projects to look at, ``only``, are all by default. Of
-    each project the file is fetched that a client would take, or with ``every_file`` all of them. ``seconds`` is the
-    limit for a server to answer. The real clients start each engine once for all of ``urls``. Raises `UsageError` for
-    what is no URL, and for a site with an index below.
+    each project the file is fetched that a client would take, or with ``every_file`` all of them. ``signed`` checks
+    whose signature provenance has; without it none is checked. ``seconds`` is the limit for a server to answer. The
+    real clients start each engine once for all of ``urls``. Raises `UsageError` for what is no URL, and for a site
+    with an index below.
     """
     clients = all_clients() if clients is None else clients
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
@@ -88,7 +94,8 @@ def verify(
             report = Verification(url=root, target=target.name)
             began = time.monotonic()
             say(f"{root}: pages and files")
-            looking = _Index(probe, report, root, target=target, others=others, every_file=every_file)
+            files = Files(probe, report, signed)
+            looking = _Index(probe, report, root, files, target=target, others=others, every_file=every_file)
             reports[root] = (report, looking.judge(only))
             report.seconds = time.monotonic() - began
         asked = [client for client in engine_clients() if client in clients]
@@ -134,6 +141,7 @@ class _Index:
         probe: Probe,
         report: Verification,
         root: str,
+        files: Files,
         *,
         target: Target,
         others: Sequence[Target],
@@ -143,7 +151,7 @@ class _Index:
         self._report = report
         self._root = root
         self._pages = Pages(probe, report, root)
-        self._files = Files(probe, report)
+        self._files = files
         self._tags = {tag: place for place, tag in enumerate(fitting_tags(target, Policy.PIP))}
         self._target = target
         self._others = others

@@ -11,6 +11,7 @@ from emwheels.fetch.documents import decoding
 from emwheels.serve.rules import FOREVER
 from emwheels.verify.pages import BROWSER_CODINGS, judge_way
 from emwheels.verify.probe import FILE_LIMIT, sha256_of, sha256_of_file
+from emwheels.verify.statements import Statements
 from emwheels.wheel import UNREADABLE, metadata_member
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from emwheels.verify.model import Verification
     from emwheels.verify.pages import ListedFile
     from emwheels.verify.probe import Answer, Probe
+    from emwheels.verify.statements import CheckSignature
 
 _PART = (10, 109)
 """First and last byte that are asked for to see whether ranges work."""
@@ -32,9 +34,10 @@ _DIRECTORY_LIMIT = 64 << 20
 class Files:
     """Fetches and judges the files of one index."""
 
-    def __init__(self, probe: Probe, report: Verification) -> None:
+    def __init__(self, probe: Probe, report: Verification, check: CheckSignature | None = None) -> None:
         self._probe = probe
         self._report = report
+        self._statements = Statements(probe, report, check)
 
     def judge(self, file: ListedFile, *, secure: bool) -> Path | None:
         """Judge ``file``, and return a copy of it if it is the one that its page names."""
@@ -48,6 +51,7 @@ class Files:
         self._judge_range(file, body)
         if file.metadata:
             self._judge_metadata(file, body)
+        self._statements.judge(file, body, secure=secure)
         return body
 
     def _wheel(self, file: ListedFile) -> Path | None:

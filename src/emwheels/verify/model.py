@@ -143,6 +143,41 @@ _CHECKS = {
         means="the .metadata file is not that of the wheel: clients resolve with other dependencies than they install",
         fix=_REGENERATE,
     ),
+    "statement-status": Check(
+        severity="error",
+        means="the page promises a statement, or provenance (PEP 740), that is not there",
+        fix="publish NAME.whl.statement.json and NAME.whl.provenance beside the wheel: `emwheels publish` sends both",
+    ),
+    "statement-hash": Check(
+        severity="error",
+        means="the statement or the provenance is not the one that the page names: it was changed after publishing",
+        fix="find out who changed it; then publish the index again",
+    ),
+    "statement-content": Check(
+        severity="error",
+        means="the statement cannot be read, so nobody can tell how the wheel was built",
+        fix=_REGENERATE,
+    ),
+    "statement-subject": Check(
+        severity="error",
+        means="the statement is about another file: this wheel was changed after publishing, or the statement was",
+        fix="do not install it; find out who changed it, then publish the wheel and its statement again",
+    ),
+    "signature": Check(
+        severity="error",
+        means="the provenance is not signed by the identity that you gave",
+        fix="do not install it, unless --identity and --issuer are those of another job than the one that signs",
+    ),
+    "signature-missing": Check(
+        severity="error",
+        means="you gave an identity, and nobody has signed this wheel",
+        fix="sign the index in CI (emwheels index sign), or leave --identity out",
+    ),
+    "signature-unchecked": Check(
+        severity="warning",
+        means="the index has signatures; whoever can change its files can sign them, too",
+        fix="say who has to have signed: --identity and --issuer",
+    ),
     "only-yanked": Check(
         severity="error",
         means="micropip installs the yanked file all the same, as it has no other",
@@ -267,6 +302,8 @@ class Verification:
     findings: list[Fault] = field(default_factory=list)
     projects: dict[str, dict[str, str]] = field(default_factory=dict)
     """Project -> client -> what it installed, or ``failed``."""
+    statements: dict[str, str] = field(default_factory=dict)
+    """Wheel -> what its statement is worth: ``signed``, ``signature not checked``, ``unsigned`` or ``wrong``."""
     seconds: float = 0.0
 
     def add(self, check: str, subject: str, message: str) -> None:
@@ -292,5 +329,6 @@ class Verification:
             "ok": not self.errors,
             "findings": [finding.to_dict() for finding in self.findings],
             "projects": self.projects,
+            "statements": dict(sorted(self.statements.items())),
             "seconds": round(self.seconds, 3),
         }

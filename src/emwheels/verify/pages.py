@@ -46,6 +46,12 @@ class ListedFile:
     size: int | None = None
     metadata: str | bool = False
     """sha256 of the metadata file (PEP 658), or whether there is one."""
+    statement: str = ""
+    """sha256 of the statement beside it, if the index says that there is one."""
+    provenance: str = ""
+    """sha256 of its provenance, likewise."""
+    provenance_url: str = ""
+    """Where its provenance is (PEP 740), if the page says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +113,9 @@ def parse_html(text: str, url: str) -> Page:
                 match[1].lower() if match else None,
                 yanked="data-yanked" in attributes,
                 metadata=_promise(promised),
+                statement=_hash(attributes.get("data-emwheels-statement")),
+                provenance=_hash(attributes.get("data-emwheels-provenance")),
+                provenance_url=_address(url, attributes.get("data-provenance")),
             )
         )
     return Page(files=tuple(file for file in files if file), relative=False)
@@ -116,6 +125,14 @@ def _promise(value: str | None) -> str | bool:
     if value is None or value == "false":
         return False
     return value.removeprefix("sha256=").lower() if value.startswith("sha256=") else True
+
+
+def _address(page: str, link: str | None) -> str:
+    return urljoin(page, link) if link else ""
+
+
+def _hash(value: str | None) -> str:
+    return (value or "").removeprefix("sha256=").lower()
 
 
 def read_json(data: bytes, url: str) -> Page:
@@ -147,12 +164,13 @@ def _entry(entry: dict[str, Any], url: str) -> ListedFile | None:
         yanked=bool(entry.get("yanked", False)),
         size=size,
         metadata=metadata,
+        statement=_hash(entry.get("_emwheels-statement", {}).get("sha256")),
+        provenance=_hash(entry.get("_emwheels-provenance", {}).get("sha256")),
+        provenance_url=_address(url, entry.get("provenance")),
     )
 
 
-def _file(
-    filename: str, url: str, sha256: str | None, *, yanked: bool, size: int | None = None, metadata: str | bool = False
-) -> ListedFile | None:
+def _file(filename: str, url: str, sha256: str | None, **more: Any) -> ListedFile | None:
     try:
         if not is_modest(filename):
             return None
@@ -165,9 +183,7 @@ def _file(
         sha256=sha256,
         version=version,
         tags=tags,
-        yanked=yanked,
-        size=size,
-        metadata=metadata,
+        **more,
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from emwheels.errors import UsageError
+from emwheels.errors import FetchError, UsageError
+from emwheels.fetch.credentials import REPOSITORY, RegistryAuth, find_credentials, on_this_machine
 from emwheels.fetch.download import Downloader
-from emwheels.outputs.remote.credentials import RegistryAuth, find_credentials
-from emwheels.outputs.remote.folder import HttpFolder
+from emwheels.outputs.remote.folder import HttpFolder, remote_error
 from emwheels.outputs.remote.registry import Registry
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ _ATTEMPTS = 3
 _CONNECT_SECONDS = 5
 _PATIENCE = 20
 """Seconds between all attempts: a build goes on without a remote store."""
-_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
-"""A repository's name (OCI distribution specification 1.1, "Pulling manifests")."""
 _FORMS = "write oci://HOST/NAME for a registry, or https://HOST/FOLDER/ for a folder"
 
 
@@ -46,18 +43,20 @@ def open_remote(address: str) -> Remote:
         downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE)
         return HttpFolder(address, downloader, label=label)
     repository = parts.path.strip("/")
-    if not _REPOSITORY.fullmatch(repository):
+    if not REPOSITORY.fullmatch(repository):
         raise UsageError(f"{label}: {repository!r} is not the name of a repository", hint=_FORMS)
     if parts.username or parts.password:
         raise UsageError(
             f"{label}: a password does not belong into the address", hint=f"log in first: podman login {host}"
         )
-    auth = RegistryAuth(host, repository, find_credentials(host, repository))
+    try:
+        auth = RegistryAuth(host, repository, find_credentials(host, repository))
+    except FetchError as error:
+        raise remote_error(error) from error
     downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE, auth=auth)
     return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, label=label)
 
 
 def _scheme(parts: SplitResult) -> str:
-    name = parts.hostname or ""
-    local = name in ("localhost", "::1") or name.startswith("127.")
+    local = on_this_machine(parts.hostname or "")
     return "http" if parts.scheme == "oci+http" or local else "https"

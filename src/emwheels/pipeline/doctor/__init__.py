@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from emwheels.errors import EmwheelsError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
-from emwheels.image import debian, oci, registries
-from emwheels.image.rootfs import RootFs, usable_method
+from emwheels.image import host_tools, oci, registries
+from emwheels.image.rootfs import RootFs, chosen_method, usable_method
 from emwheels.pipeline.doctor import images, machine, network, sandbox
 from emwheels.pipeline.doctor.control_group import read_control_group
 from emwheels.pipeline.doctor.model import Observation, fault
@@ -92,11 +92,13 @@ def _local(environment: Environment) -> Iterator[Check]:
 def _sandbox(environment: Environment) -> Iterator[Observation]:
     yield sandbox.user_namespaces()
     yield sandbox.call_filter()
+    chosen = os.environ.get("EMWHEELS_ENTER", "")
     if reference := oci.configured_reference(environment.targets.image):
-        yield sandbox.engine(reference)
+        root = images.pulled_root(environment.project.cache, reference)
+        yield sandbox.for_published(root, chosen=chosen)
         return
     root = images.any_root(environment.project.cache, environment.targets)
-    yield sandbox.ways_in(root, chosen=os.environ.get("EMWHEELS_ENTER", ""))
+    yield sandbox.ways_in(root, chosen=chosen)
 
 
 def _resources(environment: Environment) -> Iterator[Observation]:
@@ -114,8 +116,8 @@ def _rooms(environment: Environment, missing: Sequence[str]) -> Iterator[Observa
 
 
 def _tools(missing: Sequence[str]) -> Observation:
-    lacking = debian.missing_host_packages() + ([] if shutil.which("tar") else ["tar"])
-    return machine.tools(lacking, needed="build" in missing, installs=debian.can_install())
+    lacking = host_tools.missing_host_packages() + ([] if shutil.which("tar") else ["tar"])
+    return machine.tools(lacking, needed="build" in missing, installs=host_tools.can_install())
 
 
 def _remote(environment: Environment) -> Iterator[Check]:
@@ -135,7 +137,7 @@ def _remote(environment: Environment) -> Iterator[Check]:
         "Debian",
         _NETWORK_SECONDS,
         lambda: network.debian_suite(
-            debian.debian_mirror() or _mirror_of_image(environment),
+            host_tools.debian_mirror() or _mirror_of_image(environment),
             targets.image,
             lambda url: network.read_address(url, downloader),
             needed=image_missing,
@@ -149,7 +151,7 @@ def _image(environment: Environment) -> RootFs:
     root = images.any_root(environment.project.cache, environment.targets)
     if root is None:
         raise EmwheelsError("there is no image that says which registry to ask", hint="set npm_config_registry")
-    return RootFs(root=root, digest="", method=os.environ.get("EMWHEELS_ENTER") or usable_method(root))
+    return RootFs(root=root, digest="", method=chosen_method() or usable_method(root))
 
 
 def _mirror_of_image(environment: Environment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
-from emwheels.image import debian, oci
+from emwheels.image import debian, oci, pull
 from emwheels.pipeline.doctor.model import Observation, fault, observed
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ def any_root(cache: Path, targets: Targets) -> Path | None:
     """Return the root file system of an image that is here, to try the ways in."""
     folders = (debian.image_folder(cache, pins) for pins in (targets.image, targets.test_image))
     return next((folder / "rootfs" for folder in folders if debian.read_record(folder) is not None), None)
+
+
+def pulled_root(cache: Path, reference: str) -> Path | None:
+    """Return the root file system of a published image, if emwheels has pulled it itself."""
+    digest = reference.rpartition("@")[2]
+    return pull.pulled_folder(cache, digest) / "rootfs" if pull.is_pulled(cache, digest) else None
 
 
 def image(cache: Path, pins: ImagePins) -> Observation:

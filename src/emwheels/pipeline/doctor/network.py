@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from emwheels.errors import FetchError
+from emwheels.errors import FetchError, ImageError
 from emwheels.fetch.download import without_password
 from emwheels.fetch.pip_configuration import pip_configuration
 from emwheels.fetch.registries import parse_purl
-from emwheels.image.debian import version_problems
+from emwheels.image.debs import ARCHITECTURES
+from emwheels.image.offer import compiler_fault
+from emwheels.image.supply import SNAPSHOT
 from emwheels.pipeline.doctor.model import Observation, fault, observed
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from emwheels.fetch.registries import Registries
     from emwheels.target import BuildImagePins, Target
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _CHECK_NETWORK = "check the network, HTTPS_PROXY and SSL_CERT_FILE"
 
 
@@ -64,7 +65,7 @@ def debian_suite(
     try:
         made = _made(get(f"{base}/InRelease"))
         machine = platform.machine()
-        packages = read_packages(get(f"{base}/main/binary-{_ARCHITECTURES.get(machine, machine)}/Packages.xz"))
+        packages = read_packages(get(f"{base}/main/binary-{ARCHITECTURES.get(machine, machine)}/Packages.xz"))
     except (FetchError, OSError, lzma.LZMAError) as error:
         hint = f"{_CHECK_NETWORK}, or name another mirror in EMWHEELS_DEBIAN_MIRROR"
         yield fault(name, f"{shown}: {getattr(error, 'message', error)}", hint, stops=needed)
@@ -73,11 +74,17 @@ def debian_suite(
     if made and made > now:
         yield fault("clock", f"Debian's list is of {made:%Y-%m-%d %H:%M} UTC, which is to come", "set the clock")
     offered = offered_toolchain(packages, pins)
-    if problems := version_problems(offered, pins):
-        hint = "write the versions into [image.build] of targets.toml, or load a saved image: emwheels image load FILE"
-        yield fault(name, f"{shown}{day} offers {'; '.join(problems)}", hint, stops=needed)
+    listed = f"{shown}{day}: " + ", ".join(f"{each} {offered[each]}" for each in sorted(offered))
+    try:
+        newer = compiler_fault(offered, pins)
+    except ImageError as error:
+        hint = f"name a mirror that has the pinned packages ({SNAPSHOT}), or load a saved image"
+        yield fault(name, f"{listed}; {error.message}", hint, stops=needed)
+        return
+    if newer:
+        yield fault(name, f"{listed}; {newer}", "nothing: a first run proves it; or now: emwheels image try")
     else:
-        yield observed(name, f"{shown}{day}: " + ", ".join(f"{each} {offered[each]}" for each in sorted(offered)))
+        yield observed(name, listed)
 
 
 def offered_toolchain(packages: Mapping[str, Mapping[str, str]], pins: BuildImagePins) -> dict[str, str]:

@@ -6,10 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import ImageError
+from emwheels.image.oci import ENGINES
 from emwheels.image.places import TRUE
 from emwheels.image.rootfs import METHODS, RootFs
 from emwheels.image.seccomp import filter_program
@@ -101,15 +103,19 @@ def what_is_wrong(method: str, root: Path | None) -> str:
         return "" if done.status == 0 else _last_line(output.read()) or f"status {done.status}"
 
 
-def engine(reference: str) -> Observation:
-    """Return whether an engine is there and runs that enters the published image ``reference``."""
-    name = next((each for each in ("podman", "docker") if shutil.which(each)), None)
-    if name is None:
-        hint = "apt-get install podman, or set EMWHEELS_IMAGE=embedded"
-        return fault("sandbox", f"{reference} needs podman or docker", hint, stops=True)
-    if failure := _failure([name, "info"]):
-        return fault("sandbox", f"{name} does not work: {failure}", f"mend it until `{name} info` works", stops=True)
-    return observed("sandbox", f"{name} works")
+def for_published(root: Path | None, *, chosen: str = "") -> Observation:
+    """Return which engine enters a published image; without one that works, which ways in emwheels has.
+
+    ``root`` is its root file system if emwheels has pulled it, ``chosen`` what EMWHEELS_ENTER asks for.
+    """
+    if chosen in ("bwrap", "chroot"):
+        return ways_in(root, chosen=chosen)
+    wrong = {name: _failure([name, "info"]) if shutil.which(name) else "not installed" for name in ENGINES}
+    if works := next((name for name, what in wrong.items() if not what), ""):
+        return observed("sandbox", f"{works} works")
+    found = ways_in(root, chosen=chosen)
+    engines = "; ".join(f"{name}: {what}" for name, what in wrong.items())
+    return replace(found, detail=f"{engines}; emwheels pulls the image itself: {found.detail}")
 
 
 def _failure(command: list[str]) -> str:

@@ -8,28 +8,31 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 import os
 import re
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from emwheels.fetch.documents import parse_json, shorten
-from emwheels.outputs.remote.model import RemoteError
+from emwheels.errors import FetchError
+from emwheels.fetch.documents import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+"""A repository's name (OCI distribution specification 1.1, "Pulling manifests")."""
+
 _HELPER = re.compile(r"[A-Za-z0-9._-]+")
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
 _HELPER_SECONDS = 30
-_TOKEN_LIMIT = 1 << 20
-"""Bytes of a token server's answer."""
 _TOKEN = re.compile(r"[!-~]+")
 
 
@@ -42,10 +45,18 @@ class Credentials:
     refresh_token: str = field(default="", repr=False)
 
 
+def on_this_machine(hostname: str) -> bool:
+    """Tell whether a host is this machine, whose registry needs no certificate."""
+    try:
+        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
 def find_credentials(registry: str, repository: str) -> Credentials | None:
     """Return what the user's files say for ``registry`` (host and port), the most specific entry first.
 
-    Raises `RemoteError` that names a file which cannot be read, or a credential helper that failed.
+    Raises `FetchError` that names a file which cannot be read, or a credential helper that failed.
     """
     for path in _files():
         if not path.is_file():
@@ -55,7 +66,7 @@ def find_credentials(registry: str, repository: str) -> Credentials | None:
             credentials = _of(document, registry, repository) if isinstance(document, dict) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # The reason could quote the file's content.
-            raise RemoteError(
+            raise FetchError(
                 f"{path} cannot be read as the credentials of a registry", hint=f"log in again: podman login {registry}"
             ) from None
         if credentials:
@@ -102,7 +113,7 @@ def _ask_helper(helper: str, registry: str) -> Credentials | None:
             [program, "get"], input=registry, capture_output=True, text=True, timeout=_HELPER_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RemoteError(
+        raise FetchError(
             f"{program} could not tell the credentials for {registry}: {type(error).__name__}",
             hint=f"install it, or log in again: podman login {registry}",
         ) from None
@@ -117,13 +128,16 @@ def _ask_helper(helper: str, registry: str) -> Credentials | None:
 class RegistryAuth(httpx.Auth):
     """Answers a registry's 401: with Basic, or with a Bearer token from the server that it names.
 
-    Credentials go to ``host`` alone, and to its token server over https or on this machine. Source: the distribution
-    project's token authentication specification.
+    Credentials go to ``host`` alone, and to its token server over https or on this machine. ``actions`` are those that
+    a token is to allow. Source: the distribution project's token authentication specification.
     """
 
-    def __init__(self, host: str, repository: str, credentials: Credentials | None) -> None:
+    def __init__(
+        self, host: str, repository: str, credentials: Credentials | None, *, actions: str = "pull,push"
+    ) -> None:
         self._host = host
-        self._repository = repository
+        # All actions from the start, or the first push would need a second token.
+        self._scope = f"repository:{repository}:{actions}"
         self._credentials = credentials
         self._header = ""
         self._lock = threading.Lock()
@@ -139,6 +153,7 @@ class RegistryAuth(httpx.Auth):
         response = yield request
         if response.status_code != 401 or _host(response.url) != self._host:
             return
+        _bound(response)
         with self._lock:
             if self._header in ("", used):
                 scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
@@ -146,6 +161,7 @@ class RegistryAuth(httpx.Auth):
                     self._header = self._basic()
                 elif scheme.lower() == "bearer":
                     answer = yield self._token_request(request, rest)
+                    _bound(answer)
                     self._header = _bearer(answer)
                 else:
                     return
@@ -168,8 +184,7 @@ class RegistryAuth(httpx.Auth):
             raise httpx.InvalidURL(f"the registry sends for a token to {realm.scheme}://{realm.host}, which is refused")
         plain = {"Accept-Encoding": "identity"}
         query = {"service": given["service"]} if "service" in given else {}
-        # Both actions from the start, or the first push would need a second token.
-        query["scope"] = f"repository:{self._repository}:pull,push"
+        query["scope"] = self._scope
         if self._credentials and self._credentials.refresh_token:
             form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token} | query
             return httpx.Request(
@@ -181,7 +196,6 @@ class RegistryAuth(httpx.Auth):
 
 def _bearer(answer: httpx.Response) -> str:
     """Return the header with the token of a token server's answer, empty if there is none in it."""
-    shorten(answer, limit=_TOKEN_LIMIT)
     try:
         document = parse_json(answer.read())
         token = document.get("token") or document["access_token"]
@@ -190,6 +204,32 @@ def _bearer(answer: httpx.Response) -> str:
         return ""
 
 
+class _Bounded(httpx.SyncByteStream):
+    """An answer of which a few bytes are worth reading, and not for long."""
+
+    def __init__(self, stream: httpx.SyncByteStream) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        received, deadline = 0, time.monotonic() + _ANSWER_SECONDS
+        for chunk in self._stream:
+            received += len(chunk)
+            if received > _ANSWER_BYTES or time.monotonic() > deadline:
+                raise httpx.DecodingError("what it answers to a login is too long")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _bound(response: httpx.Response) -> None:
+    """Keep httpx, which reads an answer whole before it sends the next request, from reading a hostile one."""
+    response.headers.pop("content-encoding", None)  # unpacked, a few bytes could be many
+    if isinstance(response.stream, httpx.SyncByteStream):
+        response.stream = _Bounded(response.stream)
+
+
+_ANSWER_BYTES, _ANSWER_SECONDS = 1 << 20, 60
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 

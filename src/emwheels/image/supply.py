@@ -1,0 +1,222 @@
+"""Where files of Debian's packages come from: a mirror, a snapshot, a folder. Each is verified by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+from emwheels.atomic import read_regular, write_atomically
+from emwheels.errors import FetchError, ImageError
+from emwheels.fetch.download import Downloader, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from emwheels.image.debs import Deb
+
+MIRROR = "EMWHEELS_IMAGE_MIRROR"
+"""The variable that names what ``emwheels image mirror`` wrote: a folder, or an address where it is served."""
+SNAPSHOT = "EMWHEELS_DEBIAN_SNAPSHOT"
+"""The variable that names a mirror which keeps what Debian's own one has no more, at a moment of it."""
+WHEELS = "wheels"
+"""The folder of such a mirror that has the wheels of the build image; the packages are in ``pool``, as in Debian's."""
+SUMS = "SHA256SUMS"
+"""The list in that folder, in the form of sha256sum(1)."""
+_THREADS = 8
+_SMALL = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One that may have the files, by their paths below it."""
+
+    address: str
+    """A folder, or ``https://…``; of a machine's apt also ``file:`` and ``copy:``."""
+    kind: str
+    """In words, for a message."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that it is, or None."""
+        parts = urlsplit(self.address)
+        if parts.scheme in {"file", "copy"}:
+            return Path(unquote(parts.path))
+        return None if parts.scheme in {"http", "https"} else Path(self.address)
+
+    def url(self, path: str) -> str:
+        """Return the address of a file of it."""
+        return f"{self.address.rstrip('/')}/{quote(path)}"
+
+
+def places(debian_mirror: str, *, offline: bool = False) -> list[Place]:
+    """Return where packages are looked for, in this order; offline, only folders of this machine.
+
+    First what `MIRROR` names, as somebody chose it, then Debian's own mirror, then what `SNAPSHOT` names.
+    """
+    given = [
+        Place(address=os.environ.get(MIRROR, ""), kind=MIRROR),
+        Place(address=debian_mirror, kind="Debian's mirror"),
+        Place(address=os.environ.get(SNAPSHOT, ""), kind=SNAPSHOT),
+    ]
+    return [place for place in given if place.address and not (offline and place.folder is None)]
+
+
+class Supply:
+    """Gets files of packages from the first of ``places`` that has them."""
+
+    def __init__(self, places: Sequence[Place], downloader: Downloader | None = None) -> None:
+        self.places = list(places)
+        self._downloader = downloader or Downloader()
+        self.faults: dict[str, str] = {}
+        """What is wrong with a place, by its kind: it is not asked again."""
+
+    def lacking(self, debs: Iterable[Deb]) -> list[Deb]:
+        """Return those that no place has, without downloading any."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            sources = pool.map(lambda deb: (deb, self._source(deb)), debs)
+            return [deb for deb, place in sources if place is None]
+
+    def gather(self, debs: Iterable[Deb], folder: Path, say: Callable[[str], None]) -> None:
+        """Put the files into ``folder`` under their paths, each verified. One that is there and right stays.
+
+        Raises `ImageError` that names what no place has, or has with another content.
+        """
+        by_path = {deb.path: deb for deb in debs}
+        steps = _Steps(by_path.values(), say)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            try:
+                for deb in pool.map(lambda deb: self._obtain(deb, folder), by_path.values()):
+                    steps.done(deb)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def take_listed(self, name: str, hashes: Collection[str], folder: Path) -> bool:
+        """Put what the list ``NAME/SHA256SUMS`` of a place has of ``hashes`` into ``folder``.
+
+        Returns whether there is such a list. Raises `ImageError` for a file that is not as listed.
+        """
+        for place in self._usable():
+            try:
+                listed = self._read(place, f"{name}/{SUMS}").decode()
+            except (FetchError, OSError, ValueError):
+                continue
+            for sha256, filename in re.findall(r"(?m)^([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._+-]*)$", listed):
+                if sha256 in hashes:
+                    content = self._read(place, f"{name}/{filename}")
+                    if hashlib.sha256(content).hexdigest() != sha256:
+                        raise ImageError(f"{place.kind}: {name}/{filename} does not have the sha256 {sha256}")
+                    (folder / filename).write_bytes(content)
+            return True
+        return False
+
+    def _read(self, place: Place, path: str) -> bytes:
+        if place.folder is not None:
+            return read_regular(place.folder / path)
+        return self._downloader.get(place.url(path)).content
+
+    def _obtain(self, deb: Deb, folder: Path) -> Deb:
+        path = folder / deb.path
+        if path.is_file() and sha256_of_file(path) == deb.sha256:
+            return deb
+        faults = []
+        for place in self._usable():
+            try:
+                self._take(place, deb, path)
+            except (FetchError, OSError) as error:
+                faults.append(f"{place.kind}: {getattr(error, 'message', error)}")
+                continue
+            if path.stat().st_size == deb.size and sha256_of_file(path) == deb.sha256:
+                return deb
+            path.unlink()
+            faults.append(f"{place.kind} has another file under its name: its sha256 is not {deb.sha256}")
+        fault = "; ".join(faults) or "no place is configured that may have it"
+        raise ImageError(f"{deb.name} {deb.version}: {fault}", hint=_elsewhere())
+
+    def _take(self, place: Place, deb: Deb, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if place.folder is not None:
+            with path.open("wb") as out, (place.folder / deb.path).open("rb") as file:
+                shutil.copyfileobj(file, out)
+        elif deb.size <= _SMALL:
+            path.write_bytes(self._downloader.get(place.url(deb.path)).content)
+        else:
+            self._downloader.save(place.url(deb.path), path, lambda _, __: None)
+
+    def _source(self, deb: Deb) -> Place | None:
+        return next((place for place in self._usable() if self._has(place, deb)), None)
+
+    def _usable(self) -> list[Place]:
+        return [place for place in self.places if place.kind not in self.faults]
+
+    def _has(self, place: Place, deb: Deb) -> bool:
+        if place.folder is not None:
+            path = place.folder / deb.path
+            return path.is_file() and path.stat().st_size == deb.size
+        url = place.url(deb.path)
+        try:
+            self._downloader.retried(url, lambda: self._downloader.send("HEAD", url))
+        except NotFoundError:
+            return False
+        except FetchError as error:
+            self.faults[place.kind] = error.message
+            return False
+        return True
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the hash of a file's content, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _elsewhere() -> str:
+    return f"name a place that has it in {SNAPSHOT} or {MIRROR}, or load a saved image (emwheels image load FILE)"
+
+
+class _Steps:
+    """Says each fifth of the bytes that came."""
+
+    def __init__(self, debs: Iterable[Deb], say: Callable[[str], None]) -> None:
+        self._total = sum(deb.size for deb in debs)
+        self._came, self._fifths, self._say = 0, 0, say
+
+    def done(self, deb: Deb) -> None:
+        self._came += deb.size
+        fifths = 5 * self._came // max(1, self._total)
+        if fifths > self._fifths and self._total > _SMALL:
+            self._fifths = fifths
+            self._say(f"{self._came / 1e6:,.0f} of {self._total / 1e6:,.0f} MB of packages")
+
+
+def write_repository(folder: Path, debs: Iterable[Deb]) -> None:
+    """Write the Packages file of a flat repository (Debian's repository format) of files below ``folder``.
+
+    Each file is given the version that is pinned for it. Raises `ImageError` for a file that is another package's.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        records = list(pool.map(lambda deb: _record(folder, deb), debs))
+    write_atomically(folder / "Packages", "\n".join(records).encode())
+
+
+def _record(folder: Path, deb: Deb) -> str:
+    path = folder / deb.path
+    shown = subprocess.run(["dpkg-deb", "--field", str(path)], capture_output=True, text=True, check=False)
+    fields = Counter(line for line in shown.stdout.splitlines() if line in _named(deb))
+    if shown.returncode or len(fields) != len(_named(deb)):
+        raise ImageError(f"{path} is not {deb.name} {deb.version}: {shown.stderr.strip() or 'another package'}")
+    place = f"Filename: ./{deb.path}\nSize: {deb.size}\nSHA256: {deb.sha256}\n"
+    return shown.stdout.rstrip("\n") + "\n" + place
+
+
+def _named(deb: Deb) -> tuple[str, str]:
+    return f"Package: {deb.name}", f"Version: {deb.version}"
