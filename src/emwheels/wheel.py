@@ -6,7 +6,9 @@ import base64
 import csv
 import hashlib
 import io
+import lzma
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 REPORT = "build-report.json"
 SBOM = "sboms/emwheels.cdx.json"
 """Names below ``.dist-info``."""
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"""What `zipfile` raises for an archive that is damaged, encrypted, or packed in a way that it does not know."""
+_MEMBER_LIMIT = 64 << 20
 
 RecordFault = Literal["not UTF-8", "malformed", "twice", "no hash"]
 
@@ -88,11 +94,18 @@ def record_sha256(wheel: Path) -> str | None:
 
 
 def metadata_member(wheel: Path, name: str) -> bytes | None:
-    """Return the first file called ``name`` in a .dist-info folder of ``wheel``; None if it has none."""
+    """Return the first file called ``name`` in a .dist-info folder of ``wheel``; None if it has none.
+
+    Raises one of `UNREADABLE` for an archive that is damaged, and for a file that unpacks to more than any has.
+    """
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.namelist():
             if member.count("/") == 1 and member.endswith(f".dist-info/{name}"):
-                return archive.read(member)
+                with archive.open(member) as stream:
+                    content = stream.read(_MEMBER_LIMIT + 1)
+                if len(content) > _MEMBER_LIMIT:
+                    raise zipfile.BadZipFile(f"its {name} has more than {_MEMBER_LIMIT:,} bytes")
+                return content
     return None
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from packaging.requirements import Requirement
@@ -10,7 +11,7 @@ from emwheels import index
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder, resolve
 from emwheels.errors import IndexingError, UsageError
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.lockfile import Release
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
@@ -123,3 +124,23 @@ def test_nothing_is_left_of_a_bundle_that_failed(finder, runtime, tmp_path):
     with pytest.raises(IndexingError, match=r"no pyodide\.asm\.wasm"):
         make_bundle(tmp_path / "out", [Requirement("app")], runtime=runtime, release=RELEASE, finder=made)
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_a_wheel_that_asks_for_an_address_is_refused(finder):
+    made = finder(pypi=[("app", "1.0", ["evil @ https://example.org/evil.whl"])])
+    with pytest.raises(IndexingError, match=r"app-1\.0-py3-none-any\.whl requires evil from an address"):
+        found(made, "app")
+
+
+def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
+    monkeypatch.setattr(sys.modules["emwheels.bundle.resolve"], "_MOST_FETCHED", 3)
+    made = finder(pypi=[("app", f"{number}.0", ["nowhere"]) for number in range(1, 6)])
+    with pytest.raises(IndexingError, match="3 wheels were fetched without an end, the last of them app-2") as caught:
+        found(made, "app")
+    assert "pin the versions" in caught.value.hint
+
+
+def test_a_long_list_of_reasons_is_cut(finder):
+    made = finder(pypi=[("app", "1.0", [*(f"app>=0.{number}" for number in range(48)), "app>=9"])])
+    with pytest.raises(IndexingError, match=r"and \d+ more$"):
+        found(made, "app")

@@ -10,7 +10,7 @@ from sample_run import RELEASE, make_environment
 from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
 
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def pypi(monkeypatch, tmp_path, environment):
 
     pypi.asked = []
     monkeypatch.setattr("emwheels.cli.bundle.Registries", Registries)
-    monkeypatch.setattr("emwheels.cli.bundle.Downloader", lambda: None)  # half a second, for certificates
+    monkeypatch.setattr("emwheels.cli.bundle.Downloader", lambda **_options: None)  # half a second, for certificates
     return pypi
 
 

@@ -8,7 +8,7 @@ from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
 
 from emwheels.errors import FetchError
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 
 LINUX = "cp314-cp314-manylinux_2_28_x86_64"
 WINDOWS = "cp314-cp314-win_amd64"
@@ -43,7 +43,7 @@ def pypi(monkeypatch):
             ]
 
     monkeypatch.setattr("emwheels.cli.explain.Registries", Registries)
-    monkeypatch.setattr("emwheels.cli.explain.Downloader", lambda: None)  # half a second, for certificates
+    monkeypatch.setattr("emwheels.cli.explain.Downloader", lambda **_options: None)  # half a second, for certificates
     return files
 
 

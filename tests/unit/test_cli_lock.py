@@ -8,6 +8,7 @@ from sample_run import LIBRARY, add_recipe, make_environment
 from small_project import make_command_in
 
 from emwheels.errors import RecipeError
+from emwheels.fetch.lock import Pinned
 
 PYPROJECT = '[build-system]\nrequires = ["setuptools>=77", "numpy>=2"]\n'
 
@@ -29,6 +30,8 @@ def locked(monkeypatch, environment):
         calls[str(destination.relative_to(environment.project.recipes))] = list(requirements)
         calls["pythons"], calls["recipes"] = list(pythons), options.get("recipes", calls.get("recipes"))
         destination.write_text("locked\n")
+        calls["any_index"] = options["any_index"]
+        return [Pinned(name="cython", version="3.2", index="https://index.example/simple/")]
 
     monkeypatch.setattr("emwheels.cli.lock.lock_build_requirements", lock)
     monkeypatch.setattr("emwheels.cli.lock.lock_pure_requirements", lock)
@@ -37,8 +40,7 @@ def locked(monkeypatch, environment):
 
 @pytest.fixture
 def command(environment, locked, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda: None)
-    monkeypatch.setattr("emwheels.cli.lock.pip_configuration", lambda: None)  # half a second, to start pip
+    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda **_options: None)
     return make_command_in(environment, "lock", monkeypatch, capsys)
 
 
@@ -46,6 +48,40 @@ def test_build_requirements_are_those_of_the_source(command, locked, targets):
     assert command("lock", "tiny").out == "recipes/tiny/requirements.build.txt\n"
     assert locked["tiny/requirements.build.txt"] == ["setuptools>=77", "numpy>=2"]
     assert locked["pythons"] == sorted({target.python_minor for target in targets.targets.values()})
+
+
+def test_it_is_told_from_which_index_each_version_came(command, environment):
+    command("lock", "tiny")
+    assert environment.board.lines[-1] == "tiny: cython 3.2 from https://index.example/simple/"
+
+
+def test_projects_that_may_come_from_any_index_are_passed_on(command, locked):
+    command("lock", "tiny", "--any-index", "cython", "--any-index", "six")
+    assert locked["any_index"] == ["cython", "six"]
+
+
+def test_a_direct_reference_of_the_source_is_refused_by_file_and_line(command, environment, locked):
+    text = '[build-system]\nrequires = [\n  "setuptools",\n  "evil @ git+https://u:secret@example.org/evil",\n]\n'
+    environment.fetcher.give("pkg:pypi/tiny@1.0", ("tiny-1.0.tar.gz", tar_gz({"tiny-1.0/pyproject.toml": text})))
+    said = command("lock", "tiny", status=3).err
+    assert "tiny-1.0.tar.gz: pyproject.toml:4: build-system.requires: evil is a repository" in said
+    assert "name the package and a version" in said
+    assert "secret" not in said
+    assert locked == {}
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "where"),
+    [
+        ("requirements:\n  build-extras: ['evil @ https://example.org/evil.whl']\n", {}, "meta.yaml:"),
+        ("", {"upstream.yaml": "files: [tests]\nrequirements:\n- six\n- evil @ https://example.org/x.whl\n"}, "line 4"),
+    ],
+)
+def test_a_direct_reference_of_a_recipe_is_refused(command, environment, more, files, where):
+    add_recipe(environment, "tiny", more, files=files)
+    said = command("lock", "tiny", status=3).err
+    assert where in said
+    assert "is a direct reference; write NAME==VERSION" in said
 
 
 def test_a_recipe_is_found_in_any_spelling_of_its_name(command):

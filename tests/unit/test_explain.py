@@ -4,7 +4,7 @@ import pytest
 from packaging.requirements import Requirement
 from synthetic_wheels import OLD_WASM, WASM
 
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.explain import explain
 from emwheels.index.lockfile import Release
 from emwheels.index.model import File, Project

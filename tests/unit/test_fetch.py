@@ -18,11 +18,14 @@ from emwheels.errors import FetchError
 from emwheels.fetch import download
 from emwheels.fetch import registries as registry
 from emwheels.fetch.fetcher import Fetcher, manylinux_platforms
+from emwheels.fetch.pip_configuration import PipConfiguration
 from emwheels.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from emwheels.fetch.index_pages import Offer
 
 CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -286,6 +289,41 @@ def test_an_index_in_a_folder_that_lacks_the_project(
     monkeypatch.setenv("PIP_INDEX_URL", str(tmp_path))
     with pytest.raises(FetchError, match="there is no such package"):
         bench.fetcher().fetch("pkg:pypi/a@1", None)
+
+
+@pytest.fixture
+def two_indexes(site: Site) -> registry.Registries:
+    """An index with a 1, and one after it with a 1 of its own and a 2; b is in the second alone."""
+    files = {
+        "one/simple/a": "a-1-py3-none-any.whl",
+        "two/simple/a": "a-1-py3-none-any.whl",
+        "two/simple/b": "b-1.tar.gz",
+    }
+    for page, name in files.items():
+        site.files[f"/{page}/"] = f'<a href="/{page}/{name}#sha256={"0" * 64}">{name}</a>'.encode()
+    site.files["/two/simple/a/"] += b'<a href="/two/a-2.tar.gz">a-2.tar.gz</a>'
+    urls = tuple(f"{site.url}/{name}/simple/" for name in ("one", "two"))
+    downloader = download.Downloader(attempts=1, seconds=5)
+    return registry.Registries(downloader, pip=PipConfiguration(index_urls=urls))
+
+
+def test_a_project_is_that_of_the_first_index_that_has_it(site: Site, two_indexes: registry.Registries) -> None:
+    def found(offers: Sequence[Offer]) -> list[tuple[str, str]]:
+        return [(offer.version, offer.index.removeprefix(site.url)) for offer in offers]
+
+    assert found(two_indexes.offers("a")) == [("1", "/one/simple/")]
+    assert found(two_indexes.offers("b")) == [("1", "/two/simple/")]
+    assert found(two_indexes.versions("a")) == [("2", "/two/simple/"), ("1", "/one/simple/")]
+
+
+def test_a_first_index_that_fails_is_not_passed_over(site: Site, two_indexes: registry.Registries) -> None:
+    site.files["/one/simple/a/"] = b"<a>" * 600_000
+    for ask in (two_indexes.offers, two_indexes.versions):
+        with pytest.raises(
+            FetchError, match=r"an index that goes first did not answer: .*/one/.*more than 500,000 tags"
+        ):
+            ask("a")
+    assert len(two_indexes.offers("b")) == 1
 
 
 def locked(tmp_path: Path, *lines: str) -> Path:

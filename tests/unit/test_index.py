@@ -9,6 +9,7 @@ from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
+from emwheels.index.model import load
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 
@@ -178,6 +179,35 @@ def test_a_damaged_record_is_an_error_that_says_what_to_do(dist, publish, data):
         publish("demo")
     assert "emwheels index build" in caught.value.hint
     assert (dist / "packages.json").read_bytes() == data
+
+
+RECORD = {"filename": "a-1.0-py3-none-any.whl", "sha256": "0" * 64, "uploaded": "", "metadata_sha256": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"filename": "a-x.y.z-py3-none-any.whl"}, "is not the name of a wheel"),
+        ({"filename": "a-1.0-1-x-py3-none-any.whl"}, "is not the name of a wheel"),
+        ({"filename": "a__b-1.0-py3-none-any.whl"}, "is not the name of a wheel"),
+        ({"filename": "a-1.0-py3-none-\x1b.whl"}, "is not the name of a wheel"),
+        ({"filename": f"a-1.0-{'.'.join('ab' * 30)}-{'.'.join('ab' * 30)}-any.whl"}, "has too many tags"),
+        ({"requires": [1]}, "has a value that is no text"),
+        ({"sha256": ["x"]}, "has a value that is no text"),
+        ({"size": "1"}, "is not the size of"),
+        ({"size": -1}, "is not the size of"),
+        ({"evil": 1}, "evil"),
+    ],
+)
+def test_a_record_is_parsed_by_its_schema(changes, words):
+    def catalogue(record):
+        projects = {"a": {"files": [record]}}
+        return json.dumps({"format": 1, "base_url": "", "releases": [], "pending": [], "projects": projects}).encode()
+
+    for name in ("a-1.0-py3-none-any.whl", "a.b-1.0rc1+cpu_2-7b-cp314-cp314-linux_x86_64.whl"):
+        assert load(catalogue(RECORD | {"filename": name}), "here").projects["a"].files[0].version
+    with pytest.raises(IndexingError, match=rf"here/packages\.json is damaged: .*{words}"):
+        load(catalogue(RECORD | changes), "here")
 
 
 def test_an_index_without_a_record_is_read_from_its_wheels(dist, publish, tmp_path):

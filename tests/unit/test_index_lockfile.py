@@ -4,11 +4,12 @@ import json
 
 import pytest
 from packaging.tags import parse_tag
+from sample_target import TARGET
 from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
-from emwheels.index.lockfile import Release, merge, read_release
+from emwheels.index.lockfile import Release, load_release, merge, read_release
 from emwheels.index.model import File, Project
 
 CDN = "https://packages.example.org/v1/full/"
@@ -170,3 +171,28 @@ def test_the_index_has_a_lock_of_each_release_and_the_first_by_the_short_name(tm
     other = make_wheel(tmp_path, "other")
     with pytest.raises(IndexingError, match=r"releases/314\.0\.7\.json is missing"):
         index.publish(tmp_path / "dist", other, other.name)
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        b'{"packages":' * 100_000,
+        b'{"packages": []}',
+        b'{"packages": {"a": {"version": "1.0"}}}',
+        b'{"packages": {"a": {"version": "x", "file_name": "a.whl"}}}',
+        b'{"packages": {"a": {"version": "1.0", "file_name": 1}}}',
+        b'{"packages": {"a": {"version": "1.0", "file_name": "a", "imports": [1]}}}',
+        b"[]",
+    ],
+    ids=range(7),
+)
+def test_a_lock_that_is_none_is_named(tmp_path, lock):
+    (tmp_path / "pyodide-lock.json").write_bytes(lock)
+    (tmp_path / "pyodide.mjs").write_text("")
+    with pytest.raises(IndexingError, match=f"{tmp_path} is not an unpacked npm package of pyodide: "):
+        read_release(TARGET, tmp_path)
+    with pytest.raises(IndexingError, match=r"release\.json is damaged"):
+        load_release(
+            b'{"name": "x", "python": "3.14", "platform_tag": "x", "packages_url": "x", "lock": %s}' % lock,
+            "release.json",
+        )

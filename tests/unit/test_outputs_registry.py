@@ -305,7 +305,7 @@ def test_a_blob_that_is_larger_than_said_is_not_saved_to_its_end(hub, connect, t
 
 def test_a_manifest_that_is_too_large(hub, connect):
     hub.manifests[KEY] = b" " * ((4 << 20) + 1)
-    with pytest.raises(DamagedError, match="manifest has 4194305 bytes"):
+    with pytest.raises(DamagedError, match="is larger than 4194304 bytes"):
         connect(hub).manifest(KEY)
 
 

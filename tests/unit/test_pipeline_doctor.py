@@ -14,7 +14,7 @@ from sample_run import make_environment
 from sample_target import TARGET
 
 from emwheels.errors import FetchError, ImageError
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.image import debian
 from emwheels.image.debian import ImageRecord
 from emwheels.pipeline import doctor

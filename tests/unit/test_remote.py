@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.server
 import json
+import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -421,3 +422,84 @@ def test_credentials_that_cannot_be_read_are_not_shown(login, content):
         open_remote("oci://r.example.org/x")
     assert str(path) in caught.value.message
     assert "secret" not in f"{caught.value.message}{caught.value.hint}"
+
+
+def rewritten(web, key, change):
+    """Change the manifest of a build that the web server has."""
+    path = web.folder / "manifests" / key
+    manifest = json.loads(path.read_bytes())
+    change(manifest)
+    path.write_bytes(json.dumps(manifest).encode())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("output.size", -1), ("output.size", True), ("output.size", 1 << 40), ("output.seconds", "1"),
+        ("output.seconds", -1.0), ("output.kind", "../wheels"), ("output.content", "../x"), ("output.name", ["tiny"]),
+        ("output.filename", "tiny\0-1.0-py3-none-any.whl"), ("log", "../../x"), ("inputs", []), ("audit", "fine"),
+        ("peak_kib", -1), ("ccache objects", 1.5),
+    ],
+)  # fmt: skip
+def test_each_field_of_a_record_has_a_type_and_bounds(tmp_path, field, value):
+    key, record = make_build(Store(tmp_path))
+    check_record(key, record | {"audit": {}, "peak_kib": 1, "ccache objects": 1})
+    outer, _, inner = field.rpartition(".")
+    (record[outer] if outer else record)[inner] = value
+    with pytest.raises(DamagedError, match=rf"for {field}, which is not "):
+        check_record(key, record)
+
+
+def test_a_field_that_lacks_or_that_nobody_knows(tmp_path):
+    key, record = make_build(Store(tmp_path))
+    with pytest.raises(DamagedError, match=r"a field 'evil\\x1b' that no build writes"):
+        check_record(key, record | {"evil\x1b": 1})
+    del record["output"]["size"]
+    with pytest.raises(DamagedError, match=r"its record lacks output\.size"):
+        check_record(key, record)
+
+
+def test_an_entry_that_leads_elsewhere_costs_only_itself(builds, exported, web, said, tmp_path, monkeypatch):  # noqa: PLR0917
+    key, _ = exported
+    store = Store(tmp_path / "second")
+    other, right = make_build(store, "other")
+    push(LocalFolder(web.folder), other, right, files_of("builds", right), store, anew=False)
+    rewritten(web, key, lambda manifest: manifest["layers"][0].update(size=2**70))
+    assert builds.get(key) is None
+    assert f"entry {key[:12]} is damaged and is not used: its manifest is none of a build" in said[0]
+    assert builds.get(other) == (right, "remote")
+    assert len(said) == 1
+
+
+def test_a_size_that_lies_is_damage(builds, web, said, tmp_path):
+    store = Store(tmp_path / "origin")
+    key, record = make_build(store, size=7)
+    push(LocalFolder(web.folder), key, record, files_of("builds", record), store, anew=False)
+    assert builds.get(key) is None
+    assert "its output has 100,000 bytes, and its record says 7" in said[0]
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "folder", "ring"])
+def test_what_is_no_file_in_a_folder_is_not_opened(tmp_path, what):
+    remote = LocalFolder(tmp_path / "remote")
+    victim = tmp_path / "victim"
+    victim.write_text("secret")
+    for path in (tmp_path / "remote" / "manifests" / "key", tmp_path / "remote" / "blobs" / "sha256" / "a"):
+        path.parent.mkdir(parents=True)
+        if what == "fifo":
+            os.mkfifo(path)
+        elif what == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to(victim if what == "link" else path.name)
+    assert remote.manifest("key") is None
+    with pytest.raises(DamagedError, match="is missing"):
+        remote.blob("sha256:a", 100, tmp_path / "out")
+
+
+def test_a_file_in_a_folder_that_is_too_large(tmp_path):
+    path = tmp_path / "blobs" / "sha256" / "a"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x" * 101)
+    with pytest.raises(DamagedError, match="has 101 bytes, over 100"):
+        LocalFolder(tmp_path).blob("sha256:a", 100, tmp_path / "out")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.server
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from loopback import serving
 
 from emwheels.cli import main as cli
 from emwheels.errors import UsageError
+from emwheels.fetch import bounded
 from emwheels.serve.rules import SIMPLE_JSON
 from emwheels.verify import all_checks, verify
 
@@ -131,3 +133,68 @@ def test_pages_that_are_none_are_findings(targets, monkeypatch, page):
         for only in ([], ["alpha"]):
             (report,) = verify([f"{address}/simple"], target=targets.get(None), clients=(), only=only)
             assert "page-content" in report.checks()
+
+
+def test_a_redirect_to_another_network_is_refused_and_not_followed(targets, monkeypatch):
+    asked = []
+
+    class Trap(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    real = bounded.network_of
+    monkeypatch.setattr(bounded, "network_of", lambda address: "public" if address == "127.0.0.2" else real(address))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "*")
+    with serving(Trap) as within:
+
+        class Leading(Trap):
+            def do_GET(self):
+                self.send_response(302)
+                self.send_header("Location", f"{within}/")
+                self.end_headers()
+
+        leading = http.server.ThreadingHTTPServer(("127.0.0.2", 0), Leading)
+        thread = threading.Thread(target=leading.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            root = f"http://127.0.0.2:{leading.server_port}/simple"
+            (report,) = verify([root], target=targets.get(None), clients=(), seconds=5)
+        finally:
+            leading.shutdown()
+            thread.join()
+            leading.server_close()
+    assert asked == []
+    (finding,) = report.findings
+    assert finding.check == "unreachable"
+    assert "it leads to 127.0.0.1, a loopback address, which is refused" in finding.message
+
+
+def test_an_index_whose_pages_are_not_reached_is_given_up(targets, monkeypatch):
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_arguments):
+            pass
+
+        def do_GET(self):
+            if self.path == "/simple/":
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b"".join(b"<a href='p%d/'>x</a>" % number for number in range(60)))
+            elif self.path.startswith("/simple/p"):
+                self.wfile.write(b"no HTTP")
+            else:
+                self.send_error(404)
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    with serving(Slow) as address:
+        (report,) = verify([f"{address}/simple"], target=targets.get(None), clients=(), seconds=5)
+    lost = [finding for finding in report.findings if finding.check == "unreachable"]
+    assert 12 < len(lost) < 30
+    assert [finding.message for finding in report.findings if finding.check == "gave-up"] != []

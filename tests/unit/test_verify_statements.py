@@ -8,7 +8,8 @@ from faulty_index import WRONG, FaultyIndex, provenance_of, statement_of
 
 from emwheels.cli import main as cli
 from emwheels.verify import verify
-from emwheels.verify.pages import parse_html, parse_json
+from emwheels.verify.pages import parse_html
+from emwheels.verify.pages import read_json as read_page
 from emwheels.verify.statements import BUILD_TYPE, Statement, read_json, read_provenance, read_statement
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -130,8 +131,8 @@ def test_pages_of_others_link_to_provenance_by_address():
     (file,) = parse_html(link, "https://y.example.org/simple/a/").files
     assert (file.provenance_url, file.provenance, file.statement) == ("https://x.example.org/p", "", "")
     entry = {"filename": NAME, "url": "https://y.example.org/a", "hashes": {}, "provenance": None}
-    (file,) = parse_json(json.dumps({"files": [entry]}).encode(), "https://y.example.org/").files
+    (file,) = read_page(json.dumps({"files": [entry]}).encode(), "https://y.example.org/").files
     assert file.provenance_url == ""
     for wrong in ({"_emwheels-statement": 7}, {"_emwheels-statement": {"sha256": 7}}, {"provenance": [7]}):
         with pytest.raises(ValueError, match=r".+"):
-            parse_json(json.dumps({"files": [entry | wrong]}).encode(), "https://y.example.org/")
+            read_page(json.dumps({"files": [entry | wrong]}).encode(), "https://y.example.org/")

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
-from emwheels.errors import IndexingError
+from emwheels.errors import IndexingError, visible
 from emwheels.index.model import now, required_project
 from emwheels.index.wheelfile import read_wheel
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-    from emwheels.fetch.registries import Offer
+    from emwheels.fetch.index_pages import Offer
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue
 
 _ROUNDS = 2000
+_MOST_CAUSES = 20
+"""Lines of a message that says why there is no set of wheels."""
+_MOST_FETCHED = 500
+"""Wheels of a package index that are fetched to learn what they need."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,7 @@ class Finder:
     fetch: Callable[[Offer], Path]
     _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
+    _fetched: set[str] = field(default_factory=set)
 
     def find(self, name: NormalizedName, accepts: Callable[[Version], bool]) -> Iterator[FoundWheel]:
         """Yield the wheels that ``accepts`` accepts, the best first: those of our index, or else PyPI's."""
@@ -72,7 +77,16 @@ class Finder:
             return
         for version, offer in self._theirs(name):
             if accepts(version):
+                self._count_download(offer)
                 yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
+
+    def _count_download(self, offer: Offer) -> None:
+        self._fetched.add(offer.resource.filename)
+        if len(self._fetched) > _MOST_FETCHED:
+            raise IndexingError(
+                f"{_MOST_FETCHED} wheels were fetched without an end, the last of them {offer.resource.filename}",
+                hint="pin the versions of some requirements",
+            )
 
     def _ours(self, name: NormalizedName) -> list[FoundWheel]:
         project = self.catalogue.projects.get(name)
@@ -153,11 +167,26 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
         if candidate.extras:  # the extras of a package need the package itself, in the same version
             yield Requirement(f"{candidate.name}=={candidate.wheel.version}")
         for text in candidate.wheel.requires:
-            requirement = Requirement(text)
+            requirement = _requirement(text, candidate.wheel)
             marker = requirement.marker
             extras = candidate.extras or {""}
             if marker is None or any(marker.evaluate({**self._environment, "extra": extra}) for extra in extras):
                 yield requirement
+
+
+def _requirement(text: str, wheel: FoundWheel) -> Requirement:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise IndexingError(
+            f"{wheel.filename} requires {visible(text, lines=False)!r}, which is no requirement"
+        ) from error
+    if requirement.url:
+        raise IndexingError(
+            f"{wheel.filename} requires {requirement.name} from an address; a bundle takes wheels from indexes only",
+            hint=f"take another version of {wheel.name}, or build one without that requirement",
+        )
+    return requirement
 
 
 def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[FoundWheel]:
@@ -169,10 +198,12 @@ def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[FoundWh
     try:
         result = resolver.resolve(requirements, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
-        lines = dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes)
+        lines = list(dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes))
+        more = [f"  and {len(lines) - _MOST_CAUSES} more"] if len(lines) > _MOST_CAUSES else []
         name = next(iter(error.causes)).requirement.name
         raise IndexingError(
-            f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n" + "\n".join(lines),
+            f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n"
+            + "\n".join(lines[:_MOST_CAUSES] + more),
             hint=f"see which wheels there are: emwheels explain {name}",
         ) from error
     except ResolutionTooDeep as error:

@@ -14,7 +14,7 @@ from emwheels.bundle.resolve import Finder
 from emwheels.cli.index import dist_of
 from emwheels.cli.opening import add_profile, open_environment
 from emwheels.errors import FetchError, UsageError
-from emwheels.fetch.download import Downloader
+from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.harness.install import installer_wheels
 from emwheels.index import read_release
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emwheels.checkout import Checkout
-    from emwheels.fetch.registries import Offer
+    from emwheels.fetch.index_pages import Offer
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
@@ -64,7 +64,7 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         release=release,
         catalogue=read_catalogue(Folder(dist)),
         dist=dist,
-        offers=_nothing if arguments.offline else Registries(Downloader()).offers,
+        offers=_nothing if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
         fetch=_fetch(environment),
     )
     bundle = make_bundle(
@@ -101,6 +101,12 @@ def _fetch(environment: Environment) -> Callable[[Offer], Path]:
 
 def _requirement(text: str) -> Requirement:
     try:
-        return Requirement(text)
+        requirement = Requirement(text)
     except InvalidRequirement as error:
         raise UsageError(f"{text!r} is not a requirement: {error}", hint='such as "numpy>=2"') from error
+    if requirement.url:
+        raise UsageError(
+            f"{requirement.name} is asked for by address; a bundle takes wheels from indexes only",
+            hint="add the wheel to your index (emwheels index add), then name the package",
+        )
+    return requirement

@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.cli.opening import open_environment
 from emwheels.errors import FetchError, UsageError
-from emwheels.fetch.download import Downloader
+from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.index import read_release
 from emwheels.index.explain import SOURCES, Candidate, Explanation, explain
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from emwheels.checkout import Checkout
-    from emwheels.fetch.registries import Offer
+    from emwheels.fetch.index_pages import Offer
     from emwheels.progress import Board
     from emwheels.target import Targets
 
@@ -89,7 +89,7 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
 
 def _offers(name: NormalizedName, board: Board) -> Sequence[Offer] | None:
     try:
-        return Registries(Downloader()).offers(name)
+        return Registries(Downloader(patience=PATIENCE)).offers(name)
     except FetchError as error:
         board.say("explain", f"PyPI was left out: {error.message}")
         return None

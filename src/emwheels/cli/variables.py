@@ -20,6 +20,7 @@ OWN = {
     "images' packages are looked for there first.",
     "EMWHEELS_DEBIAN_SNAPSHOT": "A mirror that keeps what Debian's own one has no more, at one moment. It is asked "
     "last.",
+    "EMWHEELS_ANSWER_SECONDS": "How long a server may take for a document, and a file may be slow. Default: 30.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
 """Those of emwheels alone."""

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from emwheels.errors import FetchError, keep_secret
+from emwheels.fetch.documents import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -68,7 +69,7 @@ def find_credentials(registry: str, repository: str) -> Credentials | None:
         if not path.is_file():
             continue
         try:
-            document = json.loads(path.read_text())
+            document = parse_json(path.read_bytes())
             credentials = _of(document, registry, repository) if isinstance(document, dict) else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # The reason could quote the file's content.
@@ -187,24 +188,27 @@ class RegistryAuth(httpx.Auth):
         local = realm.host in _LOOPBACK and request.url.host in _LOOPBACK
         if not realm.host or (realm.scheme != "https" and not local):
             raise httpx.InvalidURL(f"the registry sends for a token to {realm.scheme}://{realm.host}, which is refused")
+        plain = {"Accept-Encoding": "identity"}
         query = {"service": given["service"]} if "service" in given else {}
         query["scope"] = self._scope
         if self._credentials and self._credentials.refresh_token:
             form = {"grant_type": "refresh_token", "refresh_token": self._credentials.refresh_token} | query
-            return httpx.Request("POST", realm, data={**form, "client_id": "emwheels"})
-        headers = {"Authorization": self._basic()} if self._credentials else {}
-        return httpx.Request("GET", realm.copy_merge_params(query), headers=headers)
+            return httpx.Request(
+                "POST", realm, data={**form, "client_id": "emwheels"}, headers=plain, extensions=request.extensions
+            )
+        headers = plain | ({"Authorization": self._basic()} if self._credentials else {})
+        return httpx.Request("GET", realm.copy_merge_params(query), headers=headers, extensions=request.extensions)
 
 
 def _bearer(answer: httpx.Response) -> str:
     """Return the header with the token of a token server's answer, empty if there is none in it."""
     try:
-        document = json.loads(answer.read())
+        document = parse_json(answer.read())
         token = document.get("token") or document["access_token"]
         if _TOKEN.fullmatch(token):
             keep_secret(token)
             return f"Bearer {token}"
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     return ""
 

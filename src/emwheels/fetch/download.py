@@ -18,7 +18,9 @@ from urllib.request import getproxies
 
 import httpx
 
-from emwheels.errors import FetchError, keep_secret, keep_secrets_of
+from emwheels.errors import FetchError, UsageError, keep_secret, keep_secrets_of
+from emwheels.fetch.bounded import MOST_REDIRECTS, SLOWEST, TooSlowError, bound, check_address, current_home, limited
+from emwheels.fetch.documents import body_of, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +29,16 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _DOCUMENT_LIMIT = 256 << 20
+"""Bytes of a document, as it is sent and as it is unpacked."""
+DOCUMENT_SECONDS = 30.0
+"""How long a document may take, and how long a file may be slow."""
+_STEP_LIMIT = 1 << 16
+"""Bytes of a redirect's own body."""
 _LONGEST_PAUSE = 60.0
+_PATIENCE = 2 * _LONGEST_PAUSE
+"""Seconds between all attempts together."""
+PATIENCE = 10.0
+"""The same for a command that somebody waits for."""
 _CHUNK = 1 << 16
 _PARTIAL, _RANGE_NOT_SATISFIABLE = 206, 416
 
@@ -62,9 +73,10 @@ class ServerFaultError(_TransientError):
 class Downloader:
     """One HTTP client, made on first use.
 
-    ``attempts`` counts the first one; ``pause`` waits between them, in seconds; no file may have more than
-    ``limit_bytes``. ``auth`` answers a server that asks who this is, by default what the address or ``~/.netrc`` says;
-    ``connect_seconds`` is how long a connection may take to come about.
+    ``attempts`` counts the first one; ``pause`` waits between them, in seconds, and at most ``patience`` in all. No
+    file may have more than ``limit_bytes``. ``auth`` answers a server that asks who this is, by default what the
+    address or ``~/.netrc`` says; ``connect_seconds`` is how long a connection may take to come about; ``seconds`` is
+    how long a document may take, without the pauses.
     """
 
     def __init__(
@@ -75,26 +87,30 @@ class Downloader:
         limit_bytes: int = 8 << 30,
         auth: httpx.Auth | None = None,
         connect_seconds: float = 20,
+        seconds: float | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
+        self._seconds = answer_seconds() if seconds is None else seconds
+        self._patience = patience
         self._auth = auth
         self._connect_seconds = connect_seconds
         self._attempts = attempts
         self._pause = pause
         self._limit_bytes = limit_bytes
 
-    def get(self, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
-        """Return a document, read whole.
+    def get(
+        self, url: str, headers: dict[str, str] | None = None, *, limit: int | None = None, listed_at: str = ""
+    ) -> httpx.Response:
+        """Return a document of at most ``limit`` bytes, read whole; ``listed_at`` as in `save`.
 
         Raises `NotFoundError` for 404 and 410, `UnreachableError` when a later call may work, else `FetchError`.
         """
 
         def once() -> httpx.Response:
-            with self._stream(url, headers or {}) as response:
-                content_type = response.headers.get("content-type", "")
-                content = _read(response, url)
-            return httpx.Response(
-                200, headers={"content-type": content_type}, content=content, request=response.request
-            )
+            with self._stream(url, headers or {}, listed_at=listed_at) as response:
+                facts = {"content-type": response.headers.get("content-type", "")}
+                content = _read(response, url, limit or _DOCUMENT_LIMIT)
+                return httpx.Response(200, headers=facts, content=content, request=response.request)
 
         return self.retried(url, once)
 
@@ -112,12 +128,14 @@ class Downloader:
             if isinstance(content, Path):
                 body = _Rewound(stack.enter_context(content.open("rb")))
                 headers = {**(headers or {}), "Content-Length": str(content.stat().st_size)}
-            response = stack.enter_context(self._stream(url, headers or {}, method=method, content=body))
+            response = stack.enter_context(
+                self._stream(url, headers or {}, method=method, content=body, slowest=SLOWEST)
+            )
             if response.request.method != method:
-                raise FetchError(f"{url}: the server redirects a {method} to {response.url}")
+                raise FetchError(f"{url}: the server redirects a {method} to {response.url!s}")
             if not response.is_success:
                 raise FetchError(f"{url}: the server answered a {method} with {response.status_code}")
-            _read(response, url)
+            _read(response, url, _DOCUMENT_LIMIT)
             return response
 
     def save(
@@ -126,21 +144,30 @@ class Downloader:
         path: Path,
         progress: Callable[[int, int | None], None],
         headers: dict[str, str] | None = None,
+        *,
+        listed_at: str = "",
     ) -> None:
         """Download into ``path``, going on from what is there already.
 
-        ``progress`` is called with the bytes that are there and the total, if known. What was received stays for a
-        later call when this one fails. Raises like `get`.
+        ``progress`` is called with the bytes that are there and the total, if known; ``listed_at`` is the page that led
+        to ``url``, and must lead nowhere that it may not redirect to. What was received stays for a later call when
+        this one fails. Raises like `get`.
         """
-        self.retried(url, lambda: self._save_once(url, path, progress, headers or {}))
+        self.retried(url, lambda: self._save_once(url, path, progress, headers or {}, listed_at=listed_at or url))
 
     def _save_once(
-        self, url: str, path: Path, progress: Callable[[int, int | None], None], more: dict[str, str]
+        self,
+        url: str,
+        path: Path,
+        progress: Callable[[int, int | None], None],
+        more: dict[str, str],
+        *,
+        listed_at: str,
     ) -> None:
         done = path.stat().st_size if path.exists() else 0
         # identity: the hash is of the file, and a Range counts its bytes
         headers = more | {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-        with self._stream(url, headers) as response:
+        with self._stream(url, headers, listed_at=listed_at, slowest=SLOWEST) as response:
             if response.status_code == _RANGE_NOT_SATISFIABLE:
                 path.unlink(missing_ok=True)
                 raise _TransientError("what was there of it did not fit")
@@ -161,13 +188,30 @@ class Downloader:
 
     @contextlib.contextmanager
     def _stream(
-        self, url: str, headers: dict[str, str], *, method: str = "GET", content: bytes | _Rewound = b""
+        self,
+        url: str,
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        content: bytes | _Rewound = b"",
+        listed_at: str = "",
+        slowest: int | None = None,
     ) -> Iterator[httpx.Response]:
         keep_secrets_of(url)
         try:
-            with self._client.stream(method, url, headers=headers, content=content or None) as response:
+            home = httpx.URL(listed_at or url).host
+            if listed_at:
+                check_address(httpx.URL(url), home)
+            with (
+                limited(home, seconds=self._seconds, slowest=slowest),
+                self._client.stream(method, url, headers=headers, content=content or None) as response,
+            ):
                 _check(response, url)
                 yield response
+        except TooSlowError as error:
+            raise UnreachableError(
+                f"{url} was given up: {error}", hint="for a slow network, raise EMWHEELS_ANSWER_SECONDS"
+            ) from error
         except httpx.InvalidURL as error:  # which may quote half of a password
             raise FetchError(f"{url} is not an address") from error
         except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, httpx.DecodingError) as error:
@@ -178,30 +222,38 @@ class Downloader:
     def retried(self, url: str, once: Callable[[], _T]) -> _T:
         """Return what ``once`` returns, calling it again with back-off while the fault lies with network or server.
 
-        ``url`` is what a `FetchError` names.
+        ``url`` is what a `FetchError` names. There is none after the time for a document.
         """
+        patience, spent = self._patience, 0.0
         for attempt in range(1, self._attempts + 1):
+            began = time.monotonic()
             try:
                 return once()
             except _TransientError as error:
-                if attempt == self._attempts:
+                spent += time.monotonic() - began
+                if attempt == self._attempts or spent > self._seconds or patience <= 0:
                     raise UnreachableError(
                         f"{url} could not be fetched in {attempt} attempts: {error}",
                         hint="check the network, the proxy and the certificates (SSL_CERT_FILE) of this machine",
                     ) from error
                 # Jitter, so that the workers of one build do not all come back in the same moment.
                 back_off = 2.0 ** (attempt - 1) * random.uniform(0.5, 1)  # noqa: S311
-                self._pause(min(max(back_off, error.pause), _LONGEST_PAUSE))
+                pause = min(max(back_off, error.pause), _LONGEST_PAUSE, patience)
+                patience -= pause
+                self._pause(pause)
         raise AssertionError("attempts must be at least 1")
 
     @cached_property
     def _client(self) -> httpx.Client:
         client = new_client(
             follow_redirects=True,
-            timeout=httpx.Timeout(60, connect=self._connect_seconds),
+            max_redirects=MOST_REDIRECTS,
+            timeout=httpx.Timeout(self._seconds, connect=min(self._connect_seconds, self._seconds)),
             auth=self._auth or _known_here,
+            headers={"Accept-Encoding": "gzip"},
             event_hooks={"response": [_refuse_downgrade]},
         )
+        bound(client)
         weakref.finalize(self, client.close)  # so that no user of a fetcher has to remember it
         return client
 
@@ -218,13 +270,25 @@ class _Rewound:
             yield chunk
 
 
-def _read(response: httpx.Response, url: str) -> bytes:
-    content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if len(content) > _DOCUMENT_LIMIT:
-            raise FetchError(f"{url} is larger than {_DOCUMENT_LIMIT} bytes")
-    return bytes(content)
+def _read(response: httpx.Response, url: str, limit: int) -> bytes:
+    try:
+        return body_of(response, limit=limit)
+    except ValueError as error:
+        raise FetchError(f"{url}: {error}") from error
+
+
+def answer_seconds() -> float:
+    """Return how long a document may take: ``EMWHEELS_ANSWER_SECONDS``, or 30. Raises `UsageError`."""
+    text = os.environ.get("EMWHEELS_ANSWER_SECONDS") or str(DOCUMENT_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e6:
+        raise UsageError(
+            f"EMWHEELS_ANSWER_SECONDS is {text!r}, which is no number of seconds", hint="for example 120, or unset it"
+        )
+    return seconds
 
 
 def new_client(**options: Any) -> httpx.Client:
@@ -272,10 +336,16 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _refuse_downgrade(response: httpx.Response) -> None:
-    if response.has_redirect_location and response.url.scheme == "https":
-        target = response.url.join(response.headers["location"])
-        if target.scheme != "https":
-            raise FetchError(f"{response.url} redirects from https to {target.scheme}, which is refused")
+    """Look at each answer before httpx acts on it. Raises `FetchError` for a redirect that is refused."""
+    if response.has_redirect_location or response.status_code == 401:
+        shorten(response, limit=_STEP_LIMIT)
+    if not response.has_redirect_location:
+        return
+    target = response.url.join(response.headers["location"])
+    if home := current_home():
+        check_address(target, home)
+    if response.url.scheme == "https" and target.scheme != "https":
+        raise FetchError(f"{response.url!s} redirects from https to {target.scheme}, which is refused")
 
 
 def _check(response: httpx.Response, url: str) -> None:

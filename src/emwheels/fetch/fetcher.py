@@ -18,7 +18,8 @@ from packaging.utils import canonicalize_name
 
 from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import Downloader, NotFoundError
-from emwheels.fetch.registries import Registries, Resource, parse_purl
+from emwheels.fetch.index_pages import Resource
+from emwheels.fetch.registries import Registries, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Fetcher:
                 raise NotFoundError(f"{source} does not exist")
             partial.write_bytes(source.read_bytes())
         else:
-            self._downloader.save(resource.url, partial, report)
+            self._downloader.save(resource.url, partial, report, listed_at=resource.listed_at)
         return sha256_of(partial)
 
 

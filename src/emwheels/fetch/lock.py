@@ -7,57 +7,89 @@ import re
 import subprocess
 import tempfile
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uv
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from emwheels.atomic import write_atomically
-from emwheels.errors import RecipeError, redacted
+from emwheels.errors import FetchError, RecipeError, redacted, visible, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from emwheels.fetch.pip_configuration import PipConfiguration
-
-    Wheels = Callable[[str, str], Iterable[str]]
+    from emwheels.fetch.lock_index import LockIndex
 
 _DEFAULT_REQUIRES = ("setuptools>=40.8.0",)  # PEP 518; the bound is that of pypa/build
 _LINES_SHOWN = 20
-_PINNED = re.compile(
-    r"^(?P<name>[^\s=\[]+)(?:\[[^\]]*\])?==(?P<version>[^\s;]+).*(?P<hashes>(?: \\\n +--hash=\S+)+)$", re.MULTILINE
-)
+_DISCARD = 9
+"""The port of the discard protocol (RFC 863), where nobody answers."""
+_SECONDS = 600
+"""How long a resolution may take."""
+_PINNED = re.compile(r"^([^\s=\[]+)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
+_DIRECT = "name the package and a version (NAME==1.2); emwheels locks only what a package index has"
 
 
-def read_build_requirements(source_tree: Path) -> tuple[str, ...]:
+@dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """A version in a lock file, and the index that it came from, without user and password."""
+
+    name: str
+    version: str
+    index: str
+
+
+def read_build_requirements(source_tree: Path, *, label: str = "") -> tuple[str, ...]:
     """Return ``build-system.requires`` of the tree's pyproject.toml, or setuptools where there is none (PEP 518).
 
     What the backend adds when it is asked (``get_requires_for_build_wheel``) is not in it, since asking executes code:
-    a recipe names those, and the caller adds them. Raises `RecipeError` for a file that is not as PEP 518 says.
+    a recipe names those, and the caller adds them. Raises `RecipeError` for a file that is not as PEP 518 says, and for
+    a direct reference; ``label`` is how messages name the file.
     """
     path = source_tree / "pyproject.toml"
+    label = label or str(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         return _DEFAULT_REQUIRES
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path}: {error}", hint="a patch of the recipe can correct it") from error
+    except (OSError, ValueError, RecursionError) as error:
+        fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise RecipeError(f"{label}: {fault}", hint="a patch of the recipe can correct it") from error
     if "build-system" not in table:
         return _DEFAULT_REQUIRES
     build_system = table["build-system"]
     requires = build_system.get("requires") if isinstance(build_system, dict) else None
     if not isinstance(requires, list):
-        raise RecipeError(f"{path}: build-system.requires is not a list (PEP 518)")
-    return tuple(_checked(path, entry) for entry in requires)
+        raise RecipeError(f"{label}: build-system.requires is not a list (PEP 518)")
+    return tuple(
+        _checked(str(entry), f"{label}:{_line_of(str(entry), text)}: build-system.requires") for entry in requires
+    )
 
 
-def _checked(path: Path, entry: object) -> str:
+def _line_of(entry: str, text: str) -> int:
+    """Return the line on which a text stands, or 1 where it is written in another way."""
+    return text.count("\n", 0, max(0, text.find(entry))) + 1
+
+
+def _checked(text: str, where: str) -> str:
+    """Return a requirement of PEP 508 on one line. Raises `RecipeError` for none, and for a direct reference."""
     try:
-        return str(Requirement(str(entry)))
+        requirement = Requirement(text)
     except InvalidRequirement as error:
-        raise RecipeError(f"{path}: build-system.requires: {error}") from error
+        raise RecipeError(f"{where}: {visible(str(error))}") from error
+    if requirement.url:
+        address = without_secrets(requirement.url)
+        what = "a repository" if "+" in address.partition(":")[0] else "an address"
+        raise RecipeError(
+            f"{where}: {requirement.name} is {what} ({visible(address, lines=False)}), which a lock cannot hold",
+            hint=_DIRECT,
+        )
+    return str(requirement)
 
 
 def lock_build_requirements(
@@ -65,22 +97,22 @@ def lock_build_requirements(
     destination: Path,
     *,
     pythons: Sequence[str],
-    index: PipConfiguration,
-    wheels: Wheels | None = None,
-) -> None:
+    index: LockIndex,
+    any_index: Collection[str] = (),
+) -> list[Pinned]:
     """Write ``destination``: every requirement and what it needs, pinned by version and sha256, wheels only.
 
     One resolution holds for all ``pythons`` (``3.14``) and every platform, by markers. ``index`` says where to look;
-    the file does not. ``wheels`` returns the sha256 of every wheel of a name and a version: uv, where a folder of this
-    machine has one of a version's wheels, pins none of the others. Raises `RecipeError` with uv's last lines when there
-    is no solution; an earlier file is then left as it was.
+    the file does not, but what is returned does. A version that comes from another index than the first that has the
+    project is an error, but for the names ``any_index``. Raises `RecipeError` with uv's last lines when there is no
+    solution, and `FetchError` where an index did not answer; an earlier file is then left as it was.
     """
-    _lock(
+    return _lock(
         requirements,
         destination,
         pythons=pythons,
         index=index,
-        wheels=wheels,
+        any_index=any_index,
         hint="every one of them needs a wheel; relax a bound by a patch, or constrain it in the recipe",
     )
 
@@ -91,9 +123,9 @@ def lock_pure_requirements(
     *,
     recipes: Mapping[str, str],
     pythons: Sequence[str],
-    index: PipConfiguration,
-    wheels: Wheels | None = None,
-) -> None:
+    index: LockIndex,
+    any_index: Collection[str] = (),
+) -> list[Pinned]:
     """Write ``destination``: what is needed beside wheels of recipes (name -> version), pinned by version and sha256.
 
     What recipes provide takes part in the resolution, at the recipe's version, and is not written: the wheels built
@@ -105,12 +137,12 @@ def lock_pure_requirements(
         options = ["--constraint", constraints.name]
         for name in sorted(recipes):
             options += ["--no-emit-package", name]
-        _lock(
+        return _lock(
             requirements,
             destination,
             pythons=pythons,
             index=index,
-            wheels=wheels,
+            any_index=any_index,
             options=options,
             hint="every one of them needs a wheel, and has to accept the versions of the recipes",
         )
@@ -121,60 +153,71 @@ def _lock(
     destination: Path,
     *,
     pythons: Sequence[str],
-    index: PipConfiguration,
-    wheels: Wheels | None,
+    index: LockIndex,
+    any_index: Collection[str],
     hint: str,
     options: Sequence[str] = (),
-) -> None:
-    oldest = min(pythons, key=Version)
-    argv = [uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", oldest]
-    argv += [
-        "--generate-hashes",
-        "--only-binary",
-        ":all:",
-        "--no-header",
-        "--no-annotate",
-        "--no-config",
-        "--no-progress",
-    ]
-    # pip takes the best version of all indexes; uv would stop at the first index that has the name.
-    argv += ["--no-python-downloads", "--index-strategy", "unsafe-best-match", *options, "-"]
-    if not index.index_urls:
-        argv.append("--no-index")
-    done = subprocess.run(
-        argv, input="\n".join(requirements), env=_environment(index), capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        lines = "\n".join(done.stderr.strip().splitlines()[-_LINES_SHOWN:])
-        raise RecipeError(
-            f"the requirements of {destination.parent.name} for {destination.name} cannot be locked:\n{lines}",
-            hint=hint,
-        )
+) -> list[Pinned]:
+    what = f"the requirements of {destination.parent.name} for {destination.name}"
+    asked = [_checked(text, what) for text in requirements]
+    status, text, said = _resolve(asked, pythons=pythons, index=index, options=options)
+    if index.failures:
+        faults = "\n".join(dict.fromkeys(failure.message for failure in index.failures.values()))
+        index.failures.clear()
+        raise FetchError(f"{what} cannot be locked, as not every index answered:\n{faults}")
+    if status != 0:
+        lines = "\n".join(said.strip().splitlines()[-_LINES_SHOWN:])
+        raise RecipeError(f"{what} cannot be locked:\n{visible(lines)}", hint=hint)
+    pinned = [_pinned(what, name, version, index, any_index) for name, version in _PINNED.findall(text)]
     header = f"# Generated by `nox -s lock -- {destination.parent.name}`; do not edit.\n"
-    text = header + redacted(with_hashes(done.stdout, wheels) if wheels else done.stdout)
-    write_atomically(destination, text.encode())
+    write_atomically(destination, (header + redacted(text)).encode())
+    return pinned
 
 
-def with_hashes(text: str, wheels: Wheels) -> str:
-    """Return the requirements ``text`` with the sha256 that ``wheels`` knows of each, besides those that are there."""
+def _pinned(what: str, name: str, version: str, index: LockIndex, any_index: Collection[str]) -> Pinned:
+    own, first = index.indexes(name, version)
+    if own != first and name not in {canonicalize_name(allowed) for allowed in any_index}:
+        raise RecipeError(
+            f"{what} cannot be locked: {name} {version} is only in {own}, and {first}, which goes first, has {name} in "
+            f"other versions. Another project of the same name may be there",
+            hint=f"pin a version of the first index, or trust the other one for it: --any-index {name}",
+        )
+    return Pinned(name=name, version=version, index=own)
 
-    def more(pinned: re.Match[str]) -> str:
-        there = {line.partition("sha256:")[2] for line in pinned["hashes"].split()} - {""}
-        known = sorted(there.union(wheels(pinned["name"], pinned["version"])))
-        before = pinned[0].removesuffix(pinned["hashes"])
-        return before + "".join(f" \\\n    --hash=sha256:{sha256}" for sha256 in known)
 
-    return _PINNED.sub(more, text)
+def _resolve(
+    requirements: Sequence[str], *, pythons: Sequence[str], index: LockIndex, options: Sequence[str]
+) -> tuple[int, str, str]:
+    """Return uv's exit status, the lock, and what uv said. Raises `RecipeError` if it finds no end."""
+    oldest = min(pythons, key=Version)
+    argv = [uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", oldest, "--no-cache"]
+    argv += ["--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate", "--no-config"]
+    argv += ["--no-progress", "--no-python-downloads", *options, "-"]
+    try:
+        done = subprocess.run(
+            argv,
+            input="\n".join(requirements),
+            env=_environment(index.url),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RecipeError(f"no versions that fit were found in {_SECONDS} s", hint="pin some of them") from error
+    return done.returncode, done.stdout, done.stderr
 
 
-def _environment(index: PipConfiguration) -> dict[str, str]:
-    """Return the environment for uv. Indexes go in here, as a password must not be seen in a list of processes."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
-    if index.index_urls:
-        environment["UV_DEFAULT_INDEX"] = index.index_urls[0]
-        environment["UV_INDEX"] = " ".join(index.index_urls[1:])
-    environment["UV_FIND_LINKS"] = ",".join(index.find_links)
-    environment["UV_INSECURE_HOST"] = " ".join(index.trusted_hosts)
-    if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):
-        environment.setdefault("SSL_CERT_FILE", bundle)
-    return environment
+def _environment(index: str) -> dict[str, str]:
+    """Return the environment for uv, which reaches ``index`` on loopback and nothing else: a proxy that is none."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
+    kept = {key: value for key, value in kept.items() if not key.lower().endswith("_proxy")}
+    nobody = f"http://127.0.0.1:{_DISCARD}"
+    return kept | {
+        "UV_DEFAULT_INDEX": index,
+        "HTTP_PROXY": nobody,
+        "HTTPS_PROXY": nobody,
+        "ALL_PROXY": nobody,
+        "NO_PROXY": "127.0.0.1",
+    }

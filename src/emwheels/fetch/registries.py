@@ -2,65 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import re
 import shutil
 from bisect import bisect_left
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
-import httpx
 from packageurl import PackageURL
+from packaging.utils import canonicalize_version
 from packaging.version import InvalidVersion, Version
-from unearth import PackageFinder, TargetPython
-from unearth.fetchers import DEFAULT_SECURE_ORIGINS
+from unearth import TargetPython
 
 from emwheels.errors import FetchError
+from emwheels.fetch.documents import parse_json
 from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.index_pages import Failure, Offer, Resource, find_offers
 from emwheels.fetch.pip_configuration import output_of, pip_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from unearth import Package
-    from unearth.fetchers import Fetcher as UnearthFetcher
 
     from emwheels.fetch.pip_configuration import PipConfiguration
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ORIG_SUFFIXES = ("xz", "gz", "bz2", "zst")
-# With no handler at all, logging would print unearth's remarks on indexes that do not answer; the caller reports what
-# matters.
-logging.getLogger("unearth").addHandler(logging.NullHandler())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """A file that a registry offers; ``sha256`` is None where the registry does not say."""
-
-    url: str
-    filename: str
-    sha256: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """A file of a project, as an index lists it."""
-
-    resource: Resource
-    version: str
-    """Empty where the file name does not tell."""
-    requires_python: str = ""
-    yanked: str | None = None
-    """Why it was yanked (PEP 592), empty without a reason; None when it was not."""
 
 
 def parse_purl(text: str) -> PackageURL:
@@ -81,6 +51,7 @@ class Registries:
     """Finds files by package URL.
 
     ``npm_registry`` is asked where this machine has no npm configuration, ``debian_mirror`` where apt has no Debian.
+    ``pip`` tells the indexes, by default those of this machine's pip.
     """
 
     def __init__(
@@ -89,7 +60,9 @@ class Registries:
         *,
         npm_registry: Callable[[], str] | None = None,
         debian_mirror: Callable[[], str] | None = None,
+        pip: PipConfiguration | None = None,
     ) -> None:
+        self._pip_given = pip
         self._downloader = downloader
         self._npm_registry_fallback = npm_registry
         self._debian_mirror_fallback = debian_mirror
@@ -111,33 +84,46 @@ class Registries:
         """Return a release's wheels for CPython ``python`` (``3.14``) and one of ``platforms``, best first."""
         major, minor = map(int, python.split("."))
         target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
-        packages, _ = self._find(name, target_python=target, only_binary=[":all:"])
-        return [_resource(p) for p in packages if _same_version(p.version, version)]
+        offers, _ = self._find(name, target_python=target, only_binary=[":all:"])
+        return [offer.resource for offer in offers if _same_version(offer.version, version)]
 
     def offers(self, name: str) -> Sequence[Offer]:
-        """Return every file that the indexes have of a project, newest first. Raises `FetchError` if none answers."""
-        packages, failures = self._find(name, ignore_compatibility=True)
-        if failures and not packages:
-            raise FetchError(f"{name} was not found, and not every index answered: {'; '.join(failures)}")
-        return [
-            Offer(
-                resource=_resource(package),
-                version=package.version or "",
-                requires_python=package.link.requires_python or "",
-                yanked=package.link.yank_reason,
-            )
-            for package in packages
-        ]
+        """Return every file of a project, newest first: of the first index that has any, and of find-links.
 
-    def wheel_hashes(self, name: str, version: str) -> list[str]:
-        """Return the sha256 of every wheel of a release that the indexes tell. Raises `FetchError` if none answers."""
-        files = [offer.resource for offer in self.offers(name) if _same_version(offer.version, version)]
-        return [file.sha256 for file in files if file.sha256 and file.filename.endswith(".whl")]
+        Who can publish on a later index must not be able to replace it. Raises `FetchError` if none answers, or not
+        one that may be the first.
+        """
+        offers, failures = self._offers(name)
+        first = _first_index(name, offers, failures)
+        return [offer for offer in offers if offer.place in (None, first)]
+
+    def versions(self, name: str) -> Sequence[Offer]:
+        """Return the files of every version of a project: of the first index that has it, and of find-links.
+
+        Raises like `offers`.
+        """
+        offers, failures = self._offers(name)
+        _first_index(name, offers, failures)
+        first: dict[str, int] = {}
+        for offer in offers:
+            if offer.place is not None:
+                version = canonicalize_version(offer.version)
+                first[version] = min(offer.place, first.get(version, offer.place))
+        return [offer for offer in offers if offer.place in (None, first.get(canonicalize_version(offer.version)))]
+
+    def _offers(self, name: str) -> tuple[list[Offer], list[Failure]]:
+        offers, failures = self._find(name, ignore_compatibility=True)
+        if failures and not offers:
+            raise FetchError(f"{name} was not found, and not every index answered: {_said(failures)}")
+        return offers, failures
 
     def _pypi(self, purl: PackageURL, sha256: str | None) -> Resource:
         version = cast("str", purl.version)
-        packages, failures = self._find(purl.name, ignore_compatibility=True)
-        resources = [_resource(p) for p in packages if _same_version(p.version, version)]
+        offers, failures = self._find(purl.name, ignore_compatibility=True)
+        if sha256 is None:
+            first = _first_index(purl.name, offers, failures)
+            offers = [offer for offer in offers if offer.place in (None, first)]
+        resources = [offer.resource for offer in offers if _same_version(offer.version, version)]
         file_name = _qualifiers(purl).get("file_name")
         for resource in resources:
             matches = resource.filename == file_name if file_name else bool(sha256) and resource.sha256 == sha256
@@ -150,31 +136,21 @@ class Registries:
             near = get_close_matches(file_name or purl.name, [r.filename for r in resources], n=5, cutoff=0)
             wish = f"file {file_name}" if file_name else "source distribution"
             raise FetchError(f"{purl} has no {wish}", hint=f"pick a file with ?file_name=…, such as {', '.join(near)}")
-        raise _no_version(purl, (p.version or "" for p in packages), failures)
+        raise _no_version(purl, (offer.version for offer in offers), failures)
 
-    def _find(self, name: str, **options: Any) -> tuple[Sequence[Package], list[str]]:
-        pip = self._pip
-        session = _IndexSession(self._downloader, pip)
-        finder = PackageFinder(
-            session=cast("UnearthFetcher", session),
-            index_urls=pip.index_urls
-            or ["file:///nonexistent/"],  # with none at all, unearth would take its own default
-            find_links=pip.find_links,
-            **options,
-        )
-        packages = list(finder.find_all_packages(name, allow_yanked=True))
-        return packages, session.failures
+    def _find(self, name: str, **options: Any) -> tuple[list[Offer], list[Failure]]:
+        return find_offers(name, self._downloader, self._pip, **options)
 
     @cached_property
     def _pip(self) -> PipConfiguration:
-        return pip_configuration()
+        return self._pip_given or pip_configuration()
 
     def _npm(self, purl: PackageURL) -> Resource:
         registry = self._npm_registry
         name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
         base = f"{registry}/{quote(name, safe='@')}"
         try:
-            release = json.loads(self._downloader.get(f"{base}/{quote(cast('str', purl.version))}").content)
+            release = parse_json(self._downloader.get(f"{base}/{quote(cast('str', purl.version))}").content)
             tarball = str(release["dist"]["tarball"])
         except NotFoundError:
             raise self._npm_missing(purl, base) from None
@@ -184,7 +160,7 @@ class Registries:
 
     def _npm_missing(self, purl: PackageURL, base: str) -> FetchError:
         try:
-            versions = json.loads(self._downloader.get(base).content)["versions"]
+            versions = parse_json(self._downloader.get(base).content)["versions"]
         except NotFoundError:
             versions = ()
         except (ValueError, LookupError, TypeError) as error:
@@ -204,49 +180,24 @@ class Registries:
         return address.rstrip("/")
 
 
-class _IndexSession:
-    """What unearth needs to read an index, answered by our own client: same retries, certificates and limits."""
+def _first_index(name: str, offers: Sequence[Offer], failures: Sequence[Failure]) -> int | None:
+    """Return which index is the first that has any file; find-links count as every index.
 
-    def __init__(self, downloader: Downloader, pip: PipConfiguration) -> None:
-        self._downloader = downloader
-        self._pip = pip
-        self.failures: list[str] = []
+    Raises `FetchError` where an index failed that may be the first.
+    """
+    first = min((offer.place for offer in offers if offer.place is not None), default=None)
+    before = [fault for fault in failures if fault.place is not None and first is not None and fault.place < first]
+    if before:
+        raise FetchError(f"{name}: an index that goes first did not answer: {_said(before)}")
+    return first
 
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        request = httpx.Request("GET", url)
-        try:
-            if url.startswith("file:"):
-                content = Path(url2pathname(urlsplit(url).path)).read_bytes()
-                return httpx.Response(200, headers={"content-type": "text/html"}, content=content, request=request)
-            return self._downloader.get(url, dict(headers or {}))
-        except (NotFoundError, OSError):
-            return httpx.Response(404, request=request)
-        except FetchError as error:
-            self.failures.append(error.message)
-            return httpx.Response(503, request=request)
 
-    head = get
-
-    def iter_secure_origins(self) -> Iterable[tuple[str, str, str]]:
-        yield from DEFAULT_SECURE_ORIGINS
-        for host in self._pip.trusted_hosts:
-            name, _, port = host.partition(":")
-            yield "*", name, port or "*"
+def _said(failures: Sequence[Failure]) -> str:
+    return "; ".join(failure.message for failure in failures)
 
 
 def _qualifiers(purl: PackageURL) -> dict[str, str]:
     return dict(cast("Mapping[str, str]", purl.qualifiers))
-
-
-def _resource(package: Package) -> Resource:
-    link = package.link
-    hashes = (link.hash_option or {}).get("sha256", [])
-    url = link.url_without_fragment
-    if not urlsplit(url).username and link.comes_from and (user := urlsplit(link.comes_from).netloc.rpartition("@")[0]):
-        parts = urlsplit(url)
-        if parts.netloc == urlsplit(link.comes_from).netloc.rpartition("@")[2]:  # as pip: same host, same password
-            url = urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc}"))
-    return Resource(url=url, filename=link.filename, sha256=hashes[0].lower() if hashes else None)
 
 
 def _same_version(offered: str | None, asked: str) -> bool:
@@ -256,9 +207,9 @@ def _same_version(offered: str | None, asked: str) -> bool:
         return offered == asked
 
 
-def _no_version(purl: PackageURL, versions: Iterable[str], failures: Sequence[str]) -> FetchError:
+def _no_version(purl: PackageURL, versions: Iterable[str], failures: Sequence[Failure]) -> FetchError:
     if failures:
-        return FetchError(f"{purl} was not found, and not every index answered: {'; '.join(failures)}")
+        return FetchError(f"{purl} was not found, and not every index answered: {_said(failures)}")
     known = []
     for text in set(versions):
         try:

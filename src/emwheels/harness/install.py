@@ -17,7 +17,7 @@ from emwheels.harness import stage as _stage
 from emwheels.harness.drive import drive, runtime_mounts
 from emwheels.image.model import Mount
 from emwheels.image.places import STAGE
-from emwheels.wheel import record_sha256
+from emwheels.wheel import UNREADABLE, record_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,10 @@ class Installed:
 
 def is_record_of(sha256: str, wheel: Path) -> bool:
     """Tell whether ``sha256`` is that of the RECORD of ``wheel``, or of nothing where it has none: it was installed."""
-    return sha256 == (record_sha256(wheel) or hashlib.sha256().hexdigest())
+    try:
+        return sha256 == (record_sha256(wheel) or hashlib.sha256().hexdigest())
+    except UNREADABLE:
+        return False
 
 
 def installer_wheels(harness_wheels: Sequence[Path]) -> list[Path]:

@@ -147,9 +147,8 @@ class Supply:
         if place.folder is not None:
             with path.open("wb") as out, (place.folder / deb.path).open("rb") as file:
                 shutil.copyfileobj(file, out)
-        elif deb.size <= _SMALL:
-            path.write_bytes(self._downloader.get(place.url(deb.path)).content)
         else:
+            path.unlink(missing_ok=True)
             self._downloader.save(place.url(deb.path), path, lambda _, __: None)
 
     def _source(self, deb: Deb) -> Place | None:

@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from emwheels.fetch.registries import Offer, Resource
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.model import offered, required_project
 from emwheels.target import Policy, fitting_tags
 

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from emwheels.errors import IndexingError
+from emwheels.fetch.documents import parse_json
 from emwheels.index.model import required_project
 from emwheels.target import Policy, fits
 
@@ -92,7 +93,7 @@ class Lock:
 def read_release(target: Target, runtime: Path) -> Release:
     """Read what the npm package ``pyodide``, unpacked at ``runtime``, says of its own packages."""
     try:
-        lock = json.loads((runtime / "pyodide-lock.json").read_bytes())
+        lock = _checked(parse_json((runtime / "pyodide-lock.json").read_bytes()))
         script = (runtime / "pyodide.mjs").read_text()
     except (OSError, ValueError) as error:
         raise IndexingError(f"{runtime} is not an unpacked npm package of pyodide: {error}") from error
@@ -103,6 +104,19 @@ def read_release(target: Target, runtime: Path) -> Release:
         packages_url=_packages_url(script, runtime),
         lock=lock,
     )
+
+
+def _checked(lock: Any) -> dict[str, Any]:
+    """Return Pyodide's lock. Raises `ValueError` for one in which a package has no name, version or file."""
+    try:
+        for entry in lock["packages"].values():
+            Version(entry["version"])
+            "".join([entry["file_name"], *entry.get("imports", ())])
+        lock.get("info", {}).get("platform")
+        checked: dict[str, Any] = lock
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"its packages are malformed: {error}") from error
+    return checked
 
 
 def _packages_url(script: str, runtime: Path) -> str:
@@ -129,8 +143,10 @@ def dump_release(release: Release) -> bytes:
 def load_release(data: bytes, where: str) -> Release:
     """Read what `dump_release` wrote. Raises `IndexingError`."""
     try:
-        return Release(**json.loads(data))
-    except (ValueError, TypeError) as error:
+        document = parse_json(data)
+        lock = _checked(document.pop("lock"))
+        return Release(**{key: str(value) for key, value in document.items()}, lock=lock)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise IndexingError(f"{where} is damaged: {error}", hint="remove it and build the index again") from error
 
 

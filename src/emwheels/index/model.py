@@ -7,6 +7,7 @@ and a wheel that is in it is not read again.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -18,8 +19,10 @@ from packaging.utils import (
     is_normalized_name,
     parse_wheel_filename,
 )
+from packaging.version import VERSION_PATTERN
 
 from emwheels.errors import IndexingError, without_secrets
+from emwheels.fetch.documents import is_modest, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Of packages.json; raised when an older emwheels could not read it any more."""
+_MOST_VALUES = 20_000_000
 _READABLE = (1, FORMAT)
 """1 has no statements."""
 
@@ -41,6 +45,10 @@ PROVENANCE = ".provenance"
 Status = Literal["active", "archived", "deprecated", "quarantined"]
 """Project status markers (PEP 792)."""
 STATUSES: tuple[Status, ...] = get_args(Status)
+_WHEEL = re.compile(
+    r"[a-z0-9][a-z0-9._]*-([a-z0-9.!+_]+)(-[0-9][a-z0-9_.]*)?(-[a-z0-9_.]+){3}\.whl", re.IGNORECASE | re.ASCII
+)
+_VERSION = re.compile(VERSION_PATTERN, re.VERBOSE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +207,7 @@ def dump(catalogue: Catalogue) -> bytes:
 def load(data: bytes, where: str) -> Catalogue:
     """Read packages.json, found at ``where``. Raises `IndexingError` when it is not one that this version wrote."""
     try:
-        document: dict[str, Any] = json.loads(data)
+        document: dict[str, Any] = parse_json(data, values=_MOST_VALUES)
         if document["format"] not in _READABLE:
             raise IndexingError(
                 f"{where}/packages.json has format {document['format']!r}, this emwheels reads {FORMAT}",
@@ -211,7 +219,7 @@ def load(data: bytes, where: str) -> Catalogue:
             pending=frozenset(document["pending"]),
             projects={name: _project(name, entry) for name, entry in document["projects"].items()},
         )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise IndexingError(
             f"{where}/packages.json is damaged: {error}",
             hint="restore it, or remove it and run `emwheels index build`: upload times and yanks are lost then",
@@ -249,6 +257,16 @@ def _file(project: str, record: Mapping[str, Any]) -> File:
     lists = {key: tuple(record.get(key, ())) for key in ("requires", "imports")}
     file = File(**{"size": 0, **record, **lists})
     # A name leads to a path and into a page, so it is checked even here; parsing each would take longer than reading.
-    if "/" in file.filename or not file.filename.endswith(".whl"):
-        raise ValueError(f"{project}: {file.filename!r} is not the name of a wheel")
+    name = file.filename
+    match = _WHEEL.fullmatch(name)
+    if not match or not _VERSION.fullmatch(match[1].replace("_", "-")) or "__" in name[: match.start(1)]:
+        raise ValueError(f"{project}: {name!r} is not the name of a wheel")
+    if not is_modest(name):
+        raise ValueError(f"{project}: {name!r} is too long, or has too many tags")
+    hashes = (file.sha256, file.metadata_sha256, file.statement_sha256, file.provenance_sha256)
+    texts = (*hashes, file.uploaded, file.requires_python, file.marked, file.yanked or "")
+    if not all(isinstance(text, str) for text in (*texts, *file.requires, *file.imports)):
+        raise ValueError(f"{project}: the record of {name} has a value that is no text")
+    if not isinstance(file.size, int) or file.size < 0:
+        raise ValueError(f"{project}: {file.size!r} is not the size of {name}")
     return file

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from emwheels.fetch.documents import is_modest
+from emwheels.outputs.record import check_schema
 from emwheels.outputs.remote.model import DamagedError, RemoteError
 from emwheels.outputs.remote.transfer import pull, pull_record, push
 from emwheels.store import StoreError
@@ -26,7 +28,6 @@ KIND = "builds"
 _PUSHED = "pushed"
 _PAUSE = 60.0
 """Seconds in which a remote store that failed is not asked again."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ARCHIVE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.tar\.gz")
 _T = TypeVar("_T")
 
@@ -74,23 +75,23 @@ def files_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def check_record(key: str, record: Mapping[str, Any]) -> None:
     """Raise `DamagedError` unless ``record`` is of the build with this key, and names its output as a build would."""
+    check_schema(record)
     try:
         inputs, output = record["inputs"], Output.of(record)
         if hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest() != key:
             raise DamagedError("its record is of another build: its inputs do not hash to the key")
         name = canonicalize_name(inputs["recipe"]["package"]["name"])
-        if output.name != name or output.key != key or not _is_right_name(output.kind, output.filename, name):
-            raise DamagedError(f"its record names {output.filename!r} of {output.name!r} as output")
-        numbers = isinstance(output.size, int) and isinstance(output.seconds, int | float)
-        if not numbers or not _SHA256.fullmatch(output.sha256) or not _SHA256.fullmatch(record["log"]):
-            raise DamagedError("its record does not name its files by size and sha256")
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"its record lacks something or is malformed: {error}") from error
+    if output.name != name or output.key != key or not _is_right_name(output.kind, output.filename, name):
+        raise DamagedError(f"its record names {output.filename!r} of {output.name!r} as output")
 
 
 def _is_right_name(kind: str, filename: str, name: str) -> bool:
     if kind == "libraries":
         return _ARCHIVE.fullmatch(filename) is not None
+    if not is_modest(filename):
+        return False
     try:
         project, *_ = parse_wheel_filename(filename)
     except InvalidWheelFilename:
@@ -165,6 +166,9 @@ class Builds:
             return None
         record, manifest = answer
         pull(remote, manifest, files_of(KIND, record), self._store)
+        output = Output.of(record)
+        if (size := self._store.get(output.kind, output.sha256).stat().st_size) != output.size:
+            raise DamagedError(f"its output has {size:,} bytes, and its record says {output.size:,}")
         self._store.add_record(KIND, key, record)
         self._mark_pushed(remote, key)
         return record

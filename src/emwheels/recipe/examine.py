@@ -308,6 +308,8 @@ def _requirements(section: Section) -> Requirements:
         for i, text in enumerate(texts):
             if not _parses(Requirement, text):
                 section.report(f"{key}[{i}]", f"{printable(text)} is not a requirement (PEP 508)")
+            elif Requirement(text).url:
+                section.report(f"{key}[{i}]", f"{printable(text)} is a direct reference; write NAME==VERSION")
     return requirements
 
 

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from packaging.utils import NormalizedName
 
@@ -91,6 +91,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     except RecursionError:
         raise RecipeError(f"{path}: is nested too deeply", hint="it needs no more than lists in a mapping") from None
     problems: list[str] = []
+    lines = text.splitlines()
     if not isinstance(document, dict):
         raise RecipeError(f"{path}: must be a mapping with the key files", hint="docs/adding-a-recipe.md has the keys")
     known = {"files", "base", "into", "paths", "options", "requirements", "backend-flags"}
@@ -109,7 +110,7 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
         reasons=_reasons(document, "reasons", problems),
         conftest=folder / name if (name := _text(document, "conftest", "", problems)) else None,
     )
-    problems += [f"requirements: {text!r} is not a requirement" for text in suite.requirements if not _is_valid(text)]
+    problems += [f"requirements: {fault}" for text in suite.requirements if (fault := _fault_of(text, lines))]
     if suite.conftest is not None and (suite.conftest.parent != folder or not suite.conftest.is_file()):
         problems.append("conftest: must be the name of a file beside upstream.yaml")
     if not suite.files:
@@ -123,12 +124,13 @@ def read_suite(folder: Path) -> UpstreamSuite | None:
     return suite
 
 
-def _is_valid(requirement: str) -> bool:
+def _fault_of(requirement: str, lines: Sequence[str]) -> str:
     try:
-        Requirement(requirement)
+        url = Requirement(requirement).url
     except InvalidRequirement:
-        return False
-    return True
+        return f"{requirement!r} is not a requirement"
+    line = next((number for number, text in enumerate(lines, 1) if requirement in text), 1)
+    return f"line {line}: {requirement!r} is a direct reference; write NAME==VERSION" if url else ""
 
 
 def _text(document: dict[str, Any], key: str, default: str, problems: list[str]) -> str:

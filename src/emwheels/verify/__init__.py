@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -53,6 +54,8 @@ _AT_ONCE = 6
 _CHUNK = 50
 _ENOUGH = 200
 """Errors after which no more projects are looked at: more of the same tell nobody anything."""
+_LOST = 12
+"""Projects that were not reached after which no more are: each may have taken all its time."""
 _WASM = "../pyodide/pyodide.asm.wasm"
 """Where a bundle keeps the runtime beside its index."""
 
@@ -82,10 +85,12 @@ def verify(
     """
     clients = all_clients() if clients is None else clients
     reports: dict[str, tuple[Verification, list[Wanted]]] = {}
-    with Probe(seconds=seconds) as probe:
+    probes: dict[str, Probe] = {}
+    with ExitStack() as stack:
         for url in dict.fromkeys(urls):
             keep_secrets_of(url)
             root = root_of(url)
+            probe = probes[root] = stack.enter_context(Probe(root, seconds=seconds))
             _refuse_site(probe, root)
             report = Verification(url=root, target=target.name)
             began = time.monotonic()
@@ -107,7 +112,7 @@ def verify(
                 say(f"{root}: uv")
                 try_uv(report, root, wants, target, programs)
             if engines is not None:
-                _judge_lock(probe, report, wants, engines, clients)
+                _judge_lock(probes[root], report, wants, engines, clients)
             report.findings.sort(key=lambda finding: (finding.severity, finding.check, finding.subject))
             report.seconds += time.monotonic() - began
     return [report for report, _ in reports.values()]
@@ -152,6 +157,7 @@ class _Index:
         self._target = target
         self._others = others
         self._every_file = every_file
+        self._lost = 0
 
     def judge(self, only: Sequence[str]) -> list[Wanted]:
         """Judge everything and return what clients have to get."""
@@ -166,7 +172,7 @@ class _Index:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for start in range(0, len(names), _CHUNK):
                 verdicts += pool.map(self._project, names[start : start + _CHUNK])
-                if len(self._report.errors) > _ENOUGH and start + _CHUNK < len(names):
+                if (len(self._report.errors) > _ENOUGH or self._lost > _LOST) and start + _CHUNK < len(names):
                     left = len(names) - start - _CHUNK
                     message = f"{left:,} more projects were not looked at, after {len(self._report.errors):,} errors"
                     self._report.add("gave-up", self._root, message)
@@ -174,6 +180,8 @@ class _Index:
         return [verdict for verdict in verdicts if verdict is not None]
 
     def _project(self, name: str) -> Wanted | None:
+        if self._lost > _LOST:
+            return None
         try:
             project = canonicalize_name(name, validate=True)
         except InvalidName:
@@ -191,6 +199,7 @@ class _Index:
                 if file is not None
             }
         except Unreachable as error:
+            self._lost += 1
             self._report.add("unreachable", name, str(error))
             return None
         if chosen is None or chosen.yanked:

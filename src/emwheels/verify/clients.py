@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import tempfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from packaging.utils import canonicalize_name
 
 from emwheels.errors import redacted
+from emwheels.fetch.documents import parse_json
 from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
 from emwheels.harness.install import is_record_of, proxy_environment
@@ -264,12 +264,12 @@ def _last_line(text: str) -> str:
 def lock_entries(data: bytes) -> Mapping[str, Mapping[str, str]]:
     """Return the packages of a ``pyodide-lock.json`` by name. Raises `ValueError` if it is none."""
     try:
-        packages = json.loads(data)["packages"]
+        packages = parse_json(data)["packages"]
         entries: dict[str, dict[str, str]] = {
             canonicalize_name(name): {key: entry[key] for key in ("file_name", "sha256")}
             for name, entry in packages.items()
         }
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     for name, entry in entries.items():
         if not all(isinstance(value, str) for value in entry.values()):

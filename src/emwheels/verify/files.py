@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zipfile
 from typing import TYPE_CHECKING
 
+from emwheels.fetch.documents import decoding
 from emwheels.serve.rules import FOREVER
 from emwheels.verify.pages import BROWSER_CODINGS, judge_way
-from emwheels.verify.probe import FILE_LIMIT, decoded, sha256_of, sha256_of_file
+from emwheels.verify.probe import FILE_LIMIT, sha256_of, sha256_of_file
 from emwheels.verify.statements import Statements
-from emwheels.wheel import metadata_member
+from emwheels.wheel import UNREADABLE, metadata_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 _PART = (10, 109)
 """First and last byte that are asked for to see whether ranges work."""
 _LONG = 86_400 * 30
+_PIECE = 1 << 20
+_END = (1 << 16) + 42
+"""Bytes at the end of an archive in which its list of members is announced."""
+_DIRECTORY_LIMIT = 64 << 20
 
 
 class Files:
@@ -49,7 +55,8 @@ class Files:
         return body
 
     def _wheel(self, file: ListedFile) -> Path | None:
-        answer = self._probe.get(file.url, encoding=BROWSER_CODINGS)
+        limit = min(FILE_LIMIT, 2 * file.size + _PIECE) if file.size else FILE_LIMIT
+        answer = self._probe.get(file.url, encoding=BROWSER_CODINGS, limit=limit, patient=True)
         judge_way(self._report, answer, file.filename)
         if answer.status != 200:
             self._report.add("wheel-status", file.filename, f"{file.url}: {answer.status}")
@@ -59,7 +66,7 @@ class Files:
         self._judge_cache(answer, file.filename)
         coding = answer.headers.get("content-encoding", "")
         if coding:
-            plain = self._probe.get(file.url)
+            plain = self._probe.get(file.url, limit=limit, patient=True)
             if still := plain.headers.get("content-encoding"):
                 self._report.add(
                     "wheel-encoding", file.filename, f"{file.url}: {still} though only identity is accepted"
@@ -70,12 +77,15 @@ class Files:
         return answer.body if self._is_right(answer, file) else None
 
     def _encodes(self, encoded: Answer, plain: Answer, coding: str, file: ListedFile) -> bool:
+        digest = hashlib.sha256()
         try:
-            data = decoded(encoded.body.read_bytes(), coding)
+            with encoded.body.open("rb") as stream:
+                for piece in decoding(iter(lambda: stream.read(_PIECE), b""), coding, limit=FILE_LIMIT):
+                    digest.update(piece)
         except ValueError as error:
             self._report.add("wheel-encoding", file.filename, f"{encoded.url}: {error}")
             return False
-        if sha256_of(data) != sha256_of_file(plain.body):
+        if digest.hexdigest() != sha256_of_file(plain.body):
             self._report.add(
                 "wheel-encoding", file.filename, f"{encoded.url}: decoded from {coding}, it is another file"
             )
@@ -113,7 +123,7 @@ class Files:
 
     def _judge_range(self, file: ListedFile, body: Path) -> None:
         first, last = _PART
-        answer = self._probe.get(file.url, headers={"Range": f"bytes={first}-{last}"}, limit=FILE_LIMIT)
+        answer = self._probe.get(file.url, headers={"Range": f"bytes={first}-{last}"}, limit=_PIECE)
         with body.open("rb") as stream:
             stream.seek(first)
             expected = stream.read(last - first + 1)
@@ -142,11 +152,25 @@ class Files:
             return
         try:
             data = answer.data()
-        except ValueError as error:
+            _check_directory(body)
+            own = metadata_member(body, "METADATA") or b""
+        except (ValueError, *UNREADABLE) as error:
             self._report.add("metadata-status", subject, f"{url}: {error}")
             return
         if isinstance(file.metadata, str) and sha256_of(data) != file.metadata:
             message = f"{url}: sha256 {sha256_of(data)}, listed as {file.metadata}"
             self._report.add("metadata-hash", subject, message)
-        elif data != (metadata_member(body, "METADATA") or b""):
+        elif data != own:
             self._report.add("metadata-differs", subject, f"{url} is not the METADATA in the wheel")
+
+
+def _check_directory(wheel: Path) -> None:
+    """Raise `ValueError` for an archive whose list of members alone would fill the memory."""
+    with wheel.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - _END))
+        end = stream.read()
+    at = end.rfind(b"PK\5\6")
+    listed = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
+    if listed > _DIRECTORY_LIMIT or b"PK\6\7" in end[max(0, at - 20) : max(0, at)]:
+        raise ValueError("its list of members is too long for a wheel")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -11,8 +10,9 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from emwheels.fetch.documents import feed_within, is_modest, parse_json
 from emwheels.serve.rules import SIMPLE_JSON
-from emwheels.verify.probe import PAGE_LIMIT, Unreachable, allows_origins
+from emwheels.verify.probe import Unreachable, allows_origins
 
 if TYPE_CHECKING:
     from packaging.tags import Tag
@@ -28,6 +28,8 @@ MICROPIP_ACCEPT = f"{SIMPLE_JSON}, */*;q=0.01"
 BROWSER_CODINGS = "gzip, br"
 LONGEST_PAGE_AGE = 600
 """Seconds that a page may be kept without asking: some hosts set ten minutes and cannot be told otherwise."""
+PAGE_LINKS = 100_000
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _NO_PROJECT = "emwheels-there-is-no-such-project"
 
 
@@ -87,15 +89,17 @@ class _Links(HTMLParser):
 
 
 def read_links(text: str, url: str) -> list[tuple[str, dict[str, str], str]]:
-    """Return what an HTML page links to: absolute URL, the link's attributes, its text."""
+    """Return what an HTML page links to: absolute URL, the link's attributes, its text. Raises `ValueError`."""
     parser = _Links()
-    parser.feed(text)
+    feed_within(parser, text)
+    if len(parser.links) > PAGE_LINKS:
+        raise ValueError(f"a page with more than {PAGE_LINKS:,} links")
     base = urljoin(url, parser.base)
     return [(urljoin(base, attributes["href"]), attributes, shown) for attributes, shown in parser.links]
 
 
 def parse_html(text: str, url: str) -> Page:
-    """Read a project's page in HTML (PEP 503, 592, 658/714)."""
+    """Read a project's page in HTML (PEP 503, 592, 658/714). Raises `ValueError`."""
     files = []
     for link, attributes, _ in read_links(text, url):
         parts = urlsplit(link)
@@ -131,35 +135,45 @@ def _hash(value: str | None) -> str:
     return (value or "").removeprefix("sha256=").lower()
 
 
-def parse_json(data: bytes, url: str) -> Page:
+def read_json(data: bytes, url: str) -> Page:
     """Read a project's page in JSON (PEP 691, 700, 714). Raises `ValueError` if it is none."""
     try:
-        document: dict[str, Any] = json.loads(data)
-        files = []
-        relative = False
-        for entry in document["files"]:
-            relative = relative or not urlsplit(entry["url"]).netloc
-            promised = entry.get("core-metadata", entry.get("dist-info-metadata", False))
-            files.append(
-                _file(
-                    entry["filename"],
-                    urljoin(url, entry["url"]),
-                    entry["hashes"].get("sha256"),
-                    yanked=bool(entry.get("yanked", False)),
-                    size=entry.get("size"),
-                    metadata=promised.get("sha256", True) if isinstance(promised, dict) else bool(promised),
-                    statement=_hash(entry.get("_emwheels-statement", {}).get("sha256")),
-                    provenance=_hash(entry.get("_emwheels-provenance", {}).get("sha256")),
-                    provenance_url=_address(url, entry.get("provenance")),
-                )
-            )
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        entries: list[dict[str, Any]] = parse_json(data)["files"]
+        if len(entries) > PAGE_LINKS:
+            raise ValueError(f"a page with more than {PAGE_LINKS:,} files")
+        relative = any(not urlsplit(entry["url"]).netloc for entry in entries)
+        files = [_entry(entry, url) for entry in entries]
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
     return Page(files=tuple(file for file in files if file), relative=relative)
 
 
+def _entry(entry: dict[str, Any], url: str) -> ListedFile | None:
+    promised = entry.get("core-metadata", entry.get("dist-info-metadata", False))
+    sha256, size = entry["hashes"].get("sha256"), entry.get("size")
+    metadata = promised.get("sha256", True) if isinstance(promised, dict) else bool(promised)
+    for digest in (sha256, metadata):
+        if not isinstance(digest, bool | None) and not _SHA256.fullmatch(digest):
+            raise ValueError(f"{digest!r} is not a sha256")
+    if size is not None and not (isinstance(size, int) and size >= 0):
+        raise ValueError(f"{size!r} is not a size")
+    return _file(
+        entry["filename"],
+        urljoin(url, entry["url"]),
+        sha256,
+        yanked=bool(entry.get("yanked", False)),
+        size=size,
+        metadata=metadata,
+        statement=_hash(entry.get("_emwheels-statement", {}).get("sha256")),
+        provenance=_hash(entry.get("_emwheels-provenance", {}).get("sha256")),
+        provenance_url=_address(url, entry.get("provenance")),
+    )
+
+
 def _file(filename: str, url: str, sha256: str | None, **more: Any) -> ListedFile | None:
     try:
+        if not is_modest(filename):
+            return None
         _, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
         return None  # a source distribution, a link elsewhere: no client of wheels looks at it
@@ -176,7 +190,7 @@ def _file(filename: str, url: str, sha256: str | None, **more: Any) -> ListedFil
 def is_list(probe: Probe, root: str) -> bool:
     """Tell whether the page at ``root`` says that it is a page of an index (PEP 629, PEP 691)."""
     try:
-        answer = probe.get(f"{root}/", limit=PAGE_LIMIT)
+        answer = probe.get(f"{root}/")
         said = answer.data()
     except (Unreachable, ValueError):
         return False
@@ -199,19 +213,17 @@ class Pages:
         self.judge_cache(answer, "the list of projects")
         try:
             if answer.media_type == SIMPLE_JSON:
-                return [str(entry["name"]) for entry in json.loads(answer.data())["projects"]]
-            text = answer.data().decode("utf-8", errors="replace")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self._report.add("page-content", "the list of projects", str(error))
+                return [str(entry["name"]) for entry in parse_json(answer.data())["projects"]]
+            links = read_links(answer.data().decode("utf-8", errors="replace"), answer.url)
+            names = [unquote(urlsplit(link).path.rstrip("/").rpartition("/")[2]) for link, _, _ in links]
+        except (ValueError, KeyError, TypeError) as error:
+            self._report.add("page-content", "the list of projects", f"{answer.url}: {error}")
             return []
-        names = [
-            unquote(urlsplit(link).path.rstrip("/").rpartition("/")[2]) for link, _, _ in read_links(text, answer.url)
-        ]
         return [name for name in names if name]
 
     def judge_absence(self) -> None:
         """Ask for a project that does not exist."""
-        answer = self._probe.get(f"{self.root}/{_NO_PROJECT}/", accept=MICROPIP_ACCEPT, limit=PAGE_LIMIT)
+        answer = self._probe.get(f"{self.root}/{_NO_PROJECT}/", accept=MICROPIP_ACCEPT)
         if answer.status < 300:
             message = f"{answer.status}, {answer.media_type or 'no Content-Type'}, for a project that does not exist"
             self._report.add("missing-project", f"{self.root}/{_NO_PROJECT}/", message)
@@ -220,7 +232,7 @@ class Pages:
 
     def judge_slashes(self, name: str) -> None:
         """Ask as micropip does when the index URL ends in a slash."""
-        answer = self._probe.get(f"{self.root}//{name}/", accept=MICROPIP_ACCEPT, limit=PAGE_LIMIT)
+        answer = self._probe.get(f"{self.root}//{name}/", accept=MICROPIP_ACCEPT)
         if answer.status != 200:
             self._report.add("double-slash", f"{self.root}//{name}/", f"the server answered {answer.status}")
 
@@ -230,7 +242,7 @@ class Pages:
         None if no form can be used.
         """
         url = f"{self.root}/{normal}/"
-        first = self._probe.get(url, accept="text/html", limit=PAGE_LIMIT)
+        first = self._probe.get(url, accept="text/html")
         if first.status == 404 and name != normal:
             self._report.add(
                 "name-normalisation", name, f"{normal} is not found ({first.status}); it is listed as {name}"
@@ -253,7 +265,7 @@ class Pages:
 
     def _get(self, url: str, subject: str, *, accept: str = MICROPIP_ACCEPT) -> Answer | None:
         """GET a page and judge everything but its content; None if it cannot be read."""
-        answer = self._probe.get(url, accept=accept, encoding=BROWSER_CODINGS, limit=PAGE_LIMIT)
+        answer = self._probe.get(url, accept=accept, encoding=BROWSER_CODINGS)
         judge_way(self._report, answer, subject)
         if answer.status != 200 or answer.cut:
             self._report.add("page-status", subject, f"{url}: {answer.cut or answer.status}")
@@ -271,7 +283,7 @@ class Pages:
             data = answer.data()
             if answer.media_type != SIMPLE_JSON:
                 return parse_html(data.decode("utf-8", errors="replace"), answer.url)
-            page = parse_json(data, answer.url)
+            page = read_json(data, answer.url)
         except ValueError as error:
             self._report.add("page-content", subject, f"{answer.url}: {error}")
             return None

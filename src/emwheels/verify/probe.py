@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import brotli
 import httpx
 
+from emwheels.fetch.bounded import MOST_REDIRECTS, SLOWEST, bound, check_address, limited
+from emwheels.fetch.documents import decoded
 from emwheels.fetch.download import new_client
 
 if TYPE_CHECKING:
@@ -23,9 +22,7 @@ ORIGIN = "https://application.example"
 """The origin that requests claim to come from (a name reserved by RFC 2606)."""
 PAGE_LIMIT = 64 << 20
 FILE_LIMIT = 4 << 30
-_HOPS = 5
-_SLOWEST = 1024
-"""Bytes a second, on average, that an answer comes with at the least."""
+"""Bytes of a file whose page does not say how many it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +54,7 @@ class Answer:
         """Return at most ``limit`` bytes of the body, decoded. Raises `ValueError` if it cannot be."""
         with self.body.open("rb") as stream:
             raw = stream.read(limit)
-        return decoded(raw, self.headers.get("content-encoding", ""))
+        return decoded(raw, self.headers.get("content-encoding", ""), limit=limit)
 
 
 def allows_origins(headers: httpx.Headers) -> bool:
@@ -65,36 +62,26 @@ def allows_origins(headers: httpx.Headers) -> bool:
     return headers.get("access-control-allow-origin", "").strip() in ("*", ORIGIN)
 
 
-def decoded(raw: bytes, coding: str) -> bytes:
-    """Undo a Content-Encoding. Raises `ValueError` if ``raw`` is not encoded like that."""
-    try:
-        match coding.strip().lower():
-            case "" | "identity":
-                return raw
-            case "gzip" | "x-gzip":
-                return zlib.decompress(raw, wbits=31)
-            case "br":
-                return bytes(brotli.decompress(raw))
-            case other:
-                raise ValueError(f"Content-Encoding {other!r} is not known")
-    except (zlib.error, brotli.error) as error:
-        raise ValueError(f"the bytes are not {coding}: {error}") from error
-
-
 class Unreachable(Exception):  # noqa: N818  (caught where it is turned into a finding)
     """The server did not answer; the message says why."""
 
 
 class Probe:
-    """Makes the requests. Use as a context manager; bodies live until it is left."""
+    """Makes the requests to one index. Use as a context manager; bodies live until it is left.
 
-    def __init__(self, *, seconds: float = 30, transport: httpx.BaseTransport | None = None) -> None:
+    ``root`` is the address of the index: where that is decides where its links and redirects may lead.
+    """
+
+    def __init__(self, root: str = "", *, seconds: float = 30, transport: httpx.BaseTransport | None = None) -> None:
+        self._root = root
         self._seconds = seconds
-        self._client = new_client(
-            timeout=seconds,
-            follow_redirects=False,
-            transport=transport,
-            limits=httpx.Limits(max_connections=16),
+        self._client = bound(
+            new_client(
+                timeout=seconds,
+                follow_redirects=False,
+                transport=transport,
+                limits=httpx.Limits(max_connections=16),
+            )
         )
         self._folder = tempfile.TemporaryDirectory(prefix="emwheels-verify-")
 
@@ -112,34 +99,45 @@ class Probe:
         accept: str = "*/*",
         encoding: str = "identity",
         headers: Mapping[str, str] | None = None,
-        limit: int = FILE_LIMIT,
+        limit: int = PAGE_LIMIT,
+        patient: bool = False,
     ) -> Answer:
-        """GET ``url``, following redirects by hand. Raises `Unreachable`."""
+        """GET ``url``, following redirects by hand. Raises `Unreachable`.
+
+        It has to be there within the seconds that an answer may take; with ``patient`` it may take longer, but not be
+        slow.
+        """
         sent = {"Origin": ORIGIN, "Accept": accept, "Accept-Encoding": encoding, **(headers or {})}
+        try:
+            home = httpx.URL(self._root or url).host
+            with limited(home, seconds=self._seconds, slowest=SLOWEST if patient else None):
+                return self._follow(url, sent, home, limit)
+        except httpx.InvalidURL as error:  # which may quote half of a password
+            raise Unreachable(f"{url} is not an address") from error
+        except (httpx.HTTPError, UnicodeError, ValueError) as error:
+            raise Unreachable(f"{url}: {str(error) or type(error).__name__}") from error
+
+    def _follow(self, url: str, sent: Mapping[str, str], home: str, limit: int) -> Answer:
         hops: list[tuple[str, httpx.Headers]] = []
         while True:
-            try:
-                with self._client.stream("GET", url, headers=sent) as response:
-                    if response.has_redirect_location and len(hops) < _HOPS:
-                        hops.append((url, response.headers))
-                        url = str(response.url.join(response.headers["location"]))
-                        continue
-                    body, cut = self._save(response, limit)
-                    return Answer(
-                        url=url,
-                        status=response.status_code,
-                        headers=response.headers,
-                        body=body,
-                        hops=tuple(hops),
-                        cut=cut,
-                    )
-            except httpx.InvalidURL as error:  # which may quote half of a password
-                raise Unreachable(f"{url} is not an address") from error
-            except (httpx.HTTPError, UnicodeError) as error:
-                raise Unreachable(f"{url}: {str(error) or type(error).__name__}") from error
+            check_address(httpx.URL(url), home)
+            with self._client.stream("GET", url, headers=sent) as response:
+                if response.has_redirect_location and len(hops) < MOST_REDIRECTS:
+                    hops.append((url, response.headers))
+                    url = str(response.url.join(response.headers["location"]))
+                    continue
+                body, cut = self._save(response, limit)
+                return Answer(
+                    url=url,
+                    status=response.status_code,
+                    headers=response.headers,
+                    body=body,
+                    hops=tuple(hops),
+                    cut=cut,
+                )
 
     def _save(self, response: httpx.Response, limit: int) -> tuple[Path, str]:
-        done, began = 0, time.monotonic()
+        done = 0
         descriptor, name = tempfile.mkstemp(dir=self._folder.name)
         with os.fdopen(descriptor, "wb") as out:
             try:
@@ -148,9 +146,6 @@ class Probe:
                     if done > limit:
                         return Path(name), f"longer than {limit:,} bytes"
                     out.write(chunk)
-                    took = time.monotonic() - began
-                    if took > self._seconds and done < took * _SLOWEST:
-                        return Path(name), f"slower than {_SLOWEST:,} bytes a second"
             except httpx.TransportError as error:
                 return Path(name), f"broken off after {done:,} bytes ({str(error) or type(error).__name__})"
         return Path(name), ""

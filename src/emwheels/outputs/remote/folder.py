@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from typing import TYPE_CHECKING
+import stat
+from io import BytesIO
+from typing import IO, TYPE_CHECKING
 
 from emwheels.atomic import replacing, write_atomically
 from emwheels.errors import FetchError
-from emwheels.fetch.download import Downloader, NotFoundError, RefusedError
+from emwheels.fetch.download import Downloader, NotFoundError, RefusedError, UnreachableError
 from emwheels.outputs.remote.model import DOCUMENT_LIMIT, DamagedError, RemoteError
 
 if TYPE_CHECKING:
@@ -52,15 +55,16 @@ class LocalFolder:
 
     def manifest(self, key: str) -> bytes | None:
         """See `Remote.manifest`."""
-        path = self._folder / "manifests" / key
-        return path.read_bytes() if path.is_file() else None
+        content = BytesIO()
+        if not _copy_regular(self._folder / "manifests" / key, content, DOCUMENT_LIMIT):
+            return None
+        return content.getvalue()
 
     def blob(self, digest: str, size: int, path: Path) -> None:
         """See `Remote.blob`."""
-        source = self._blob_path(digest)
-        if not source.is_file() or source.stat().st_size > size:
-            raise DamagedError(f"blob {digest} is missing or too large")
-        shutil.copyfile(source, path)
+        with path.open("wb") as out:
+            if not _copy_regular(self._blob_path(digest), out, size):
+                raise DamagedError(f"blob {digest} is missing")
 
     def put_blob(self, digest: str, content: bytes | Path) -> None:
         """See `Remote.put_blob`. A blob of another size than ``content`` is replaced."""
@@ -82,17 +86,36 @@ class LocalFolder:
         return self._folder / "blobs" / digest.replace(":", "/")
 
 
+def _copy_regular(path: Path, out: IO[bytes], limit: int) -> bool:
+    """Copy a file and return true; false where there is none, or a link, a fifo or a device lies in its place.
+
+    Raises `DamagedError` for more than ``limit`` bytes.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        if status.st_size > limit:
+            raise DamagedError(f"{path} has {status.st_size:,} bytes, over {limit:,}")
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            shutil.copyfileobj(stream, out)
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def read_manifest(downloader: Downloader, url: str, headers: dict[str, str] | None = None) -> bytes | None:
     """Return the document at ``url``, None when there is none. Raises like `Remote.manifest`."""
     try:
-        content = downloader.get(url, headers).content
+        return downloader.get(url, headers, limit=DOCUMENT_LIMIT).content
     except NotFoundError:
         return None
     except FetchError as error:
-        raise remote_error(error) from error
-    if len(content) > DOCUMENT_LIMIT:
-        raise DamagedError(f"its manifest has {len(content)} bytes")
-    return content
+        raise _of_one_entry(error) from error
 
 
 def save_blob(downloader: Downloader, url: str, digest: str, size: int, path: Path) -> None:
@@ -107,7 +130,14 @@ def save_blob(downloader: Downloader, url: str, digest: str, size: int, path: Pa
     except NotFoundError as error:
         raise DamagedError(f"blob {digest} is missing") from error
     except FetchError as error:
-        raise remote_error(error) from error
+        raise _of_one_entry(error) from error
+
+
+def _of_one_entry(error: FetchError) -> RemoteError | DamagedError:
+    """Return what a failed GET says: of the whole store where it does not answer or refuses, else of this entry."""
+    if isinstance(error, UnreachableError | RefusedError):
+        return remote_error(error)
+    return DamagedError(error.message)
 
 
 def remote_error(error: FetchError) -> RemoteError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emwheels.errors import EmwheelsError, FetchError, StoreError
+from emwheels.fetch.documents import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,10 @@ GZIP = "+gzip"
 DOCUMENT_LIMIT = 4 << 20
 """Bytes of a manifest or a record; the OCI distribution specification lets registries refuse larger manifests."""
 
+MOST_BYTES = 4 << 30
+"""Bytes of a file, packed or not."""
+_MOST_FILES = 100
+"""Files of a build that are looked at; there are two, its output and its log."""
 _KIND = re.compile(r"[a-z][a-z0-9-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -128,10 +133,11 @@ class Manifest:
     def parse(cls, data: bytes) -> Manifest:
         """Read a manifest that anybody may have written. Raises `DamagedError`."""
         try:
-            document: dict[str, Any] = json.loads(data)
+            document: dict[str, Any] = parse_json(data)
             kind, record = document["config"]["mediaType"], _blob(document["config"])
-            manifest = cls(record=record, files=tuple(_file(layer) for layer in document.get("layers") or ()))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            layers: list[dict[str, Any]] = document.get("layers") or []
+            manifest = cls(record=record, files=tuple(_file(layer) for layer in layers[:_MOST_FILES]))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise DamagedError(f"its manifest is none of a build: {error}") from error
         if kind != RECORD or record.size > DOCUMENT_LIMIT:
             raise DamagedError(f"its record is a {kind} of {record.size} bytes")
@@ -145,7 +151,12 @@ def digest_of(data: bytes) -> str:
 
 def _blob(descriptor: dict[str, Any]) -> Blob:
     digest, size = descriptor["digest"], descriptor["size"]
-    if not isinstance(size, int) or size < 0 or not _DIGEST.fullmatch(digest):
+    if (
+        isinstance(size, bool)
+        or not isinstance(size, int)
+        or not 0 <= size <= MOST_BYTES
+        or not _DIGEST.fullmatch(digest)
+    ):
         raise ValueError(f"{digest!r} of {size!r} bytes")
     return Blob(digest=digest, size=size)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _CONNECT_SECONDS = 5
+_PATIENCE = 20
+"""Seconds between all attempts: a build goes on without a remote store."""
 _FORMS = "write oci://HOST/NAME for a registry, or https://HOST/FOLDER/ for a folder"
 
 
@@ -38,7 +40,7 @@ def open_remote(address: str) -> Remote:
     if parts.query or parts.fragment:
         raise UsageError(f"{label}: the address of a remote store has no query", hint=_FORMS)
     if parts.scheme in ("http", "https"):
-        downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS)
+        downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE)
         return HttpFolder(address, downloader, label=label)
     repository = parts.path.strip("/")
     if not REPOSITORY.fullmatch(repository):
@@ -51,7 +53,7 @@ def open_remote(address: str) -> Remote:
         auth = RegistryAuth(host, repository, find_credentials(host, repository))
     except FetchError as error:
         raise remote_error(error) from error
-    downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, auth=auth)
+    downloader = Downloader(attempts=_ATTEMPTS, connect_seconds=_CONNECT_SECONDS, patience=_PATIENCE, auth=auth)
     return Registry(f"{_scheme(parts)}://{host}/v2/{repository}", downloader, label=label)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.outputs.remote.model import Blob, DamagedError, Manifest, StoredFile, digest_of
+from emwheels.fetch.documents import parse_json
+from emwheels.outputs.remote.model import MOST_BYTES, Blob, DamagedError, Manifest, StoredFile, digest_of
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from emwheels.outputs.remote.model import Remote
 
 _CHUNK = 1 << 20
-_MAX_FILE = 4 << 30
-"""Bytes of one packed file, unpacked."""
 
 
 def pull_record(remote: Remote, key: str) -> tuple[dict[str, Any], Manifest] | None:
@@ -40,8 +39,8 @@ def pull_record(remote: Remote, key: str) -> tuple[dict[str, Any], Manifest] | N
     if digest_of(content) != manifest.record.digest:
         raise DamagedError(f"its record hashes to {digest_of(content)} instead of {manifest.record.digest}")
     try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        record = parse_json(content)
+    except ValueError as error:
         raise DamagedError(f"its record is not JSON: {error}") from error
     if not isinstance(record, dict):
         raise DamagedError("its record is not an object")
@@ -111,8 +110,8 @@ def _keep(file: StoredFile, content: Path, store: Store) -> None:
         with gzip.open(content) as stream, unpacked.open("wb") as out:
             while chunk := stream.read(_CHUNK):
                 size += len(chunk)
-                if size > _MAX_FILE:
-                    raise DamagedError(f"{file.kind} {file.sha256} unpacks to more than {_MAX_FILE} bytes")
+                if size > MOST_BYTES:
+                    raise DamagedError(f"{file.kind} {file.sha256} unpacks to more than {MOST_BYTES} bytes")
                 digest.update(chunk)
                 out.write(chunk)
         if digest.hexdigest() != file.sha256:
