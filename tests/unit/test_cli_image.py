@@ -115,11 +115,12 @@ def test_an_archive_that_is_none(command, tmp_path):
     assert "is not an archive\n  it has to come from: emwheels image save FILE" in said.err
 
 
-@pytest.mark.parametrize("words", [[], [""]])
 @pytest.mark.parametrize("action", ["save", "load"])
-def test_a_file_is_needed(command, action, words):
-    said = command("image", action, *words, status=2)
+def test_a_file_is_needed(command, action):
+    said = command("image", action, status=2)
     assert said.err == f"emwheels: image {action} needs a file\n  emwheels image {action} images.tar.gz\n"
+    assert "it is empty; give a path" in command("image", action, "", status=2).err
+    assert "needs a folder\n  emwheels image mirror DIR" in command("image", "mirror", status=2).err
 
 
 def test_nothing_is_shown_of_a_file(command):

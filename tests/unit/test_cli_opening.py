@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 
 import pytest
 from sample_run import make_environment
 from small_project import CHECKOUT
 
-from emwheels.cli.opening import open_builds, open_environment
+from emwheels.cli.opening import local_path, open_builds, open_environment
 from emwheels.errors import UsageError
 from emwheels.outputs.remote.folder import HttpFolder, LocalFolder
 from emwheels.target import load_targets
@@ -92,3 +94,18 @@ def test_a_folder_that_can_only_be_read_is_no_place_to_push_to(environment, open
     with pytest.raises(UsageError, match="https://host/folder is read-only") as caught:
         open_builds(given(remote="https://host/folder", push=True), environment)
     assert "oci://HOST/NAME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("https://me:secret-word@example.org/builds", "https://example.org/builds is an address"),
+        ("file:///tmp/builds", "file:///tmp/builds is an address"),
+        ("", "it is empty"),
+    ],
+)
+def test_a_path_is_no_address(text, words):
+    with pytest.raises(argparse.ArgumentTypeError, match=re.escape(words)) as caught:
+        local_path(text)
+    assert "secret-word" not in str(caught.value)
+    assert local_path("a:b.tar.gz") == Path("a:b.tar.gz")

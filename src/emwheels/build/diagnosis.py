@@ -67,7 +67,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        r"EM_FROZEN_CACHE",
+        r"FROZEN_CACHE is set",
         (
             "Emscripten wanted to make a system library that the image does not have: it has to be linked once in "
             "image/inside/warm.sh."

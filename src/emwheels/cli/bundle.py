@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -12,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emwheels.bundle import make_bundle
 from emwheels.bundle.resolve import Finder
 from emwheels.cli.index import dist_of
-from emwheels.cli.opening import add_profile, open_environment
+from emwheels.cli.opening import add_profile, local_path, open_environment
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
@@ -23,6 +22,7 @@ from emwheels.index.update import read_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.index_pages import Offer
@@ -49,7 +49,8 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="e.g. numpy, or pandas>=3")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the folder, which is made")
+    output = "the folder, which is made"
+    parser.add_argument("-o", "--output", type=local_path, required=True, metavar="DIR", help=output)
     add_profile(parser, "the dist/ of this profile (speed)")
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from emwheels.build.compiler_cache import remove_unused
+from emwheels.cli.opening import local_path
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.image.removal import remove_tree, unfinished_folders
 from emwheels.outputs.builds import KIND, check_record, files_of
@@ -58,7 +59,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     gc.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
     actions.add_parser("verify", parents=[common], help="hash every file again")
     export = actions.add_parser("export", parents=[common], help="write builds as a folder for a web server")
-    export.add_argument("folder", type=Path, metavar="DIR", help="where it goes")
+    export.add_argument("folder", type=local_path, metavar="DIR", help="where it goes")
 
 
 def run_cache(arguments: argparse.Namespace, project: Checkout, _targets: Targets) -> int:

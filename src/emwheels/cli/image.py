@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_environment
+from emwheels.cli.opening import local_path, open_environment
 from emwheels.errors import ImageError, UsageError
 from emwheels.image import debian, oci
 from emwheels.image.archives import check_destination, load_images, save_images
@@ -52,7 +52,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     image.add_argument("action", nargs="?", choices=[*_ACTIONS], default="show", help="what to do with them (show)")
-    image.add_argument("file", nargs="?", help="the archive to save to or load from, or the folder of the mirror")
+    image.add_argument("file", nargs="?", type=local_path, help="the archive to save or load, or the mirror's folder")
     image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
 
 
@@ -93,12 +93,12 @@ def _file(arguments: argparse.Namespace) -> Path:
     action, example = arguments.action, _ACTIONS[arguments.action]
     if not example and arguments.file is not None:
         raise UsageError(
-            f"image {action} takes no file: {arguments.file!r} is one too many", hint=f"emwheels image {action}"
+            f"image {action} takes no file: {str(arguments.file)!r} is one too many", hint=f"emwheels image {action}"
         )
-    if example and not arguments.file:
+    if example and arguments.file is None:
         kind = "folder" if example == "DIR" else "file"
         raise UsageError(f"image {action} needs a {kind}", hint=f"emwheels image {action} {example}")
-    return Path(arguments.file or "")
+    return arguments.file or Path()
 
 
 def _mirror(environment: Environment, images: Sequence[ImagePins], folder: Path) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.errors import UsageError
+from emwheels.errors import UsageError, without_secrets
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
@@ -13,14 +16,24 @@ from emwheels.progress import Board
 from emwheels.target.limits import LIMITS, default_limits
 
 if TYPE_CHECKING:
-    import argparse
-
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
 
 DOCUMENTED_PROFILE = "speed"
 """The default, and the one that docs/ is about."""
+
+
+def local_path(text: str) -> Path:
+    """Return the path that an argument is, for argparse. An address would become a folder with its password."""
+    if _ADDRESS.match(text):
+        raise argparse.ArgumentTypeError(f"{without_secrets(text)} is an address; give a path of this machine")
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a path")
+    return Path(text)
+
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise (default: speed)") -> None:
