@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hostile_archives import archives
 from hostile_builds import leavings, patched_sources
 from hostile_ground import BrokenError, Ground
+from hostile_images import images
 from hostile_indexes import indexes
 from hostile_recipes import recipes
 from hostile_remote import records, stores
@@ -31,7 +32,7 @@ def attacks(folder: Path) -> Iterator[tuple[str, str, Callable[[], str]]]:
     for area, source in (
         ("archives", archives), ("recipes", recipes), ("wheels", wheels), ("leavings of builds", leavings),
         ("patched sources", patched_sources), ("remote stores", records), ("remote stores", stores),
-        ("indexes", indexes), ("serve", requests),
+        ("indexes", indexes), ("images", images), ("serve", requests),
     ):  # fmt: skip
         for name, attack in source(ground):
             yield area, name, partial(_then_check, ground, attack)

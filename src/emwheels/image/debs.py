@@ -77,7 +77,7 @@ def _deb(fields: Mapping[str, str]) -> Deb:
     line = " ".join(fields.get(each, "") for each in ("name", "version", "path", "size", "sha256"))
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ImageError(f"{line[:200]!r} is not a Debian package's name, version, path, size and sha256")
+        raise ValueError(f"{line[:200]!r} is not a Debian package's name, version, path, size and sha256")
     given: dict[str, Any] = match.groupdict() | {"size": int(match["size"])}
     return Deb(**given)
 
@@ -101,14 +101,18 @@ def _sets(text: str) -> dict[tuple[str, str], DebSet]:
     """Return the sets of packages by the part and what they were `made_for`."""
     try:
         tables = tomllib.loads(text)
-    except ValueError as error:
-        raise ImageError(f"{PINNED}: {error}", hint="write it again: emwheels image pin") from error
-    return {
-        (part, table.get("made_for", "")): DebSet(
-            **{name: tuple(map(_parsed, table.get(name, ()))) for name in ("installed", "taken")}
-        )
-        for part, table in tables.items()
-    }
+        return {(part, str(table.get("made_for"))): _set(table) for part, table in tables.items()}
+    except RecursionError as error:
+        raise ImageError(f"{PINNED}: its lists lie too deep in each other", hint=_AGAIN) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ImageError(f"{PINNED}: {error}", hint=_AGAIN) from error
+
+
+_AGAIN = "write it again: emwheels image pin"
+
+
+def _set(table: Mapping[str, Any]) -> DebSet:
+    return DebSet(**{name: tuple(map(_parsed, table.get(name, ()))) for name in ("installed", "taken")})
 
 
 def _parsed(line: object) -> Deb:
@@ -152,7 +156,10 @@ def read_records(text: str) -> tuple[Deb, ...]:
         pairs = (line.partition(": ") for line in paragraph.splitlines() if not line[:1].isspace())
         fields = {_FIELDS[key]: value.strip() for key, _, value in pairs if key in _FIELDS}
         if fields:
-            deb = _deb(fields)
+            try:
+                deb = _deb(fields)
+            except ValueError as error:
+                raise ImageError(f"a record of the suite cannot be used: {error}") from error
             debs.setdefault(deb.name, deb)
     return tuple(sorted(debs.values()))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -132,8 +134,11 @@ class Supply:
         for place in self._usable():
             try:
                 self._take(place, deb, path)
-            except (FetchError, OSError) as error:
-                faults.append(f"{place.kind}: {getattr(error, 'message', error)}")
+            except FetchError as error:
+                faults.append(f"{place.kind}: {error.message}")
+                continue
+            except OSError as error:
+                faults.append(f"{place.kind}: {error.filename}: {error.strerror}")
                 continue
             if path.stat().st_size == deb.size and sha256_of_file(path) == deb.sha256:
                 return deb
@@ -145,11 +150,16 @@ class Supply:
     def _take(self, place: Place, deb: Deb, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if place.folder is not None:
-            with path.open("wb") as out, (place.folder / deb.path).open("rb") as file:
-                shutil.copyfileobj(file, out)
-        else:
-            path.unlink(missing_ok=True)
-            self._downloader.save(place.url(deb.path), path, lambda _, __: None)
+            _copy(place.folder / deb.path, path, deb.size)
+            return
+        path.unlink(missing_ok=True)
+        url = place.url(deb.path)
+
+        def bounded(done: int, total: int | None) -> None:
+            if max(done, total or 0) > deb.size:
+                raise FetchError(f"{url} is larger than the {deb.size:,} bytes that are pinned")
+
+        self._downloader.save(url, path, bounded)
 
     def _source(self, deb: Deb) -> Place | None:
         return next((place for place in self._usable() if self._has(place, deb)), None)
@@ -170,6 +180,17 @@ class Supply:
             self.faults[place.kind] = error.message
             return False
         return True
+
+
+def _copy(source: Path, target: Path, size: int) -> None:
+    """Copy a regular file of that many bytes. Raises OSError for another: a fifo would wait, a device never end."""
+    descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
+            raise OSError(errno.EINVAL, f"it is not a file of {size:,} bytes", str(source))
+        with target.open("wb") as out:
+            shutil.copyfileobj(file, out)
 
 
 def sha256_of_file(path: Path) -> str:
