@@ -131,12 +131,12 @@ def test_a_password_of_a_package_url(run, recipe, planted, url):
 
 
 def test_a_password_of_a_requirement(run, recipe, planted, server):
-    """uv is asked for it, and git."""
+    """It is refused before anybody is asked for it."""
     direct = f"demo @ git+{server.at('refuse', planted.login('git'))}/demo.git"
     source = tar_gz({"tiny-1.0/pyproject.toml": f"[build-system]\nrequires = ['{direct}']\n"})
     server.files["direct.tar.gz"] = source
     recipe(f"{server.at('open')}/direct.tar.gz", hashlib.sha256(source).hexdigest())
-    assert "cannot be locked" in run("lock", "tiny", status=3, theirs=source).err
+    assert "demo is a repository" in run("lock", "tiny", status=3, theirs=source).err
     recipe(server.at("open"), more=f"requirements:\n  host: ['{direct}']\n")
     run("plan", status=3)
 
