@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -11,7 +12,14 @@ from emwheels.image.moved import Candidate, candidate_for, in_force, remember
 from emwheels.target import BuildImagePins
 
 PINS = BuildImagePins(
-    part="build", suite="sid", packages={}, emscripten="6.0.5", llvm="21", pythons=("3.14",), pyodide_build="0.39"
+    part="build",
+    suite="sid",
+    packages={},
+    emscripten="6.0.5",
+    llvm="21",
+    pythons=("3.14",),
+    pyodide_build="0.39",
+    accepted=">=6.0.5,<7",
 )
 NEWER = Candidate(emscripten="6.1.0", llvm="22", needs="packages", proven="programs")
 
@@ -51,3 +59,11 @@ def test_a_damaged_note_is_none(tmp_path, text):
     (path,) = (tmp_path / "images").glob("*.moved.json")
     path.write_text(text)
     assert candidate_for(tmp_path, PINS) is None
+
+
+@pytest.mark.parametrize("accepted", ["", ">=6.0.5,<6.1"])
+def test_what_is_not_accepted_any_more_is_not_used(tmp_path, accepted):
+    remember(tmp_path, PINS, NEWER)
+    put_image(tmp_path, NEWER.pins(PINS))
+    narrower = dataclasses.replace(PINS, accepted=accepted)
+    assert in_force(tmp_path, narrower) == (narrower, None)

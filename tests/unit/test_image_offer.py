@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from emwheels.errors import ImageError
+from emwheels.fetch.download import Downloader
 from emwheels.image.debs import Deb, DebSet
 from emwheels.image.offer import accepted, choose, compiler, offered
-from emwheels.image.supply import Supply
+from emwheels.image.supply import Place, Supply
 from emwheels.target import BuildImagePins, ImagePins
 
 PINS = BuildImagePins(
@@ -68,6 +70,7 @@ def test_a_newer_one_has_to_be_proven(versions, emscripten, llvm, proof):
         ({"clang_21": ""}, "it has no clang"),
         ({"python3.14": ""}, "it has no python3.14"),
         ({"emscripten": "git20261128-1"}, "which is no version"),
+        ({"clang_21": "", f"clang_{'9' * 5000}": "1"}, "it has no clang"),
     ],
 )
 def test_what_may_not_be_used_is_refused_with_the_reason(versions, words):
@@ -96,6 +99,13 @@ def test_packages_that_have_moved_on_are_said_in_one_line():
     )
 
 
+def test_a_place_that_does_not_answer_is_no_suite_that_has_moved_on():
+    supply = Supply([Place(address="http://127.0.0.1:9", kind="Debian's mirror")], Downloader(attempts=1))
+    with pytest.raises(ImageError, match=r"3 of the pinned packages cannot be had.*\nDebian's mirror: ") as caught:
+        choose(PINS, offer(), supply, lambda: pytest.fail("the suite was asked"))
+    assert "EMWHEELS_IMAGE_MIRROR" in caught.value.hint
+
+
 def test_nothing_pinned_is_the_suite_as_it_is():
     choice = choose(PINS, None, Supply([]), offer)
     assert (choice.debs, choice.news) == (offer(), "")
@@ -119,7 +129,9 @@ def test_the_newest_clang_is_that_of_the_compiler():
 def test_the_password_of_a_mirror_is_not_in_what_apt_says(tmp_path, monkeypatch):
     """apt shows an address without its password, and what a server says as it is."""
     program = tmp_path / "mmdebstrap"
-    program.write_text('#!/bin/sh\nfor line; do :; done\necho "E: $line: 401 no P4ss@w/rd" >&2\nexit 1\n')
+    program.write_text(
+        '#!/bin/sh\nfor line; do :; done\necho "$@" > $0.asked; echo "E: $(cat $line): 401 no P4ss@w/rd" >&2\nexit 1\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("emwheels.image.offer.require_host_tools", lambda say: None)
@@ -127,4 +139,5 @@ def test_the_password_of_a_mirror_is_not_in_what_apt_says(tmp_path, monkeypatch)
     with pytest.raises(ImageError) as caught:
         offered(PINS, "https://jane:P4ss%40w%2Frd@deb.example.org/debian", say=said.append)
     assert caught.value.message.endswith("E: deb https://deb.example.org/debian sid main: 401 no ***")
+    assert "P4ss" not in Path(f"{program}.asked").read_text(), "a list of processes shows it"
     assert said == ["Debian sid: which packages there are now"]

@@ -9,7 +9,7 @@ from synthetic_wheels import OLD_WASM, WASM, make_wheel
 
 from emwheels import index
 from emwheels.errors import IndexingError
-from emwheels.index.lockfile import Release, load_release, merge, read_release
+from emwheels.index.lockfile import Release, dump_release, load_release, merge, read_release
 from emwheels.index.model import File, Project
 
 CDN = "https://packages.example.org/v1/full/"
@@ -129,6 +129,21 @@ def test_a_version_that_does_not_fit_is_left_out_and_pyodides_own_stays():
     assert lock.left_out == {"contourpy": "needs numpy>=2.5, and 2.4.6 is what the lock has"}
 
 
+def test_a_version_of_a_library_of_pyodide_is_not_one_of_python():
+    """Pyodide 315.0.0-alpha.2 has libopenssl 1.1.1w."""
+    base = load_release(dump_release(release(entry("libopenssl", "1.1.1w"))), "release.json")
+    lock = merge(base, [project("a", "1.0", requires=["libopenssl"]), project("b", "1.0", requires=["libopenssl>1"])])
+    assert packages(lock)["a"]["depends"] == ["libopenssl"]
+    assert lock.left_out == {"b": "needs libopenssl>1, and 1.1.1w is what the lock has"}
+
+
+@pytest.mark.parametrize("marker", ['platform_machine ~= "x"', '"x" in extras'])
+def test_a_marker_that_cannot_be_evaluated_is_told(marker):
+    lock = merge(release(entry("six", "1.0")), [project("a", "1.0", requires=[f"six; {marker}"]), project("b", "1.0")])
+    assert "cannot be evaluated" in lock.left_out["a"]
+    assert "b" in packages(lock)
+
+
 def test_a_ring_of_requirements():
     lock = merge(release(), [project("a", "1.0", requires=["b"]), project("b", "1.0", requires=["a"])])
     assert packages(lock)["a"]["depends"] == ["b"]
@@ -179,7 +194,7 @@ def test_the_index_has_a_lock_of_each_release_and_the_first_by_the_short_name(tm
         b'{"packages":' * 100_000,
         b'{"packages": []}',
         b'{"packages": {"a": {"version": "1.0"}}}',
-        b'{"packages": {"a": {"version": "x", "file_name": "a.whl"}}}',
+        b'{"packages": {"a": {"version": 1, "file_name": "a.whl"}}}',
         b'{"packages": {"a": {"version": "1.0", "file_name": 1}}}',
         b'{"packages": {"a": {"version": "1.0", "file_name": "a", "imports": [1]}}}',
         b"[]",

@@ -12,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from emwheels.errors import IndexingError, visible
+from emwheels.fetch.markers import holds
 from emwheels.index.model import now, required_project
 from emwheels.index.wheelfile import read_wheel
 
@@ -168,9 +169,13 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
             yield Requirement(f"{candidate.name}=={candidate.wheel.version}")
         for text in candidate.wheel.requires:
             requirement = _requirement(text, candidate.wheel)
-            marker = requirement.marker
             extras = candidate.extras or {""}
-            if marker is None or any(marker.evaluate({**self._environment, "extra": extra}) for extra in extras):
+            try:
+                applies = any(holds(requirement.marker, {**self._environment, "extra": extra}) for extra in extras)
+            except ValueError as error:
+                wheel = candidate.wheel.filename
+                raise IndexingError(f"{wheel} requires {visible(text, lines=False)}: {error}") from error
+            if applies:
                 yield requirement
 
 

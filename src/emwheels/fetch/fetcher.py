@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import Downloader, NotFoundError
 from emwheels.fetch.index_pages import Resource
+from emwheels.fetch.markers import holds
 from emwheels.fetch.registries import Registries, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
 
@@ -265,7 +266,11 @@ def _read_lock(lock: Path, python: str) -> list[_Pinned]:
         entry = re.sub(r"(^|\s)#.*", "", line).strip()
         if entry:
             requirement = _parse_line(lock, entry)
-            if requirement.marker is None or requirement.marker.evaluate(environment):
+            try:
+                applies = holds(requirement.marker, environment)
+            except ValueError as error:
+                raise FetchError(f"{lock}: {requirement}: {error}", hint="lock again: nox -s lock") from error
+            if applies:
                 pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(entry))))
     return pinned
 

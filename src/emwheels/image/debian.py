@@ -125,7 +125,7 @@ def installed_packages(root: Path) -> dict[str, str]:
 
 def version_problems(installed: Mapping[str, str], pins: BuildImagePins) -> list[str]:
     """Return in words where packages, name -> version, are not what ``pins`` ask of a build image."""
-    emscripten = re.sub(r"[~+-].*", "", installed.get("emscripten", "none"))
+    emscripten = re.sub(r"[~+-].*", "", installed.get("emscripten", "none").rpartition(":")[2])
     problems = []
     if emscripten != pins.emscripten:
         problems.append(f"Emscripten {emscripten} instead of {pins.emscripten}")

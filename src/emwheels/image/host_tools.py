@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
+import tempfile
 from ctypes.util import find_library
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
 
@@ -80,3 +83,43 @@ def debian_mirror() -> str:
         if origin == "Debian" and "security" not in address:
             return address
     return ""
+
+
+def default_mirror(suite: str) -> str:
+    """Return the mirror that mmdebstrap takes where this machine names none, or an empty string."""
+    if not shutil.which("mmdebstrap"):
+        return ""
+    listed = '--setup-hook=cat "$1/etc/apt/sources.list" >&2; exit 1'
+    command = ["mmdebstrap", "--mode=chrootless", "--variant=custom", listed, suite, os.devnull]
+    with tempfile.TemporaryFile() as output:
+        run_to_end(command, output, seconds=60)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    found = re.search(r"(?m)^deb\s+(?:\[[^]]*\]\s+)?(\S+)", said)
+    return found[1] if found else ""
+
+
+def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | None = None) -> int:
+    """Run a program of the host and return its exit status; it is asked to end, and waited for, where this ends early.
+
+    mmdebstrap unmounts and removes then what it made. A program that takes longer than ``seconds`` is ended as well.
+    """
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        return process.wait(seconds)
+    except BaseException as error:
+        process.terminate()
+        try:
+            process.wait(_TO_CLEAN_UP)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            return process.returncode or 1
+        raise
+
+
+_TO_CLEAN_UP = 20
+"""Seconds that a program has to clean up after it was asked to end."""

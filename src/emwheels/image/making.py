@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
@@ -29,7 +28,7 @@ from emwheels.image.debian import (
     version_problems,
 )
 from emwheels.image.holding import nobody_in
-from emwheels.image.host_tools import debian_mirror, require_host_tools
+from emwheels.image.host_tools import debian_mirror, require_host_tools, run_to_end
 from emwheels.image.model import Mount
 from emwheels.image.removal import remove_tree, replace_tree
 from emwheels.image.rootfs import RootFs, usable_method
@@ -223,16 +222,7 @@ def _hooks(pins: ImagePins, debs: DebSet, packages: Path | None) -> list[str]:
 
 
 def _checked(work: _Work, command: list[str], failure: str) -> None:
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=work.output, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        status = process.wait()
-    except BaseException:
-        process.terminate()  # mmdebstrap unmounts what it mounted
-        process.wait()
-        raise
-    if status:
+    if run_to_end(command, work.output):
         raise ImageError(f"{failure}:\n{work.tail()}", hint=f"the whole output is in {work.log}")
 
 

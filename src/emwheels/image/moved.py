@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
 from emwheels.atomic import read_regular, write_atomically
 from emwheels.image.debian import image_folder, read_record
 
@@ -59,7 +62,17 @@ def candidate_for(cache: Path, pins: BuildImagePins) -> Candidate | None:
         return None
     if not all(isinstance(text, str) for text in asdict(candidate).values()):
         return None
+    if not is_accepted(candidate.emscripten, pins):  # targets.toml may have changed since
+        return None
     return candidate if read_record(image_folder(cache, candidate.pins(pins))) is not None else None
+
+
+def is_accepted(emscripten: str, pins: BuildImagePins) -> bool:
+    """Tell whether a version of Emscripten may take the place of the pinned one, once it is proven."""
+    try:
+        return Version(emscripten) in SpecifierSet(pins.accepted or f"=={pins.emscripten}")
+    except InvalidVersion:
+        return False
 
 
 def in_force(cache: Path, pins: BuildImagePins) -> tuple[BuildImagePins, Candidate | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,15 +12,14 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from emwheels.atomic import read_regular
 from emwheels.errors import ImageError, keep_secrets_of
 from emwheels.image.debs import DebSet, moved, read_records
-from emwheels.image.host_tools import require_host_tools
-from emwheels.image.moved import PACKAGES, PROGRAMS
-from emwheels.image.supply import SNAPSHOT
+from emwheels.image.host_tools import require_host_tools, run_to_end
+from emwheels.image.moved import PACKAGES, PROGRAMS, is_accepted
+from emwheels.image.supply import MIRROR, SNAPSHOT
 from emwheels.target import BuildImagePins
 
 if TYPE_CHECKING:
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from emwheels.target import ImagePins
 
 _RECORDS = 32 << 20
+_SECONDS = 900
+"""How long apt may ask."""
 _LISTS = ("offered", "taken")
 """The files that the script writes."""
 _SCRIPT = files("emwheels.image").joinpath("inside/offered.sh")
@@ -59,13 +59,18 @@ def choose(pins: ImagePins, debs: DebSet | None, supply: Supply, suite: Callable
     lacking = supply.lacking(debs)
     if not lacking:
         return Choice(pins=pins, debs=debs)
+    if supply.faults:  # who did not answer may have them
+        faults = "".join(f"\n{kind}: {fault}" for kind, fault in supply.faults.items())
+        raise ImageError(
+            f"{len(lacking)} of the pinned packages cannot be had, as not every place answered:{faults}",
+            hint=f"check the network, or name a place that has them in {MIRROR}",
+        )
     try:
         offer = suite()
         choice = accepted(pins, offer)
     except ImageError as error:
-        faults = "".join(f"\n{kind}: {fault}" for kind, fault in supply.faults.items())
         raise ImageError(
-            f"{_missing(lacking)}, and Debian {pins.suite} as it is cannot take their place: {error.message}{faults}",
+            f"{_missing(lacking)}, and Debian {pins.suite} as it is cannot take their place: {error.message}",
             hint=f"name a mirror that has them in {SNAPSHOT}, or load a saved image (emwheels image load FILE)",
         ) from error
     if choice.news:
@@ -105,7 +110,7 @@ def compiler_fault(versions: Mapping[str, str], pins: BuildImagePins) -> str:
     emscripten, llvm = compiler(versions)
     if (emscripten, llvm) == (pins.emscripten, pins.llvm):
         return ""
-    if emscripten not in SpecifierSet(pins.accepted or f"=={pins.emscripten}"):
+    if not is_accepted(emscripten, pins):
         raise ImageError(f"it has Emscripten {emscripten}, and image.build.accepted is {pins.accepted!r}")
     return f"Emscripten {emscripten} with LLVM {llvm} instead of {pins.emscripten} with {pins.llvm}"
 
@@ -116,7 +121,7 @@ def compiler(versions: Mapping[str, str]) -> tuple[str, str]:
         raise ImageError("it has no Emscripten")
     emscripten = re.sub(r"[~+-].*", "", versions["emscripten"].rpartition(":")[2])
     with suppress(InvalidVersion):
-        llvms = sorted(int(name.removeprefix("clang-")) for name in versions if re.fullmatch(r"clang-\d+", name))
+        llvms = sorted(int(name.removeprefix("clang-")) for name in versions if re.fullmatch(r"clang-\d{1,4}", name))
         if llvms:
             return str(Version(emscripten)), str(llvms[-1])
         raise ImageError("it has no clang for Emscripten")
@@ -140,6 +145,8 @@ def offered(pins: ImagePins, mirror: str, *, say: Callable[[str], None], trusted
     line = f"deb {'[trusted=yes] ' if trusted else ''}{mirror} {pins.suite} main" if mirror else ""
     with tempfile.TemporaryDirectory(prefix="emwheels-suite-") as scratch, as_file(_SCRIPT) as script:
         folder = Path(scratch)
+        sources = folder / "sources.list"  # not in a list of processes: it may have a password
+        sources.write_text(f"{line}\n")
         asked = [" ".join(taken_packages(pins)), "apt", *sorted(pins.packages)]
         command = [
             "mmdebstrap",
@@ -153,11 +160,14 @@ def offered(pins: ImagePins, mirror: str, *, say: Callable[[str], None], trusted
             *(f"--customize-hook=download /{name} {shlex.quote(str(folder / name))}" for name in _LISTS),
             pins.suite,
             os.devnull,
-            *([line] if line else []),
+            *([str(sources)] if line else []),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-        if done.returncode:
-            raise ImageError(f"apt does not say what it has:\n{_faults(done.stderr)}")
+        with (folder / "said").open("w+b") as said:
+            status = run_to_end(command, said, seconds=_SECONDS)
+            said.seek(0)
+            words = said.read(_RECORDS).decode(errors="replace")
+        if status:
+            raise ImageError(f"apt does not say what it has:\n{_faults(words)}")
         lists = [read_records(read_regular(folder / name, limit=_RECORDS).decode()) for name in _LISTS]
     return DebSet(installed=lists[0], taken=lists[1])
 

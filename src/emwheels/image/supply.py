@@ -9,19 +9,21 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from emwheels.atomic import read_regular, write_atomically
-from emwheels.errors import FetchError, ImageError
+from emwheels.errors import FetchError, ImageError, keep_secrets_of
 from emwheels.fetch.download import Downloader, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from emwheels.image.debs import Deb
 
@@ -35,6 +37,9 @@ SUMS = "SHA256SUMS"
 """The list in that folder, in the form of sha256sum(1)."""
 _THREADS = 8
 _SMALL = 8 << 20
+_LISTED = re.compile(r"(?m)^([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._+-]*)$")
+_ROOM = "free some space, then run the same command again"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +67,33 @@ class Place:
 def places(debian_mirror: str, *, offline: bool = False) -> list[Place]:
     """Return where packages are looked for, in this order; offline, only folders of this machine.
 
-    First what `MIRROR` names, as somebody chose it, then Debian's own mirror, then what `SNAPSHOT` names.
+    First what `MIRROR` names, as somebody chose it, then Debian's own mirror, then what `SNAPSHOT` names. Raises
+    `ImageError` for one that is neither a folder nor an address.
     """
     given = [
         Place(address=os.environ.get(MIRROR, ""), kind=MIRROR),
         Place(address=debian_mirror, kind="Debian's mirror"),
         Place(address=os.environ.get(SNAPSHOT, ""), kind=SNAPSHOT),
     ]
+    keep_secrets_of(*(place.address for place in given))
+    for place in given:
+        _check(place)
     return [place for place in given if place.address and not (offline and place.folder is None)]
+
+
+def _check(place: Place) -> None:
+    """Raise `ImageError` for a place that is none. Its address is not repeated: half of it could be a password."""
+    try:
+        scheme, host = urlsplit(place.address).scheme, urlsplit(place.address).hostname
+    except ValueError:
+        scheme, host = "?", None
+    local = scheme in {"", "file", "copy"}
+    if place.address and (not local and (scheme not in {"http", "https"} or not host)):
+        raise ImageError(
+            f"{place.kind} is no address of a mirror", hint="write it as https://HOST/PATH, or as a folder"
+        )
+    if place.address and local and place.folder is not None and not place.folder.is_dir():
+        raise ImageError(f"{place.kind} names a folder that is not there", hint="write it as a path from the root")
 
 
 class Supply:
@@ -77,48 +101,58 @@ class Supply:
 
     def __init__(self, places: Sequence[Place], downloader: Downloader | None = None) -> None:
         self.places = list(places)
-        self._downloader = downloader or Downloader()
+        self._stopping = threading.Event()
+        self._downloader = downloader or Downloader(pause=self._stopping.wait)
         self.faults: dict[str, str] = {}
         """What is wrong with a place, by its kind: it is not asked again."""
 
     def lacking(self, debs: Iterable[Deb]) -> list[Deb]:
-        """Return those that no place has, without downloading any."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            sources = pool.map(lambda deb: (deb, self._source(deb)), debs)
-            return [deb for deb, place in sources if place is None]
+        """Return those that no place has, without downloading any. What is wrong with places is in `faults`."""
+        sources = list(self._each(lambda deb: (deb, self._source(deb)), debs))
+        return [deb for deb, place in sources if place is None]
 
     def gather(self, debs: Iterable[Deb], folder: Path, say: Callable[[str], None]) -> None:
         """Put the files into ``folder`` under their paths, each verified. One that is there and right stays.
 
-        Raises `ImageError` that names what no place has, or has with another content.
+        Each appears whole or not at all, and none is written through a link. Raises `ImageError` that names what no
+        place has, or has with another content.
         """
         by_path = {deb.path: deb for deb in debs}
         steps = _Steps(by_path.values(), say)
+        for deb in self._each(lambda deb: self._obtain(deb, folder), by_path.values()):
+            steps.done(deb)
+
+    def _each(self, do: Callable[[Deb], _T], debs: Iterable[Deb]) -> Iterator[_T]:
+        """Yield what ``do`` returns for each; where this ends early, so does what is under way."""
         with ThreadPoolExecutor(_THREADS) as pool:
             try:
-                for deb in pool.map(lambda deb: self._obtain(deb, folder), by_path.values()):
-                    steps.done(deb)
+                yield from pool.map(do, debs)
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                self._stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     def take_listed(self, name: str, hashes: Collection[str], folder: Path) -> bool:
         """Put what the list ``NAME/SHA256SUMS`` of a place has of ``hashes`` into ``folder``.
 
-        Returns whether there is such a list. Raises `ImageError` for a file that is not as listed.
+        Returns whether a list had any of them. Raises `ImageError` for a file that is not as listed.
         """
         for place in self._usable():
             try:
                 listed = self._read(place, f"{name}/{SUMS}").decode()
             except (FetchError, OSError, ValueError):
                 continue
-            for sha256, filename in re.findall(r"(?m)^([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._+-]*)$", listed):
-                if sha256 in hashes:
+            taken = [pair for pair in _LISTED.findall(listed) if pair[0] in hashes]
+            for sha256, filename in taken:
+                try:
                     content = self._read(place, f"{name}/{filename}")
-                    if hashlib.sha256(content).hexdigest() != sha256:
-                        raise ImageError(f"{place.kind}: {name}/{filename} does not have the sha256 {sha256}")
-                    (folder / filename).write_bytes(content)
-            return True
+                except (FetchError, OSError) as error:
+                    raise ImageError(f"{place.kind} lists {name}/{filename}, which cannot be read: {error}") from error
+                if hashlib.sha256(content).hexdigest() != sha256:
+                    raise ImageError(f"{place.kind}: {name}/{filename} does not have the sha256 {sha256}")
+                (folder / filename).write_bytes(content)
+            if taken:
+                return True
         return False
 
     def _read(self, place: Place, path: str) -> bytes:
@@ -128,38 +162,48 @@ class Supply:
 
     def _obtain(self, deb: Deb, folder: Path) -> Deb:
         path = folder / deb.path
-        if path.is_file() and sha256_of_file(path) == deb.sha256:
+        _make_folders(folder, path.parent)
+        if path.is_file() and not path.is_symlink() and sha256_of_file(path) == deb.sha256:
             return deb
         faults = []
         for place in self._usable():
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".taken-", delete=False) as file:
+                part = Path(file.name)
             try:
-                self._take(place, deb, path)
-            except FetchError as error:
-                faults.append(f"{place.kind}: {error.message}")
-                continue
-            except OSError as error:
-                faults.append(f"{place.kind}: {error.filename}: {error.strerror}")
-                continue
-            if path.stat().st_size == deb.size and sha256_of_file(path) == deb.sha256:
-                return deb
-            path.unlink()
-            faults.append(f"{place.kind} has another file under its name: its sha256 is not {deb.sha256}")
+                if not (fault := self._fault(place, deb, part)):
+                    part.chmod(0o644)
+                    part.replace(path)
+                    return deb
+                faults.append(f"{place.kind}: {fault}")
+            finally:
+                part.unlink(missing_ok=True)
         fault = "; ".join(faults) or "no place is configured that may have it"
         raise ImageError(f"{deb.name} {deb.version}: {fault}", hint=_elsewhere())
 
-    def _take(self, place: Place, deb: Deb, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if place.folder is not None:
-            _copy(place.folder / deb.path, path, deb.size)
-            return
-        path.unlink(missing_ok=True)
-        url = place.url(deb.path)
+    def _fault(self, place: Place, deb: Deb, part: Path) -> str:
+        """Take a file from a place; return what is wrong with it. Raises `ImageError` where there is no room for it."""
+        try:
+            if place.folder is not None:
+                _copy(place.folder / deb.path, part, deb.size)
+            else:
+                self._download(place.url(deb.path), part, deb.size)
+            right = sha256_of_file(part) == deb.sha256
+        except FetchError as error:
+            return error.message
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise ImageError(f"there is no room in {part.parent} for {deb.filename}", hint=_ROOM) from error
+            return f"{error.filename}: {error.strerror}"
+        return "" if right else f"it has another file under this name, whose sha256 is not {deb.sha256}"
 
+    def _download(self, url: str, part: Path, size: int) -> None:
         def bounded(done: int, total: int | None) -> None:
-            if max(done, total or 0) > deb.size:
-                raise FetchError(f"{url} is larger than the {deb.size:,} bytes that are pinned")
+            if self._stopping.is_set():
+                raise FetchError(f"{url}: it was stopped")
+            if max(done, total or 0) > size:
+                raise FetchError(f"{url} is larger than the {size:,} bytes that are pinned")
 
-        self._downloader.save(url, path, bounded)
+        self._downloader.save(url, part, bounded)
 
     def _source(self, deb: Deb) -> Place | None:
         return next((place for place in self._usable() if self._has(place, deb)), None)
@@ -191,6 +235,16 @@ def _copy(source: Path, target: Path, size: int) -> None:
             raise OSError(errno.EINVAL, f"it is not a file of {size:,} bytes", str(source))
         with target.open("wb") as out:
             shutil.copyfileobj(file, out)
+
+
+def _make_folders(folder: Path, below: Path) -> None:
+    """Make folders down to ``below``. Raises `ImageError` for a link on the way, which may lead elsewhere."""
+    place = folder
+    for part in below.relative_to(folder).parts:
+        place /= part
+        place.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink():
+            raise ImageError(f"{place} is a link, and nothing is written through it", hint="name another folder")
 
 
 def sha256_of_file(path: Path) -> str:

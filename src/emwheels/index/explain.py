@@ -183,7 +183,7 @@ def _locked(requirement: Requirement, release: Release) -> list[Candidate]:
     if entry is None:
         return []
     # With the lock, micropip takes a pre-release as any other version.
-    problems = [p for p in _version_problems(Version(entry["version"]), requirement.specifier) if p[0] == "version"]
+    problems = [p for p in _version_problems(_version(entry["version"]), requirement.specifier) if p[0] == "version"]
     return [
         Candidate(
             source="lock",
@@ -200,7 +200,7 @@ def _best(candidates: Sequence[Candidate]) -> Candidate | None:
     for allowed in ({""}, {"", "yanked"}, {"", "prerelease"}):
         fitting = [c for c in candidates if c.kind in allowed and len(c.reasons) <= 1]
         if fitting:
-            return max(fitting, key=lambda candidate: (Version(candidate.version), "any" not in candidate.filename))
+            return max(fitting, key=lambda candidate: (_version(candidate.version), "any" not in candidate.filename))
     return None
 
 

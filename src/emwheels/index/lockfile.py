@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from emwheels.errors import IndexingError
 from emwheels.fetch.documents import parse_json
+from emwheels.fetch.markers import holds
 from emwheels.index.model import required_project
 from emwheels.target import Policy, fits
 
@@ -110,8 +111,8 @@ def _checked(lock: Any) -> dict[str, Any]:
     """Return Pyodide's lock. Raises `ValueError` for one in which a package has no name, version or file."""
     try:
         for entry in lock["packages"].values():
-            Version(entry["version"])
-            "".join([entry["file_name"], *entry.get("imports", ())])
+            # Versions of Pyodide's shared libraries are not those of Python: libopenssl is 1.1.1w.
+            "".join([entry["version"], entry["file_name"], *entry.get("imports", ())])
         lock.get("info", {}).get("platform")
         checked: dict[str, Any] = lock
     except (LookupError, TypeError, AttributeError) as error:
@@ -248,7 +249,7 @@ class _Environment:
             return True
         key = (str(marker), extra)
         if key not in self._known:
-            self._known[key] = marker.evaluate({**self._values, "extra": extra})
+            self._known[key] = holds(marker, {**self._values, "extra": extra})
         return self._known[key]
 
 
@@ -257,7 +258,10 @@ _requirement = lru_cache(maxsize=1 << 16)(Requirement)
 
 @lru_cache(maxsize=1 << 16)
 def _satisfies(version: str, specifier: SpecifierSet) -> bool:
-    return specifier.contains(Version(version), prereleases=True)
+    try:
+        return specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def _depends(
@@ -276,10 +280,14 @@ def _depends(
             continue
         for text in ours[current].requires:
             requirement = _requirement(text)
-            if not environment.holds(requirement.marker, extra):
+            try:
+                applies = environment.holds(requirement.marker, extra)
+                # What is needed without the extra as well is found when that package itself is looked at.
+                applies = applies and not (extra and environment.holds(requirement.marker, ""))
+            except ValueError as error:
+                return list(depends), f"needs {text}: {error}"
+            if not applies:
                 continue
-            if extra and environment.holds(requirement.marker, ""):
-                continue  # needed without the extra as well: found when that package itself is looked at
             needed = required_project(requirement)
             version = available.get(needed)
             if version is None:

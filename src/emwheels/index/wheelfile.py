@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from packaging.markers import default_environment
 from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.errors import IndexingError
+from emwheels.fetch.markers import holds
 from emwheels.index.model import File
 
 if TYPE_CHECKING:
@@ -110,10 +112,14 @@ def _requires_python(raw: RawMetadata, filename: str) -> str:
     return text
 
 
+_ANYWHERE = {**{name: str(value) for name, value in default_environment().items()}, "extra": ""}
+"""A marker that can be evaluated in one environment can be in all."""
+
+
 def _requires(raw: RawMetadata, filename: str) -> tuple[str, ...]:
     for text in raw.get("requires_dist", ()):
         try:
-            Requirement(text)
-        except InvalidRequirement as error:
+            holds(Requirement(text).marker, _ANYWHERE)
+        except (InvalidRequirement, ValueError) as error:
             raise IndexingError(f"{filename}: METADATA: Requires-Dist: {error}") from error
     return tuple(raw.get("requires_dist", ()))

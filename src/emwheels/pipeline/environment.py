@@ -15,7 +15,7 @@ from emwheels.errors import EmwheelsError, ImageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, moved, oci, registries
 from emwheels.image.debs import pinned
-from emwheels.image.host_tools import debian_mirror
+from emwheels.image.host_tools import debian_mirror, default_mirror
 from emwheels.image.making import make_image
 from emwheels.image.moved import Candidate
 from emwheels.image.offer import choose, offered
@@ -135,7 +135,8 @@ class Environment:
 
     def supply(self) -> Supply:
         """Return where files of Debian's packages come from."""
-        return Supply(places(debian_mirror(), offline=self.offline))
+        mirror = "" if self.offline else debian_mirror() or default_mirror(self.asked.image.suite)
+        return Supply(places(mirror, offline=self.offline))
 
     def _made(self, pins: ImagePins) -> debian.ImageRecord:
         supply = self.supply()

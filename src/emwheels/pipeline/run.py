@@ -103,21 +103,24 @@ def prove_compiler(environment: Environment) -> list[str]:
     used then.
     """
     candidate, names = environment.candidate, environment.asked.image.proof
-    names = tuple(name for name in names if (environment.project.recipes / name).is_dir())
     if candidate is None or not candidate.to_prove:
         return []
     words = f"Emscripten {candidate.emscripten}"
-    environment.board.say("image", f"proving {words} with {', '.join(names) or 'nothing: there are no such recipes'}")
-    if names:
-        proof = make_run(environment, names, Options(publish=False))
-        for outcome in run_packages(proof, proving=True):
-            if outcome.error is not None or outcome.state in {"blocked", "not started"}:
-                why = outcome.error.message if outcome.error else outcome.why
-                raise ImageError(f"{words} is not used: {outcome.name} does not prove it: {why}", hint=_OTHER_WAYS)
+    if unknown := [name for name in names if not (environment.project.recipes / name).is_dir()]:
+        raise ImageError(f"{words} is not used: {unknown[0]!r}, which is to prove it, is no recipe here", hint=_PROOF)
+    if not names:
+        raise ImageError(f"{words} is not used: no recipe is named that would prove it", hint=_PROOF)
+    environment.board.say("image", f"proving {words} with {', '.join(names)}")
+    proof = make_run(environment, names, Options(publish=False))
+    for outcome in run_packages(proof, proving=True):
+        if outcome.error is not None or outcome.state in {"blocked", "not started"}:
+            why = outcome.error.message if outcome.error else outcome.why
+            raise ImageError(f"{words} is not used: {outcome.name} does not prove it: {why}", hint=_OTHER_WAYS)
     environment.proven()
     return list(names)
 
 
+_PROOF = "name recipes of this project in image.build.proof of targets.toml"
 _OTHER_WAYS = "name a mirror that has the pinned packages (EMWHEELS_DEBIAN_SNAPSHOT), or load a saved image"
 
 

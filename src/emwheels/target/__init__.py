@@ -262,7 +262,7 @@ def _given(kind: type, where: str, table: Mapping[str, Any], *, aside: Container
 _VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}((a|b|rc)[0-9]{1,4}|\.(dev|post)[0-9]{1,4})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
-_RANGE = r"(<|>|<=|>=|==|!=|~=)[0-9]{1,4}(\.[0-9]{1,4}){0,2}"
+_RANGE = r"((<|>|<=|>=|==|!=)[0-9]{1,4}(\.[0-9]{1,4}){0,2}|~=[0-9]{1,4}(\.[0-9]{1,4}){1,2})"
 _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
     "python": ("a full version, such as 3.14.2", _VERSION),
     "emscripten": ("a full version, such as 5.0.3", _VERSION),
