@@ -23,7 +23,7 @@ from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from packaging.utils import NormalizedName
 
@@ -68,22 +68,27 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
         raise UsageError(
             f"{arguments.requirement!r} is not a requirement: {error}", hint='such as "numpy>=2"'
         ) from error
+    if requirement.url:
+        raise UsageError(
+            f"{arguments.requirement!r} asks for an address, and explain looks into indexes", hint='such as "numpy>=2"'
+        )
     target = targets.get(arguments.target)
     environment = open_environment(arguments, project, targets)
     runtime = environment.runtime
     catalogue = read_catalogue(place_of(arguments.at or str(project.dist)))
     recipes = load_recipes(project.recipes, patches=project.patches)
+    pypi = None if arguments.offline else _offers(required_project(requirement), environment.board)
     explanation = explain(
         requirement,
         read_release(target, runtime),
         project=catalogue.projects.get(required_project(requirement)),
-        pypi=None if arguments.offline else _offers(required_project(requirement), environment.board),
+        pypi=pypi,
         recipes={recipe.name: recipe.version for recipe in recipes.values()},
     )
     if arguments.json:
         print(json.dumps(asdict(explanation), indent=1))
     else:
-        _print(explanation, limit=None if arguments.all else _LINES)
+        _print(explanation, None if arguments.all else _LINES, () if pypi is not None else ("pypi",))
     return 0 if explanation.found else 1
 
 
@@ -95,11 +100,11 @@ def _offers(name: NormalizedName, board: Board) -> Sequence[Offer] | None:
         return None
 
 
-def _print(explanation: Explanation, limit: int | None) -> None:
+def _print(explanation: Explanation, limit: int | None, unasked: Collection[str]) -> None:
     for source, name in SOURCES.items():
         candidates = [candidate for candidate in explanation.candidates if candidate.source == source]
         if not candidates:
-            print(f"{name}: nothing\n")
+            print(f"{name}: {'not asked' if source in unasked else 'nothing'}\n")
             continue
         print(f"{name}:")
         rows = _grouped(candidates)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.cli.opening import local_path, open_environment
-from emwheels.errors import ImageError, UsageError
+from emwheels.errors import FetchError, ImageError, UsageError
 from emwheels.image import debian, oci
 from emwheels.image.archives import check_destination, load_images, save_images
 from emwheels.image.mirror import pin_packages, write_mirror
@@ -38,6 +38,11 @@ examples:
   emwheels image pin                        pin the Debian packages of today by hash (in a checkout of emwheels)
   emwheels image try                        try the compiler that Debian has today, and prove it
 """
+_WORDS = (
+    "show makes what is missing, and tells what is in them; save and load go to and from an archive; mirror writes the "
+    "packages that they are made of; pin takes the packages of today, for both images; try builds "
+    "and proves an image with the compiler of today, which takes minutes (show)"
+)
 _ACTIONS = {"show": "", "save": "images.tar.gz", "load": "images.tar.gz", "mirror": "DIR", "pin": "", "try": ""}
 """What can be done -> an example of the file or folder that it takes."""
 
@@ -51,7 +56,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    image.add_argument("action", nargs="?", choices=[*_ACTIONS], default="show", help="what to do with them (show)")
+    image.add_argument("action", nargs="?", choices=[*_ACTIONS], default="show", help=_WORDS)
     image.add_argument("file", nargs="?", type=local_path, help="the archive to save or load, or the mirror's folder")
     image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
 
@@ -102,7 +107,9 @@ def _file(arguments: argparse.Namespace) -> Path:
 
 
 def _mirror(environment: Environment, images: Sequence[ImagePins], folder: Path) -> int:
-    size = write_mirror(folder, images, environment.supply(), environment.fetcher, say=environment.say_of_image)
+    asked = environment.asked
+    pins = [asked.image if each.part == "build" else each for each in images]
+    size = write_mirror(folder, pins, environment.supply(), environment.fetcher, say=environment.say_of_image)
     print(f"{folder}: {size:,} bytes; use it with {MIRROR}={folder.resolve()}")
     return 0
 
@@ -110,7 +117,7 @@ def _mirror(environment: Environment, images: Sequence[ImagePins], folder: Path)
 def _pin(environment: Environment, _: Sequence[ImagePins], __: Path) -> int:
     """Pin the packages of both images, whichever were asked for: they are in one file."""
     images = [environment.asked.image, environment.asked.test_image]
-    path, sets = pin_packages(images, say=environment.say_of_image)
+    path, sets = pin_packages(images, environment.offered)
     counts = (f"{len([*debs])} of the {pins.part} image" for pins, debs in zip(images, sets, strict=True))
     print(f"{path}: {', '.join(counts)}")
     return 0
@@ -126,9 +133,11 @@ def _try(environment: Environment, _: Sequence[ImagePins], __: Path) -> int:
     environment.make_choice(pins, choice, environment.supply())
     names = prove_compiler(environment.as_candidate())
     more = f" and {', '.join(names)} in all engines" if names else ""
-    print(f"Emscripten {getattr(choice.pins, 'emscripten', '')} is proven by programs{more}")
-    print("It is used where the pinned packages cannot be had. To use it everywhere, write it into [image.build] of")
-    print("targets.toml and run: emwheels image pin")
+    print(f"Emscripten {getattr(choice.pins, 'emscripten', '')} has proven itself by programs{more}")
+    print(
+        "It is used on this machine where the pinned build image is not in the cache. To use it everywhere, write its"
+    )
+    print("version into [image.build] of targets.toml and run: emwheels image pin")
     return 0
 
 
@@ -152,13 +161,21 @@ def _description(environment: Environment, pins: ImagePins, digest: str) -> dict
     """Return what is known of an image: of a published one, nothing but its digest."""
     content: dict[str, Any] = {"digest": digest}
     if pins.part == "build":
-        toolchain = environment.toolchain
-        content |= {"toolchain": toolchain.name, "toolchain_key": toolchain.key, "crossenv": str(toolchain.crossenv)}
+        content |= _toolchain(environment)
     folder = debian.image_folder(environment.project.cache, pins)
     record = debian.read_record(folder)
     if record is not None and record.digest == digest:
         content |= {"folder": str(folder)} | asdict(record)
     return content
+
+
+def _toolchain(environment: Environment) -> dict[str, Any]:
+    """Return what is known of the folders beside the image; offline, what they are made of may be missing."""
+    try:
+        toolchain = environment.toolchain
+    except FetchError as error:
+        return {"toolchain": environment.toolchain_name, "toolchain_key": None, "crossenv": f"not yet: {error.message}"}
+    return {"toolchain": toolchain.name, "toolchain_key": toolchain.key, "crossenv": str(toolchain.crossenv)}
 
 
 def _lines(part: str, content: dict[str, Any]) -> str:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import open_environment
 from emwheels.errors import IndexingError, UsageError
 from emwheels.progress import Board, print_table
-from emwheels.verify import all_checks, all_clients, engine_clients, verify, with_engines, with_identity, with_programs
+from emwheels.verify import (
+    all_checks,
+    all_clients,
+    engine_clients,
+    root_of,
+    verify,
+    with_engines,
+    with_identity,
+    with_programs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +62,12 @@ def add_verify(actions: Any, common: argparse.ArgumentParser) -> None:
 def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Verify, print, and return the exit status."""
     board = Board()
+    if arguments.offline:
+        raise UsageError("index verify reads a server, which --offline forbids", hint="leave --offline away")
+    if not 0 < arguments.seconds < _LONGEST:
+        raise UsageError(f"--seconds {arguments.seconds:g} is no time for an answer", hint="for example --seconds 60")
+    for url in arguments.urls:
+        root_of(url)
     signed = _check_of(arguments.identity, arguments.issuer)
     environment = open_environment(arguments, project, targets)
     clients = [client for client in all_clients() if client in (arguments.client or all_clients())]
@@ -87,8 +102,13 @@ def run_verify(arguments: argparse.Namespace, project: Checkout, targets: Target
 
 def _check_of(identity: str | None, issuer: str | None) -> CheckSignature | None:
     if bool(identity) != bool(issuer):
-        raise UsageError("--identity and --issuer go together", hint="anybody's issuer can name anybody: give both")
+        raise UsageError(
+            "--identity and --issuer go together", hint="give both: a name says nothing without who vouches for it"
+        )
     return with_identity(identity, issuer) if identity and issuer else None
+
+
+_LONGEST = 86_400
 
 
 def _show(reports: Sequence[Verification]) -> None:

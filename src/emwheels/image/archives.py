@@ -110,6 +110,8 @@ def load_images(cache: Path, images: Sequence[ImagePins], archive: Path) -> list
 def _opened(archive: Path) -> IO[bytes]:
     """Open an archive. Raises `ImageError` for what is none: a fifo would wait for ever."""
     hint = "it has to come from: emwheels image save FILE"
+    if not archive.exists():
+        raise ImageError(f"{archive} does not exist", hint=hint)
     if not S_ISREG(archive.stat().st_mode):
         raise ImageError(f"{archive} is not a regular file", hint=hint)
     stream = archive.open("rb", buffering=0)

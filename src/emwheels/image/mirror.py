@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from emwheels.atomic import write_atomically
 from emwheels.errors import ImageError, UsageError
 from emwheels.image.debs import PINNED, pinned, write_pins
-from emwheels.image.host_tools import debian_mirror
 from emwheels.image.making import fetch_pyodide_build
-from emwheels.image.offer import accepted, offered
+from emwheels.image.offer import accepted
 from emwheels.image.supply import SUMS, WHEELS, sha256_of_file
 from emwheels.target import BuildImagePins
 
@@ -83,12 +82,12 @@ def _write_wheels(folder: Path, pins: BuildImagePins, supply: Supply, fetcher: F
     write_atomically(folder / SUMS, listed.encode())
 
 
-def pin_packages(images: Sequence[ImagePins], *, say: Callable[[str], None]) -> tuple[Path, list[DebSet]]:
-    """Pin the packages that the suite has today for ``images``, in this room's own file, and return both.
+def pin_packages(images: Sequence[ImagePins], suite: Callable[[ImagePins], DebSet]) -> tuple[Path, list[DebSet]]:
+    """Pin the packages that the ``suite`` has today for ``images``, in this room's own file, and return both.
 
     Raises `ImageError` when the suite has a compiler that targets.toml does not ask for or accept.
     """
-    sets = [offered(pins, debian_mirror(), say=say) for pins in images]
+    sets = [suite(pins) for pins in images]
     for pins, debs in zip(images, sets, strict=True):
         if accepted(pins, debs).proof:
             raise ImageError(

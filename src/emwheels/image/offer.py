@@ -90,7 +90,7 @@ def accepted(pins: ImagePins, offer: DebSet) -> Choice:
     newer = compiler_fault(offer.versions, pins)
     if not newer:
         return Choice(pins=pins, debs=offer)
-    emscripten, llvm = compiler(offer.versions)
+    emscripten, llvm = compiler(offer.versions, pins.suite)
     same = Version(emscripten).release[:2] == Version(pins.emscripten).release[:2] and llvm == pins.llvm
     return Choice(
         pins=replace(pins, emscripten=emscripten, llvm=llvm),
@@ -106,26 +106,30 @@ def compiler_fault(versions: Mapping[str, str], pins: BuildImagePins) -> str:
     Raises `ImageError` where it may not.
     """
     if lacking := [f"python{python}" for python in pins.pythons if f"python{python}" not in versions]:
-        raise ImageError(f"it has no {' and no '.join(lacking)}")
-    emscripten, llvm = compiler(versions)
+        raise ImageError(f"Debian {pins.suite} has no {' and no '.join(lacking)}")
+    emscripten, llvm = compiler(versions, pins.suite)
     if (emscripten, llvm) == (pins.emscripten, pins.llvm):
         return ""
     if not is_accepted(emscripten, pins):
-        raise ImageError(f"it has Emscripten {emscripten}, and image.build.accepted is {pins.accepted!r}")
+        raise ImageError(
+            f"Debian {pins.suite} has Emscripten {emscripten}, and image.build.accepted of targets.toml "
+            f"{f'is {pins.accepted}' if pins.accepted else 'accepts no other than the pinned one'}",
+            hint=f"name a mirror that has the pinned packages in {SNAPSHOT} or {MIRROR}",
+        )
     return f"Emscripten {emscripten} with LLVM {llvm} instead of {pins.emscripten} with {pins.llvm}"
 
 
-def compiler(versions: Mapping[str, str]) -> tuple[str, str]:
+def compiler(versions: Mapping[str, str], suite: str) -> tuple[str, str]:
     """Return the versions of Emscripten and of its LLVM that packages are. Raises `ImageError` without one of them."""
     if "emscripten" not in versions:
-        raise ImageError("it has no Emscripten")
+        raise ImageError(f"Debian {suite} has no Emscripten")
     emscripten = re.sub(r"[~+-].*", "", versions["emscripten"].rpartition(":")[2])
     with suppress(InvalidVersion):
         llvms = sorted(int(name.removeprefix("clang-")) for name in versions if re.fullmatch(r"clang-\d{1,4}", name))
         if llvms:
             return str(Version(emscripten)), str(llvms[-1])
-        raise ImageError("it has no clang for Emscripten")
-    raise ImageError(f"its Emscripten is {versions['emscripten']!r}, which is no version")
+        raise ImageError(f"Debian {suite} has no clang for Emscripten")
+    raise ImageError(f"the Emscripten of Debian {suite} is {versions['emscripten']!r}, which is no version")
 
 
 def taken_packages(pins: ImagePins) -> list[str]:

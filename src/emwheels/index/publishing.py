@@ -46,6 +46,8 @@ def place_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _na
     Raises `UsageError`.
     """
     if text.startswith(SCHEMES):
+        if not text.partition("://")[2].strip("/"):
+            raise UsageError(f"{text!r} names no bucket", hint="for example s3://bucket/folder")
         return Bucket(text, headers)
     if text.startswith("rsync://") or (_REMOTE.fullmatch(text) and "/" not in text.partition(":")[0]):
         return Rsync(text)

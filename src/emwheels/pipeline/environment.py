@@ -143,8 +143,8 @@ class Environment:
         if self.offline and not supply.places:
             raise ImageError(
                 f"the {pins.part} image is not on this machine, and this is offline",
-                hint="load one that was saved (emwheels image load FILE), name a mirror of this machine in "
-                f"{MIRROR}, or run the same command once without --offline",
+                hint="load one that was saved (emwheels image load FILE), name one in "
+                f"{MIRROR} (a folder that emwheels image mirror wrote), or run the same command once without --offline",
             )
         with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
             choice = choose(pins, pinned(pins, platform.machine()), supply, lambda: self.offered(pins))

@@ -121,7 +121,10 @@ def verify(
 def root_of(url: str) -> str:
     """Return the address of an index without a final slash or micropip's placeholder. Raises `UsageError`."""
     root = url.replace("{package_name}", "").rstrip("/")
-    parts = urlsplit(root)
+    try:
+        parts = urlsplit(root)
+    except ValueError:  # half a bracket of IPv6
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is not the URL of an index", hint="for example https://wheels.example.org/simple")
     return root

@@ -81,7 +81,11 @@ def debian_suite(
         yield fault(name, f"{listed}; {error.message}", hint, stops=needed)
         return
     if newer:
-        yield fault(name, f"{listed}; {newer}", "nothing: a first run proves it; or now: emwheels image try")
+        yield fault(
+            name,
+            f"{listed}; {newer}",
+            "a build proves it before it uses it; to prove it now: emwheels image try",
+        )
     else:
         yield observed(name, listed)
 
