@@ -99,7 +99,7 @@ def of_os_error(error: OSError) -> EmwheelsError:
 
 
 _USER = re.compile(
-    r"""(?:(?<=://)|(?<=\bhttp:/(?!/))|(?<=\bhttps:/(?!/)))(?:  # with one slash it went through a path
+    r"""(?:(?<=://)|(?<=:\\/\\/)|(?<=\bhttp:/(?!/))|(?<=\bhttps:/(?!/)))(?:  # with one slash it went through a path
         [^\s/?\#"<>]*  # as RFC 3986 has it, also with @ in the password
         | [^\s/?\#"<>@:\[]* : (?!\d*(?:[/?\#\s"'<>)\],;]|\.(?:\s|$)|$))
             [^\s"<>]{0,256}  # after a colon and no port: a password with a slash
@@ -115,11 +115,22 @@ _QUERY = re.compile(r"""[?#][^\s"'<>]+""")
 _VALUE = r"""(?:[^&;\#\s"'<>\\]|\\[^\s"'])*"""
 """Ends before an escaped quote: what is redacted may be JSON, and has to stay so."""
 _PARAMETERS = re.compile(rf"([?&\#;])(?:{_SIGNS_IN})={_VALUE}(?:[&;](?:{_SIGNS_IN})={_VALUE})*(&?)", re.IGNORECASE)
+_QUOTED = r"""\\?["']?\s*[:=,]\s*b?\\?["']?"""
+"""Between a name and its value, in a header, in JSON, in Python, and where a header is a pair."""
 _HEADER = re.compile(
-    r"""(authorization\\?["']?\s*[:=]\s*\\?["']?(?:b["'])?[\w-]+\s+|\b(?:_auth|_authtoken|_password|signature)\s*=\s*)
+    rf"""(authorization{_QUOTED}(?:basic|bearer|digest|token|negotiate|ntlm|apikey|aws4-hmac-sha256)\s+
+        | authorization{_QUOTED}(?=[^\s"',\\]{{0,60}}\d)(?=[^\s"',\\]{{8}})  # without a scheme: no word of a sentence
+        | \b(?:private-token|job-token|x-api-key|(?:set-)?cookie)\\?["']?\s*:\s*\\?["']?
+        | \b(?:_auth|_authtoken|_password)\s*=\s*\\?["']?
+        | \bsignature=(?=[^\s"',\\]{{6}})
+        | (?-i:\b[A-Z][A-Z0-9_]*(?:PASSWORD|PASSWD|TOKEN|SECRET|(?:SECRET|ACCESS|API|PRIVATE)_KEY))=["']?)
     (?:[^\s"',\\]|\\[^\s"'])+""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+
+_SIGNS = ("=", ":/", ":\\/", "authorization", "-token", "api-key", "cookie")
+"""One of these is in every text, in small letters, that has something to take out."""
 
 
 def without_secrets(url: str) -> str:
@@ -174,7 +185,7 @@ def redacted(text: str) -> str:
     if any(secret in text for secret in _kept):
         for secret in sorted(_kept, key=len, reverse=True):
             text = text.replace(secret, "***")
-    if "=" not in text and ":/" not in text and "uthorization" not in text.lower():
+    if not any(sign in text.lower() for sign in _SIGNS):
         return text
     return _HEADER.sub(r"\1***", without_secrets(text))
 

@@ -69,6 +69,9 @@ INNOCENT = [
     "user@host:folder",
     "file:///tmp/a@b",
     "see http://127.0.0.1:8000. Then mail me@example.org, or (http://example.org:80) me@example.org",
+    "authorization: the server refused it",
+    "signature = inspect.signature(f)",
+    "def f(signature=None)",
     "if (a&key == b) token=c; password=d; the password does not belong there",
 ]
 
@@ -93,6 +96,14 @@ def test_what_is_no_secret_stays(text):
         "_auth = sekrit",
         "//example.org/:_password=sekrit",
         "proxy-authorization: Basic sekrit==",
+        "(b'Authorization', b'Bearer sekrit')",
+        "Authorization: sekrit-0123456789",
+        "PRIVATE-TOKEN: sekrit",
+        "Set-Cookie: sid=sekrit",
+        '_authToken = "sekrit"',
+        "AWS_SECRET_ACCESS_KEY=sekrit",
+        "RSYNC_PASSWORD=sekrit",
+        r"https:\/\/me:sekrit@example.org\/x",
         "authorization: AWS4-HMAC-SHA256 Credential=sekrit, SignedHeaders=host, Signature=sekrit",
     ],
 )

@@ -360,7 +360,7 @@ def test_a_word_of_every_command(run, planted):
         (2, "build", address),
         (2, "plan", address),
         (2, address),
-        (1, "image", "load", address),
+        (2, "image", "load", address),
         (2, "serve", address),
         (2, "plan", "--target", address),
         (2, "build", "--all", "--limit", address),
