@@ -185,7 +185,8 @@ def redacted(text: str) -> str:
     if any(secret in text for secret in _kept):
         for secret in sorted(_kept, key=len, reverse=True):
             text = text.replace(secret, "***")
-    if not any(sign in text.lower() for sign in _SIGNS):
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SIGNS):
         return text
     return _HEADER.sub(r"\1***", without_secrets(text))
 

@@ -25,7 +25,7 @@ def trials(image):
     ("area", "least"),
     [
         ("sandbox", 120), ("limits", 14), ("archives", 26), ("recipes", 49), ("wheels", 35), ("leavings of builds", 28),
-        ("patched sources", 3), ("remote stores", 100), ("indexes", 220), ("serve", 18),
+        ("patched sources", 3), ("remote stores", 100), ("indexes", 220), ("images", 60), ("serve", 18),
     ],
 )  # fmt: skip
 def test_every_attack_is_stopped(trials, area, least):

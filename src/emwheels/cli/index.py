@@ -89,7 +89,11 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
     status.add_argument("status", choices=STATUSES, help="what clients are told")
     status.add_argument("--why", metavar="TEXT", default="", help="is shown to who installs it")
     actions.add_parser(
-        "sign", parents=[common, where], help="sign the statements of builds (PEP 740), by the identity of this CI job"
+        "sign",
+        parents=[common, where],
+        help="sign the statements of builds (PEP 740), by the identity of this CI job",
+        description="Sign how the wheels in dist/ were built. It needs a CI job with an identity (OIDC), and the "
+        "library: pip install 'emwheels[sign]'. Your repository's name then stands in sigstore's public log for ever.",
     )
     add_verify(actions, common)
 
