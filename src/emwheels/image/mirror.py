@@ -48,6 +48,11 @@ def write_mirror(
     ones by default. Raises `ImageError` for what cannot be had.
     """
     check_folder(folder)
+    if not supply.places:
+        raise ImageError(
+            "there is no place that may have the packages: offline, an address does not count",
+            hint="run the command without --offline, or set EMWHEELS_DEBIAN_MIRROR",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     chosen = list(sets) if sets is not None else [_pinned(pins) for pins in images]
     for pins, debs in zip(images, chosen, strict=True):

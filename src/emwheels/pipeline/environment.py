@@ -153,7 +153,7 @@ class Environment:
     def offered(self, pins: ImagePins) -> DebSet:
         """Return what the suite has now for an image. Raises `ImageError`, offline as well."""
         if self.offline:
-            raise ImageError("this is offline, and no suite is asked")
+            raise ImageError("this is offline, and no suite is asked", hint="run the command without --offline")
         return offered(pins, debian_mirror(), say=self.say_of_image)
 
     def make_choice(self, pins: ImagePins, choice: Choice, supply: Supply) -> debian.ImageRecord:
