@@ -110,7 +110,7 @@ def test_a_package_of_another_content_is_refused_and_leaves_no_image(tiny_suite,
     (victim,) = (deb for deb in debs if deb.name == "tool")
     path = mirror / victim.path
     path.write_bytes(path.read_bytes().replace(b"it works", b"it lurks"))
-    with pytest.raises(ImageError, match=r"tool 2\.0-1: the mirror has another file under its name"):
+    with pytest.raises(ImageError, match=r"tool 2\.0-1: the mirror: it has another file under this name"):
         make_image(
             tmp_path,
             TINY,
