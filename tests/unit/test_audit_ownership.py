@@ -100,6 +100,12 @@ def test_entry_points(audited, text, findings):
     assert [each for each in found if each in findings] == findings
 
 
+def test_a_long_requirement_is_read_whole(audited):
+    """The one that pandas has for its extra "all"."""
+    extras = ",".join(f"extra-number-{number}" for number in range(40))
+    assert audited(requires=[f'demo[{extras}]; extra == "all"']) == []
+
+
 def test_a_requirement_with_an_address(audited):
     requires = ["spy @ https://example.org/spy-1.0.tar.gz", "what is this", "numpy"]
     assert [rule for _, rule, _ in audited(requires=requires)] == ["requirement"] * 2

@@ -145,9 +145,10 @@ def _entry_points(contents: Contents) -> dict[str, dict[str, str]]:
 def _check_requirements(contents: Contents) -> None:
     text = metadata_file(contents, "METADATA") or b""
     for line in email.parser.BytesParser().parsebytes(text, headersonly=True).get_all("Requires-Dist", []):
-        shown = " ".join(str(line).split())[:200]
+        whole = " ".join(str(line).split())
+        shown = whole[:200]
         try:
-            requirement = Requirement(shown)
+            requirement = Requirement(whole)
         except InvalidRequirement:
             contents.report("requirement", shown, "this requirement is none that installers read: see PEP 508")
             continue
