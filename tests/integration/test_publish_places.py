@@ -21,7 +21,7 @@ from synthetic_wheels import WASM, make_wheel
 from emwheels import index
 from emwheels.cli.index import object_headers
 from emwheels.errors import IndexingError
-from emwheels.image.debian import install_on_host
+from emwheels.image.host_tools import install_on_host
 from emwheels.index.places.folder import Folder
 from emwheels.index.places.objects import Bucket
 from emwheels.index.places.rsync import Rsync
