@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from loopback import serving, serving_folder
@@ -78,6 +79,24 @@ def test_a_server_that_does_not_answer_is_not_asked_again(debs):
     asked = supply("http://127.0.0.1:9")
     assert asked.lacking(debs) == debs
     assert list(asked.faults) == ["place 0"]
+
+
+class WithoutHead(http.server.SimpleHTTPRequestHandler):
+    """A server that has files and answers no HEAD."""
+
+    def do_HEAD(self):
+        self.send_error(405)
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_a_server_that_answers_no_head_is_asked_for_the_files(debs, tmp_path):
+    with serving(partial(WithoutHead, directory=tmp_path / "mirror")) as address:
+        asked = supply(address)
+        assert asked.lacking(debs) == []
+        assert asked.faults == {}
+        asked.gather(debs, tmp_path / "got", print)
 
 
 def test_places_are_tried_in_this_order(monkeypatch, tmp_path):

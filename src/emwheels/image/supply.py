@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from emwheels.atomic import read_regular, write_atomically
 from emwheels.errors import FetchError, ImageError, keep_secrets_of
-from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.download import Downloader, NotFoundError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -220,9 +220,11 @@ class Supply:
             self._downloader.retried(url, lambda: self._downloader.send("HEAD", url))
         except NotFoundError:
             return False
-        except FetchError as error:
+        except UnreachableError as error:
             self.faults[place.kind] = error.message
             return False
+        except FetchError:  # it may answer no HEAD: whether it has the file shows when that is had
+            return True
         return True
 
 
