@@ -1,0 +1,1 @@
+"""Writes and changes recipes; nothing below knows it."""
