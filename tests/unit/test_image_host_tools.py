@@ -50,3 +50,12 @@ def test_the_mirror_is_that_of_this_machine_s_apt(tools, monkeypatch, listed, mi
     monkeypatch.delenv("EMWHEELS_DEBIAN_MIRROR", raising=False)
     tools(apt_get=f"printf '{listed}'")
     assert host_tools.debian_mirror() == mirror
+
+
+def test_what_a_program_starts_is_debians_own_where_a_user_has_another(tools, tmp_path):
+    tools(python3="echo a user has this one")
+    output = tmp_path / "output"
+    with output.open("wb") as file:
+        assert host_tools.run_to_end(["sh", "-c", "command -v sh"], file) == 0
+        assert host_tools.run_to_end(["sh", "-c", "python3 -c 'import sys; print(sys.executable)'"], file) == 0
+    assert output.read_text().splitlines() == ["/usr/bin/sh", "/usr/bin/python3"]

@@ -105,7 +105,13 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
     mmdebstrap unmounts and removes then what it made. A program that takes longer than ``seconds`` is ended as well.
     """
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        executable=shutil.which(command[0]),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env=os.environ | {"PATH": os.pathsep.join([_SYSTEM, *os.get_exec_path()])},
     )
     try:
         return process.wait(seconds)
@@ -120,6 +126,9 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
             return process.returncode or 1
         raise
 
+
+_SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Debian's programs first. mmdebstrap starts Python once a package, and a user's own may take half a second each time."""
 
 _TO_CLEAN_UP = 20
 """Seconds that a program has to clean up after it was asked to end."""
