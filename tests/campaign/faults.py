@@ -7,6 +7,7 @@ every package there with the bytes that it always had, nothing built that was wh
 left.
 
     python tests/campaign/faults.py --rounds 60 [--seed 1]
+    python tests/campaign/faults.py --kills 300 --disks 100 --bytes 100
 
 Needs root, as the cache is put on a small file system of its own that can be filled.
 """
@@ -277,7 +278,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=54, metavar="N", help="how many (54)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="in place of rounds: so many runs or compilers")
+    parser.add_argument("--disks", type=int, default=0, metavar="N", help="and so many full disks")
+    parser.add_argument("--bytes", type=int, default=0, metavar="N", help="and so many flipped bytes")
     arguments = parser.parse_args()
+    faults = planned(arguments)
     with small_disk() as folder, serving_folder(folder / "served") as address:
         campaign = Campaign(make_project(folder, address), arguments.seed)
         campaign.finish(campaign.start())
@@ -287,8 +292,7 @@ def main() -> int:
         campaign.check({"user"})
         campaign.usual = time.monotonic() - started
         failed = 0
-        for number in range(arguments.rounds):
-            fault = FAULTS[number % len(FAULTS)]
+        for number, fault in enumerate(faults):
             started = time.monotonic()
             try:
                 campaign.round(fault)
@@ -298,12 +302,23 @@ def main() -> int:
                 said = f"WRONG: {error}"
             campaign.counts[f"{fault}: {'right' if said == 'right' else 'wrong'} afterwards"] += 1
             print(f"{number + 1:3} {fault:16} {time.monotonic() - started:6.1f} s  {said}", flush=True)
-    print(f"\n{arguments.rounds} rounds, seed {arguments.seed}: {arguments.rounds - failed} right, {failed} wrong")
+    print(f"\n{len(faults)} rounds, seed {arguments.seed}: {len(faults) - failed} right, {failed} wrong")
     for what in ("lost", "wrong", "built although whole"):
         campaign.counts.setdefault(what, 0)
     for what, count in sorted(campaign.counts.items()):
         print(f"  {what:45} {count:4}")
     return 1 if failed else 0
+
+
+def planned(arguments: argparse.Namespace) -> list[str]:
+    """Return the faults of all rounds: in turn, or as many of a kind as were asked for, in a random order."""
+    asked = {"kill": arguments.kills, "disk": arguments.disks, "flip": arguments.bytes}
+    if not any(asked.values()):
+        return [FAULTS[number % len(FAULTS)] for number in range(arguments.rounds)]
+    kinds = {kind: [fault for fault in FAULTS if kind in fault] for kind in asked}
+    faults = [kinds[kind][number % len(kinds[kind])] for kind, count in asked.items() for number in range(count)]
+    random.Random(arguments.seed).shuffle(faults)
+    return faults
 
 
 def make_project(folder: Path, address: str) -> TinyProject:
