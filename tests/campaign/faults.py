@@ -278,7 +278,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=54, metavar="N", help="how many (54)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--kills", type=int, default=0, metavar="N", help="in place of rounds: so many runs or compilers")
+    parser.add_argument(
+        "--kills", type=int, default=0, metavar="N", help="in place of rounds: so many runs or compilers"
+    )
     parser.add_argument("--disks", type=int, default=0, metavar="N", help="and so many full disks")
     parser.add_argument("--bytes", type=int, default=0, metavar="N", help="and so many flipped bytes")
     arguments = parser.parse_args()
