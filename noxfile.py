@@ -114,7 +114,7 @@ def docs(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the project's own tests: unit, integration with the real toolchain, end to end in real engines."""
     session.install("--quiet", "--editable", ".", *nox.project.dependency_groups(PYPROJECT, "dev"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *session.posargs)
 
 
 @nox.session

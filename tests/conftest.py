@@ -39,6 +39,17 @@ SETUPTOOLS = CHECKOUT / "recipes" / "msgpack" / "requirements.build.txt"
 SHARED = ("images", "npm", "xbuildenvs")
 
 
+WRITE_TO_DIST = ("test_ci.py", "test_recipes.py", "test_upstream.py")
+"""Files whose tests build in this very checkout: one process has them all."""
+
+
+def pytest_collection_modifyitems(items):
+    """Keep a file's tests in one process, where several run (pytest-xdist): they share what is made for the file."""
+    for item in items:
+        name = item.path.name
+        item.add_marker(pytest.mark.xdist_group("dist" if name in WRITE_TO_DIST else name))
+
+
 @pytest.fixture(scope="session")
 def project_cache():
     cache = os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")
