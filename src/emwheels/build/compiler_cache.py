@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 
 from emwheels.image.model import Mount
 from emwheels.image.places import COMPILER_CACHE, PYTHON
@@ -159,24 +156,6 @@ class CompilerCache:
             "CCACHE_MAXSIZE": MAX_SIZE,
             "CCACHE_STATSLOG": log,
         }
-
-
-def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
-    """Remove what no build has used for ``older_than`` seconds from the caches of all recipes below ``folder``.
-
-    ccache 4 sets the time of an entry that it hits, and takes one that vanishes for a miss, so builds may go on.
-    Returns how many files these are, and their bytes.
-    """
-    count = freed = 0
-    until = time.time() - older_than
-    for path in folder.glob("*/**/*"):
-        with suppress(FileNotFoundError):
-            status = path.lstat()
-            if S_ISREG(status.st_mode) and status.st_mtime < until:
-                count, freed = count + 1, freed + status.st_size
-                if not dry_run:
-                    path.unlink()
-    return count, freed
 
 
 def read_hits(text: str) -> Hits:

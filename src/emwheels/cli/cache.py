@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.build.compiler_cache import remove_unused
 from emwheels.cli.opening import local_path
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.image.removal import remove_tree, unfinished_folders
@@ -22,7 +21,7 @@ from emwheels.outputs.remote.transfer import push
 from emwheels.progress import Board
 from emwheels.store import Store, StoreError
 from emwheels.store.local import read_record
-from emwheels.store.upkeep import Size, collect, sizes, verify
+from emwheels.store.upkeep import Size, collect, remove_unused, sizes, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

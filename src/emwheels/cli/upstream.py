@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from emwheels.cli.opening import is_documented, open_builds, open_environment
 from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
 from emwheels.harness.engines import ENGINES, SUITE_ENGINE
-from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.testing import contents
-from emwheels.pipeline.upstream_suite import project_for_tests, run_suite
+from emwheels.pipeline.upstream_suite import content_of_shipped, project_for_tests, run_suite
 from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
@@ -28,14 +27,12 @@ from emwheels.upstream import (
     split_requirements,
     write_result,
 )
-from emwheels.wheel import changed_members
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emwheels.checkout import Checkout
     from emwheels.outputs.builds import Output
-    from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
     from emwheels.target import Targets
     from emwheels.upstream.suite import UpstreamSuite
@@ -131,7 +128,7 @@ def _run(
         )
         for_tests = make_run(own, [name, *also], replace(run.options, aside=(name,)), builds=run.builds)
         built = _built(for_tests)
-        content_of = {name: _content_of_shipped(environment, outputs[name], built[name])}
+        content_of = {name: content_of_shipped(environment, outputs[name], built[name])}
         return run_suite(for_tests, recipe, suite, built, reports=reports, also=also, wheels=wheels | content_of)
 
 
@@ -156,23 +153,6 @@ def _built(run: Run) -> dict[str, Output]:
     if errors := [outcome.error for outcome in outcomes if outcome.error is not None]:
         raise errors[0]
     return {outcome.name: outcome.output for outcome in outcomes if outcome.output is not None}
-
-
-def _content_of_shipped(environment: Environment, shipped: Output, tested: Output) -> str:
-    """Return the content of the wheel that users get, if all that is in it is in the wheel that is ``tested`` as well.
-
-    That has compiled parts of tests besides. If it has anything with other bytes, the result is of itself alone.
-    """
-    changed = changed_members(*(environment.store.get(output.kind, output.sha256) for output in (shipped, tested)))
-    if not changed:
-        return content(shipped, environment.store)
-    shown = ", ".join(changed[:3])
-    environment.board.say(
-        shipped.name,
-        f"warning: the wheel that is built for the tests differs from the one that users get in {len(changed)} files "
-        f"({shown}): the result does not count for that",
-    )
-    return content(tested, environment.store)
 
 
 def _print_suite(result: SuiteResult) -> None:

@@ -128,7 +128,7 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
 
 
 _SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
-"""Debian's programs first. mmdebstrap starts Python once a package, and a user's own may take half a second each time."""
+"""Debian's programs first: mmdebstrap starts Python for each package, and a user's own may take half a second."""
 
 _TO_CLEAN_UP = 20
 """Seconds that a program has to clean up after it was asked to end."""

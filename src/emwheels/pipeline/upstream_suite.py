@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emwheels.harness.engines import SUITE_ENGINE
+from emwheels.outputs.named import content
 from emwheels.pipeline.suite_files import staged
 from emwheels.pipeline.testing import run_in_engines
 from emwheels.upstream.result import SuiteResult, judge
+from emwheels.wheel import changed_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from emwheels.checkout import Checkout
     from emwheels.harness.model import Event
     from emwheels.outputs.builds import Output
+    from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
     from emwheels.progress import Board
     from emwheels.recipe.model import Recipe
@@ -105,3 +108,20 @@ def _progress(board: Board, name: str) -> Callable[[Event], None]:
             board.say(name, f"{counts['done']:,} tests, {counts['bad']:,} failed; at {event.nodeid[:100]}")
 
     return show
+
+
+def content_of_shipped(environment: Environment, shipped: Output, tested: Output) -> str:
+    """Return the content of the wheel that users get, if all that is in it is in the wheel that is ``tested`` as well.
+
+    That has compiled parts of tests besides. If it has anything with other bytes, the result is of itself alone.
+    """
+    changed = changed_members(*(environment.store.get(output.kind, output.sha256) for output in (shipped, tested)))
+    if not changed:
+        return content(shipped, environment.store)
+    shown = ", ".join(changed[:3])
+    environment.board.say(
+        shipped.name,
+        f"warning: the wheel that is built for the tests differs from the one that users get in {len(changed)} files "
+        f"({shown}): the result does not count for that",
+    )
+    return content(tested, environment.store)

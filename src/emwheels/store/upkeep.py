@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -249,3 +251,21 @@ def _read(path: Path) -> dict[str, Any] | None:
         return read_record(path)
     except ValueError:
         return None
+
+
+def remove_unused(folder: Path, *, older_than: float, dry_run: bool = False) -> tuple[int, int]:
+    """Remove what no build has used for ``older_than`` seconds from the compiler caches of all recipes in ``folder``.
+
+    ccache 4 sets the time of an entry that it hits, and takes one that vanishes for a miss, so builds may go on.
+    Returns how many files these are, and their bytes.
+    """
+    count = freed = 0
+    until = time.time() - older_than
+    for path in folder.glob("*/**/*"):
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if S_ISREG(status.st_mode) and status.st_mtime < until:
+                count, freed = count + 1, freed + status.st_size
+                if not dry_run:
+                    path.unlink()
+    return count, freed
