@@ -89,10 +89,12 @@ class Report:
         print(f"Upstream publishes a wheel for Pyodide {self.target} of {len(found)} of {len(self.standings)} recipes.")
 
     def _show_newer(self) -> None:
-        heads = ("recipe", "version", "newest source", "state", "advisories", "note")
-        rows = [(e.name, e.version, e.newest, e.state, self._identities(e), e.note) for e in self.standings]
-        if self.looked is None:
-            heads, rows = (*heads[:4], heads[5]), [(*row[:4], row[5]) for row in rows]
+        heads = ["recipe", "version", "newest source", "state", "note"]
+        rows = [[e.name, e.version, e.newest, e.state, e.note] for e in self.standings]
+        if self.looked is not None:
+            heads.insert(4, "advisories")
+            for each, row in zip(self.standings, rows, strict=True):
+                row.insert(4, self._identities(each))
         print_table(heads, rows)
         newer = [each for each in self.standings if each.state == NEWER]
         print(f"{len(newer)} of {len(self.standings)} recipes have a newer source; {len(self._failed())} not looked at")
