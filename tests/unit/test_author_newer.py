@@ -130,9 +130,7 @@ def test_wheels_that_upstream_publishes(index, recipes):
     index.add("tiny", "tiny-1.4-cp314-cp314-manylinux_2_28_x86_64.whl")
     index.add("tiny", "tiny-1.5-py3-none-any.whl")
     index.add("other", "other-1.5-py3-none-any.whl")
-    made = recipes(
-        **one(), other=("1", "pkg:pypi/other@1", {}), zlib=("1", "pkg:deb/debian/zlib@1", {"rest": LIBRARY})
-    )
+    made = recipes(**one(), other=("1", "pkg:pypi/other@1", {}), zlib=("1", "pkg:deb/debian/zlib@1", {"rest": LIBRARY}))
     registries = Registries(Downloader(attempts=1, pause=lambda _seconds: None))
     found = published(made.values(), registries, python="3.14.2", platforms=[PLATFORM])
     assert [(each.name, each.published) for each in found] == [("other", ""), ("tiny", "1.2")]

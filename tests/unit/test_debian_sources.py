@@ -113,19 +113,34 @@ def test_entries_that_are_cut_anywhere():
 
 
 @pytest.mark.parametrize(
-    ("version", "upstream"), [("1:2.0-3", "2.0"), ("2.0-rc-1", "2.0-rc"), ("2.0", "2.0"), ("2.14.3+dfsg", "2.14.3+dfsg")]
+    ("version", "upstream"),
+    [("1:2.0-3", "2.0"), ("2.0-rc-1", "2.0-rc"), ("2.0", "2.0"), ("2.14.3+dfsg", "2.14.3+dfsg")],
 )
 def test_upstreams_part(version, upstream):
     assert upstream_version(version) == upstream
 
 
 # Each is older than the next; the examples of Debian Policy 5.6.12 are among them.
-ORDER = ["~~", "~~a", "~", "0", "0a", "1.0~rc1-1", "1.0-1", "1.0-1+deb13u1", "1.0-2", "1.0-10", "1.0a", "1.0+dfsg", "1.0.1"]
+ORDER = [
+    "~~",
+    "~~a",
+    "~",
+    "0",
+    "0a",
+    "1.0~rc1-1",
+    "1.0-1",
+    "1.0-1+deb13u1",
+    "1.0-2",
+    "1.0-10",
+    "1.0a",
+    "1.0+dfsg",
+    "1.0.1",
+]
 ORDER += ["1.2", "1.10", "20240504", "1:0.1"]
 
 
 def test_order():
-    assert sorted(reversed(ORDER), key=version_order) == ORDER
+    assert sorted(set(ORDER), key=version_order) == ORDER
 
 
 @pytest.mark.parametrize("text", ["", "a b", "x:1", "1_2", "1" * 201])
@@ -135,7 +150,9 @@ def test_what_is_no_version(text):
 
 
 @pytest.mark.skipif(not shutil.which("dpkg"), reason="no dpkg to compare with")
-@given(st.from_regex(r"\A(1:)?[0-9][0-9a-c.+~]{0,6}(-[0-9a-c.+~]{1,4})?\Z"), st.from_regex(r"\A[0-9][0-9a-c.+~]{0,6}\Z"))
+@given(
+    st.from_regex(r"\A(1:)?[0-9][0-9a-c.+~]{0,6}(-[0-9a-c.+~]{1,4})?\Z"), st.from_regex(r"\A[0-9][0-9a-c.+~]{0,6}\Z")
+)
 def test_the_order_is_dpkgs(one, other):
     done = subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=False, capture_output=True)
     assert (version_order(one) < version_order(other)) == (done.returncode == 0)
