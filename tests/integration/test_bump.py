@@ -16,13 +16,14 @@ PATCH = f"""Why: 41 is wrong.
 
 --- a/{MODULE}.c
 +++ b/{MODULE}.c
-@@ -1,5 +1,5 @@
+@@ -1,7 +1,7 @@
  #include <Python.h>
  static PyObject *answer(PyObject *m, PyObject *x)
  {{
 -    return PyLong_FromLong(41);
 +    return PyLong_FromLong(41 + OFFSET);
  }}
+ \n static PyMethodDef methods[] = {{
 """
 TEST = f"import {MODULE}\n\ndef test_answer():\n    assert {MODULE}.answer(0) == 42\n"
 

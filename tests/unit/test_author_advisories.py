@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from emwheels.author import advisories
-from emwheels.author.advisories import Pin, is_affected, look
+from emwheels.author.advisories import PinnedVersion, is_affected, look
 from emwheels.errors import UsageError
 
 
@@ -37,7 +37,7 @@ def put(folder, name, document):
     return path
 
 
-PIN = Pin(ecosystem="PyPI", name="ml-dtypes", version="1.10", places=("ml-dtypes",))
+PIN = PinnedVersion(ecosystem="PyPI", name="ml-dtypes", version="1.10", places=("ml-dtypes",))
 INTRODUCED = ("introduced", "0")
 
 
@@ -80,12 +80,12 @@ def test_versions_that_are_listed():
     ],
 )
 def test_ranges_of_debian(version, fixed, hit):
-    pin = Pin(ecosystem="Debian", name="zlib", version=version)
+    pin = PinnedVersion(ecosystem="Debian", name="zlib", version=version)
     assert is_affected(pin, entry("zlib", [INTRODUCED, ("fixed", fixed)], ecosystem="Debian:14")) == hit
 
 
 def test_of_debians_releases_the_newest_counts(tmp_path):
-    pin = Pin(ecosystem="Debian", name="zlib", version="1.3.1")
+    pin = PinnedVersion(ecosystem="Debian", name="zlib", version="1.3.1")
     document = advisory("zlib", [INTRODUCED], ecosystem="Debian:9")
     document["affected"].append(entry("zlib", [INTRODUCED, ("fixed", "1.3-1")], ecosystem="Debian:13"))
     document["affected"].append(entry("zlib", [INTRODUCED], ecosystem="Debian:12"))
@@ -171,6 +171,13 @@ def test_a_file_about_nothing_that_is_pinned_is_not_even_read(tmp_path):
 def test_a_path_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="gone does not exist"):
         look([tmp_path / "gone"], [PIN])
+
+
+def test_a_version_that_is_none_is_said(tmp_path):
+    wrong = PinnedVersion(ecosystem="PyPI", name="tiny", version="of old", places=("tiny",))
+    looked = look([put(tmp_path, "a.json", [advisory("ml-dtypes", [INTRODUCED]), advisory("tiny")])], [wrong, PIN])
+    assert len(looked.findings) == 1
+    assert looked.faults == ("tiny: tiny is not looked at: Invalid version: 'of old'",)
 
 
 def test_nothing_pinned(tmp_path):

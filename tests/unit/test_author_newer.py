@@ -94,6 +94,12 @@ def test_debian(index, recipes):
     assert found["gone"].note == "Debian forky has no source package gone"
 
 
+def test_a_version_that_debian_would_not_have(index, recipes):
+    index.debian(("zlib", "1.3-1"))
+    found = look(recipes(zlib=("1_2", "pkg:deb/debian/zlib@1_2", {"rest": LIBRARY})))["zlib"]
+    assert (found.state, found.note) == ("unknown", "'1_2' is not a Debian version")
+
+
 def test_a_registry_that_is_silent_costs_its_rows(index, recipes):
     index.add_source("tiny", "1.1")
     made = recipes(**one(), zlib=("1", "pkg:deb/debian/zlib@1", {"rest": LIBRARY}))

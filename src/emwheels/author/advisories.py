@@ -37,7 +37,7 @@ _FIRST_AT_SAME = {"introduced": 0, "fixed": 1, "last_affected": 1, "limit": 1}
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Pin:
+class PinnedVersion:
     """A version that something is pinned to."""
 
     ecosystem: str
@@ -48,7 +48,7 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class KnownVulnerability:
     """An advisory that a pinned version is affected by."""
 
     identity: str
@@ -56,31 +56,29 @@ class Finding:
     summary: str
     fixed: tuple[str, ...]
     """The versions with which that ends, as far as the advisory says."""
-    pin: Pin
+    pin: PinnedVersion
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
     """What came of looking."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[KnownVulnerability, ...]
     advisories: int
     """How many were about a project that is pinned."""
     faults: tuple[str, ...]
     """A line for each file that could not be used."""
 
 
-def look(paths: Iterable[Path], pins: Sequence[Pin]) -> Looked:
+def look(paths: Iterable[Path], pins: Sequence[PinnedVersion]) -> Looked:
     """Hold ``pins`` against the advisories in files, folders and archives (``all.zip``). Bad files cost themselves.
 
     Raises `UsageError` for a path that is not there.
     """
-    by_name: dict[tuple[str, str], list[Pin]] = {}
-    for pin in pins:
-        by_name.setdefault((pin.ecosystem, _name(pin.ecosystem, pin.name)), []).append(pin)
+    by_name, faults = _by_name(pins)
     mentions = _mentions({name for _, name in by_name})
-    findings: dict[tuple[str, Pin], Finding] = {}
-    faults, count, total = [], 0, 0
+    findings: dict[tuple[str, PinnedVersion], KnownVulnerability] = {}
+    count, total = 0, 0
     for label, read in _documents(paths):
         try:
             data = read()
@@ -97,6 +95,19 @@ def look(paths: Iterable[Path], pins: Sequence[Pin]) -> Looked:
             faults.append(f"{label}: not used: {str(error)[:_LONGEST]}")
     ordered = sorted(findings.values(), key=lambda finding: (finding.pin.name, finding.identity, finding.pin))
     return Looked(findings=tuple(ordered), advisories=count, faults=tuple(faults))
+
+
+def _by_name(pins: Sequence[PinnedVersion]) -> tuple[dict[tuple[str, str], list[PinnedVersion]], list[str]]:
+    """Return what is pinned by ecosystem and name, and a line for each version that cannot be compared."""
+    by_name: dict[tuple[str, str], list[PinnedVersion]] = {}
+    faults = []
+    for pin in pins:
+        try:
+            _own(pin)
+            by_name.setdefault((pin.ecosystem, _name(pin.ecosystem, pin.name)), []).append(pin)
+        except ValueError as error:
+            faults.append(f"{', '.join(pin.places[:3])}: {pin.name} is not looked at: {error}")
+    return by_name, faults
 
 
 _FEWER = "give the advisories of one ecosystem only"
@@ -174,8 +185,8 @@ def _each(document: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _findings(
-    document: Mapping[str, Any], by_name: Mapping[tuple[str, str], Sequence[Pin]]
-) -> tuple[list[Finding], bool]:
+    document: Mapping[str, Any], by_name: Mapping[tuple[str, str], Sequence[PinnedVersion]]
+) -> tuple[list[KnownVulnerability], bool]:
     """Return what an advisory says of pinned versions, and whether it is about any of the projects."""
     identity = document.get("id")
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
@@ -205,11 +216,13 @@ def _release(text: str) -> float:
     return float(text) if re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", text) else float("inf")
 
 
-def _finding(identity: str, document: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]], pin: Pin) -> Finding:
+def _finding(
+    identity: str, document: Mapping[str, Any], chosen: Sequence[Mapping[str, Any]], pin: PinnedVersion
+) -> KnownVulnerability:
     events = [event for affected in chosen for each in _ranges(affected) for event in each]
     aliases = document.get("aliases", [])
     summary = document.get("summary") or document.get("details") or ""
-    return Finding(
+    return KnownVulnerability(
         identity=identity,
         aliases=tuple(str(alias)[:_LONGEST] for alias in aliases[:10]) if isinstance(aliases, list) else (),
         summary=" ".join(str(summary)[: 4 * _SUMMARY].split())[:_SUMMARY],
@@ -218,7 +231,7 @@ def _finding(identity: str, document: Mapping[str, Any], chosen: Sequence[Mappin
     )
 
 
-def is_affected(pin: Pin, affected: Mapping[str, Any]) -> bool:
+def is_affected(pin: PinnedVersion, affected: Mapping[str, Any]) -> bool:
     """Tell whether a version is one of those of an entry of ``affected`` (OSV schema, evaluation).
 
     Raises `ValueError` for an entry that is not as the schema says.
@@ -236,7 +249,7 @@ def _orders(ecosystem: str) -> Callable[[str], Any]:
     return Version if ecosystem == PYPI else lambda text: version_order(text.partition(":")[2] or text)
 
 
-def _own(pin: Pin) -> Any:
+def _own(pin: PinnedVersion) -> Any:
     """Return the pinned version as it is compared.
 
     Of Debian it is upstream's archive, without Debian's patches: what a first revision has, and no later one. An epoch

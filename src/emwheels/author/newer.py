@@ -133,7 +133,9 @@ def _answered(recipe: Recipe, stand: Callable[[Recipe, Origin], Standing]) -> St
 
 def asked_for(recipe: Recipe, version: str) -> Standing:
     """Return how a recipe stands of which somebody named the version that it is to have."""
-    return _standing(recipe, origin(recipe), NEWER, newest=version)
+    found = origin(recipe)
+    same = found is not None and found.version == version
+    return _standing(recipe, found, NEWEST if same else NEWER, newest=version)
 
 
 def _standing(
@@ -159,7 +161,10 @@ def _in_debian(recipe: Recipe, found: Origin, listed: Mapping[str, Sequence[Sour
     if not versions:
         return _standing(recipe, found, UNKNOWN, note=f"Debian {suite} has no source package {found.project}")
     newest = max(versions, key=version_order)
-    newer = version_order(newest) > version_order(found.version)
+    try:
+        newer = version_order(newest) > version_order(found.version)
+    except ValueError as error:  # of the recipe: the list was read with its versions
+        return _standing(recipe, found, UNKNOWN, newest=newest, note=str(error))
     return _standing(recipe, found, NEWER if newer else NEWEST, newest=newest)
 
 

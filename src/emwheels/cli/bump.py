@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.author.bump import bump, changed
 from emwheels.author.newer import FAILED, NEWER, Standing, asked_for, published, standings
-from emwheels.cli.bump_report import Report, add_advisories, advisories_of
+from emwheels.cli.bump_report import LookReport, add_advisories, advisories_of
 from emwheels.cli.bump_steps import noted, steps_of
 from emwheels.cli.opening import add_profile, open_environment
 from emwheels.errors import EmwheelsError, FetchError, UsageError
@@ -97,11 +97,11 @@ def _look(arguments: argparse.Namespace, targets: Targets, chosen: list[Recipe],
     if arguments.published:
         registries, platforms = Registries(Downloader(patience=PATIENCE)), [target.platform_tag]
         stand = published(chosen, registries, python=target.python, platforms=platforms)
-        Report(standings=stand, looked=None, published=True, target=target.name).show(as_json=arguments.json)
+        LookReport(standings=stand, looked=None, published=True, target=target.name).show(as_json=arguments.json)
         return 0
     looked = advisories_of(arguments, chosen, recipes)  # first, as a path that is not there is said at once
     stand = _standings(arguments, targets, chosen)
-    report = Report(standings=stand, looked=looked, published=False, target=target.name)
+    report = LookReport(standings=stand, looked=looked, published=False, target=target.name)
     report.show(as_json=arguments.json)
     return _status(report, stand)
 
@@ -111,7 +111,7 @@ def _standings(arguments: argparse.Namespace, targets: Targets, chosen: list[Rec
     return standings(chosen, registries, suite=targets.image.suite, python=python)
 
 
-def _status(report: Report, stand: list[Standing]) -> int:
+def _status(report: LookReport, stand: list[Standing]) -> int:
     """Return what --check ends with: something to do counts more than a registry that did not answer."""
     if report.findings or any(each.state == NEWER for each in stand):
         return SOMETHING_NEWER
@@ -132,17 +132,17 @@ def _bump_one(
         row["status"] = FetchError.exit_code if standing.state == FAILED else 0
         return _said(arguments, row, standing.note)
     try:
-        change = changed(recipe, standing.newest)
-        done = bump(
-            environment.project,
-            recipe,
-            change,
-            sha256=lambda url: environment.fetcher.fetch(url, None).sha256,
-            steps=steps_of(arguments, environment, recipe),
-            folder=environment.project.cache / "bump" / recipe.name,
-            also=[noted(recipe)],
-            keep=arguments.keep,
-        )
+        with environment.store.lock(f"bump-{recipe.name}"):
+            done = bump(
+                environment.project,
+                recipe,
+                changed(recipe, standing.newest),
+                sha256=lambda url: environment.fetcher.fetch(url, None).sha256,
+                steps=steps_of(arguments, environment, recipe),
+                folder=environment.project.cache / "bump" / recipe.name,
+                also=[noted(recipe)],
+                keep=arguments.keep,
+            )
     except EmwheelsError as error:
         return _said(arguments, row | {"state": "failed", "status": error.exit_code}, _words(error))
     return _told(arguments, environment, done)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.atomic import read_regular
-from emwheels.author.advisories import Looked, Pin, look
-from emwheels.author.newer import DEBIAN, FAILED, NEWER, PYPI, origin
+from emwheels.author.advisories import Looked, look
+from emwheels.author.newer import DEBIAN, FAILED, NEWER, PYPI
+from emwheels.author.pinned import pins_of
 from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.progress import print_table
-from emwheels.recipe.graph import host_recipes
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from emwheels.author.advisories import Finding
+    from emwheels.author.advisories import KnownVulnerability
     from emwheels.author.newer import Standing
     from emwheels.recipe.model import Recipe
 
@@ -31,7 +29,6 @@ _ARCHIVE = "all.zip"
 """What OSV calls the file with all advisories of an ecosystem, below a folder of its name."""
 _LARGEST = 1 << 30
 """Bytes of an archive of advisories."""
-_LOCKED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)", re.MULTILINE)
 _PLACES_SHOWN = 4
 
 
@@ -51,7 +48,7 @@ def add_advisories(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class LookReport:
     """What a look found."""
 
     standings: Sequence[Standing]
@@ -62,7 +59,7 @@ class Report:
     target: str
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[KnownVulnerability, ...]:
         """The advisories that pinned versions are affected by."""
         return self.looked.findings if self.looked else ()
 
@@ -117,7 +114,7 @@ class Report:
         return ", ".join([*own[:2], *([f"{len(own) - 2} more"] if own[2:] else [])])
 
 
-def _in_words(finding: Finding) -> str:
+def _in_words(finding: KnownVulnerability) -> str:
     pin = finding.pin
     places = ", ".join(pin.places[:_PLACES_SHOWN])
     more = f" and {len(pin.places) - _PLACES_SHOWN} more" if len(pin.places) > _PLACES_SHOWN else ""
@@ -159,47 +156,3 @@ def _downloaded(address: str, folder: Path) -> tuple[list[Path], list[str]]:
         except FetchError as error:
             faults.append(f"{without_secrets(url)}: not looked at: {error.message}")
     return paths, faults
-
-
-def pins_of(chosen: Sequence[Recipe], recipes: Mapping[str, Recipe]) -> list[Pin]:
-    """Return what recipes pin: their sources and those of the libraries in them, and what their lock files have.
-
-    The places of a source are the recipe and all that it is compiled into; those of a locked project are the files.
-    """
-    inside = {recipe.name: _compiled_in(recipe, recipes) for recipe in chosen}
-    places: dict[tuple[str, str, str], list[str]] = {}
-    for name in sorted({name for names in inside.values() for name in names}):
-        if found := origin(recipes[name]):
-            users = [user for user, names in inside.items() if name in names and user != name]
-            key = (found.registry, found.project, found.version)
-            places.setdefault(key, []).extend([name, *users])
-    for recipe in chosen:
-        for file, project, version in _locked(recipe):
-            places.setdefault((PYPI, project, version), []).append(file)
-    return [
-        Pin(ecosystem=key[0], name=key[1], version=key[2], places=tuple(dict.fromkeys(where)))
-        for key, where in places.items()
-    ]
-
-
-def _compiled_in(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
-    """Return a recipe and all libraries that are compiled into it."""
-    found: list[str] = []
-    waiting: list[str] = [recipe.name]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.append(name)
-            waiting += [host for host in host_recipes(recipes[name], recipes) if _is_library(recipes[host])]
-    return found
-
-
-def _is_library(recipe: Recipe) -> bool:
-    return recipe.build.type != "package"
-
-
-def _locked(recipe: Recipe) -> Iterator[tuple[str, str, str]]:
-    for path in sorted(recipe.folder.glob("requirements*.txt")):
-        text = read_regular(path).decode(errors="replace")
-        for project, version in _LOCKED.findall(text):
-            yield f"{recipe.folder.name}/{path.name}", project, version
