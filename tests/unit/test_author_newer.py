@@ -96,7 +96,7 @@ def test_debian(index, recipes):
 
 def test_a_version_that_debian_would_not_have(index, recipes):
     index.debian(("zlib", "1.3-1"))
-    found = look(recipes(zlib=("1_2", "pkg:deb/debian/zlib@1_2", {"rest": LIBRARY})))["zlib"]
+    found = look(recipes(zlib=("1.2", "pkg:deb/debian/zlib@1_2", {"rest": LIBRARY})))["zlib"]
     assert (found.state, found.note) == ("unknown", "'1_2' is not a Debian version")
 
 
