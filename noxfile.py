@@ -128,9 +128,10 @@ def lint(session: nox.Session) -> None:
     session.run("python", "benchmarks/structure.py")
     session.run("python", "benchmarks/prose.py")
     session.run("emwheels", "tables", "--check")
-    session.run("zizmor", "--offline", "--quiet", "--no-progress", "ci/github/wheels.yml")
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", "ci/github/wheels.yml")
-    gitlab = ("ci/gitlab/build.yml", "ci/gitlab/wheels.gitlab-ci.yml")
+    github = ("ci/github/bump.yml", "ci/github/wheels.yml")
+    session.run("zizmor", "--offline", "--quiet", "--no-progress", *github)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *github)
+    gitlab = ("ci/gitlab/build.yml", "ci/gitlab/bump.gitlab-ci.yml", "ci/gitlab/wheels.gitlab-ci.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *gitlab)
 
 

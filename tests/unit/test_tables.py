@@ -84,6 +84,15 @@ def test_packages(recipes: Mapping[str, Recipe]) -> None:
     assert "**stale**" not in page
 
 
+def test_the_row_of_a_recipe_that_moved_on_stays_with_its_wheel(recipes: Mapping[str, Recipe]) -> None:
+    before = packages_page(recipes, LEDGER, {"app": SUITE})
+    newer = {
+        name: replace(recipe, package=replace(recipe.package, version="1.3")) if name != "new" else recipe
+        for name, recipe in recipes.items()
+    }
+    assert packages_page(newer, LEDGER, {"app": SUITE}) == before
+
+
 @pytest.mark.parametrize("wheels", STALE)
 def test_a_suite_of_another_wheel_is_marked_among_packages(
     recipes: Mapping[str, Recipe], wheels: dict[str, str]

@@ -38,6 +38,7 @@ _EXAMPLES = """examples:
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lock numpy                    pin numpy's build requirements by hash
+  emwheels bump --check                  what is newer than the recipes; emwheels bump NAME changes one
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
   emwheels status                        write dist/index.html, the page of what is published, anew
   emwheels cache info                    what the cache holds; gc, verify and export: see emwheels cache --help
@@ -177,6 +178,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "audit": ("add_audit", False, {"audit": "run_audit"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
+    "bump": ("add_bump", True, {"bump": "run_bump"}),
     "tables": ("add_tables", False, {"tables": "run_tables"}),
     "plan": ("add_plan", True, {"plan": "run_plan"}),
     "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),

@@ -248,14 +248,15 @@ def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping
         size = f"{wheel.bytes:,}" if wheel else "not built"
         seconds = f"{wheel.seconds:.0f}" if wheel else ""
         content = f"`{wheel.content[:SHORT]}`" if wheel else ""
+        version = wheel.version if wheel else recipe.version  # a recipe that has moved on has no such wheel yet
         if recipe.build.type != "package":
-            libraries.append((name, recipe.version, size, content, seconds, recipe.about.license or ""))
+            libraries.append((name, version, size, content, seconds, recipe.about.license or ""))
             continue
         engines = wheel.engines if wheel else {}
         tests = [engines.get(engine, "not run") for engine in ENGINES] if recipe.tests else ["no tests"] * len(ENGINES)
         suite = suites.get(name)
         share = f"{_share(suite)}{_mark(suite.wheels, suite.date, ledger)}" if suite else ""
-        rows.append((name, recipe.version, size, content, seconds, *tests, share))
+        rows.append((name, version, size, content, seconds, *tests, share))
     return "\n".join([
         "# Packages",
         "",

@@ -21,6 +21,8 @@ OWN = {
     "EMWHEELS_DEBIAN_SNAPSHOT": "A mirror that keeps what Debian's own one has no more, at one moment. It is asked "
     "last.",
     "EMWHEELS_ANSWER_SECONDS": "How long a server may take for a document, and a file may be slow. Default: 30.",
+    "EMWHEELS_ADVISORIES": "Advisories in OSV's format for `emwheels bump --check`: a file, a folder, or an address "
+    "with `PyPI/all.zip` and `Debian/all.zip`.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
 """Those of emwheels alone."""

@@ -18,14 +18,16 @@ from packaging.version import InvalidVersion, Version
 from unearth import TargetPython
 
 from emwheels.errors import FetchError
+from emwheels.fetch.debian_sources import suite_sources
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.download import Downloader, NotFoundError
 from emwheels.fetch.index_pages import Failure, Offer, Resource, find_offers
 from emwheels.fetch.pip_configuration import output_of, pip_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from emwheels.fetch.debian_sources import SourcePackage
     from emwheels.fetch.pip_configuration import PipConfiguration
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
@@ -87,22 +89,33 @@ class Registries:
         offers, _ = self._find(name, target_python=target, only_binary=[":all:"])
         return [offer.resource for offer in offers if _same_version(offer.version, version)]
 
+    def published(self, name: str, python: str, platforms: Sequence[str]) -> Sequence[Offer]:
+        """Return the wheels of every version for CPython ``python`` (``3.14``) on ``platforms``, pure ones too.
+
+        Raises like `offers`.
+        """
+        major, minor = map(int, python.split("."))
+        target = TargetPython(py_ver=(major, minor), abis=[f"cp{major}{minor}"], impl="cp", platforms=list(platforms))
+        return self._of_first(name, target_python=target, only_binary=[":all:"])
+
+    def sources(self, name: str) -> Sequence[Offer]:
+        """Return the source archives of every version, newest first. Raises like `offers`."""
+        return self._of_first(name, ignore_compatibility=True, no_binary=[":all:"])
+
     def offers(self, name: str) -> Sequence[Offer]:
         """Return every file of a project, newest first: of the first index that has any, and of find-links.
 
         Who can publish on a later index must not be able to replace it. Raises `FetchError` if none answers, or not
         one that may be the first.
         """
-        offers, failures = self._offers(name)
-        first = _first_index(name, offers, failures)
-        return [offer for offer in offers if offer.place in (None, first)]
+        return self._of_first(name, ignore_compatibility=True)
 
     def versions(self, name: str) -> Sequence[Offer]:
         """Return the files of every version of a project: of the first index that has it, and of find-links.
 
         Raises like `offers`.
         """
-        offers, failures = self._offers(name)
+        offers, failures = self._answers(name, ignore_compatibility=True)
         _first_index(name, offers, failures)
         first: dict[str, int] = {}
         for offer in offers:
@@ -111,8 +124,17 @@ class Registries:
                 first[version] = min(offer.place, first.get(version, offer.place))
         return [offer for offer in offers if offer.place in (None, first.get(canonicalize_version(offer.version)))]
 
-    def _offers(self, name: str) -> tuple[list[Offer], list[Failure]]:
-        offers, failures = self._find(name, ignore_compatibility=True)
+    def debian_sources(self, suite: str, names: Collection[str]) -> dict[str, list[SourcePackage]]:
+        """Return what a Debian suite has of the source packages ``names``. Raises `FetchError`."""
+        return suite_sources(_debian_mirrors(self._debian_mirror_fallback), suite, names, self._downloader)
+
+    def _of_first(self, name: str, **options: Any) -> list[Offer]:
+        offers, failures = self._answers(name, **options)
+        first = _first_index(name, offers, failures)
+        return [offer for offer in offers if offer.place in (None, first)]
+
+    def _answers(self, name: str, **options: Any) -> tuple[list[Offer], list[Failure]]:
+        offers, failures = self._find(name, **options)
         if failures and not offers:
             raise FetchError(f"{name} was not found, and not every index answered: {_said(failures)}")
         return offers, failures
