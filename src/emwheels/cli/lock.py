@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emwheels.build.source import unpack_source
 from emwheels.cli.opening import open_environment
 from emwheels.errors import UsageError
-from emwheels.fetch.archive import unpack
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.fetch.lock_index import LockIndex
@@ -81,9 +81,7 @@ def _lock_build(environment: Environment, recipe: Recipe, recipes: Mapping[str, 
 def _build_requirements(environment: Environment, recipe: Recipe, url: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         fetched = environment.fetcher.fetch(url, recipe.source.sha256)
-        named = Path(folder) / fetched.filename
-        named.symlink_to(fetched.path)
-        tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
+        tree = unpack_source(recipe, fetched, Path(folder) / "tree")
         label = f"{fetched.filename}: pyproject.toml"
         return [*read_build_requirements(tree, label=label), *recipe.requirements.build_extras]
 

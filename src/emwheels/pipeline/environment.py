@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import tempfile
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import as_file, files
@@ -17,8 +18,10 @@ from emwheels.image import debian, moved, oci, registries
 from emwheels.image.debs import pinned
 from emwheels.image.host_tools import debian_mirror, default_mirror
 from emwheels.image.making import make_image
+from emwheels.image.model import Mount
 from emwheels.image.moved import Candidate
 from emwheels.image.offer import choose, offered
+from emwheels.image.places import CROSSENV
 from emwheels.image.proof import prove_programs
 from emwheels.image.published import Published, headers
 from emwheels.image.rootfs import chosen_method
@@ -26,6 +29,7 @@ from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
 from emwheels.progress import Board
+from emwheels.recipe.overrides import Aim
 from emwheels.store import Store
 from emwheels.target import BuildImagePins, load_targets
 
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
 
 _EFFORT = {"build": "about 4 minutes, 1.3 GB", "test": "about a minute, 1 GB", "service": "about a minute, 0.3 GB"}
 """What making an image takes."""
+_LIST_PATH = 'IFS=:; for folder in $PATH; do ls "$folder" 2> /dev/null; done'
 
 
 class Environment:
@@ -79,6 +84,21 @@ class Environment:
             offline=self.offline,
             toolchain_name=self.toolchain_name,
         )
+
+    @property
+    def aim(self) -> Aim:
+        """What recipes are read for."""
+        return Aim(target=self.target.name, abis=self.asked.abis)
+
+    @cached_property
+    def programs(self) -> frozenset[str]:
+        """The programs that a build finds by their names."""
+        with tempfile.TemporaryFile() as output:
+            path = self.toolchain.environment(self.target.python_minor, dict(self.image.environment)["PATH"])["PATH"]
+            mounts = [Mount(host=self.toolchain.crossenv, inside=CROSSENV)]
+            self.image.run(["/bin/sh", "-c", _LIST_PATH], mounts=mounts, env={"PATH": path}, output=output)
+            output.seek(0)
+            return frozenset(output.read().decode(errors="replace").splitlines())
 
     @cached_property
     def fetcher(self) -> Fetcher:
