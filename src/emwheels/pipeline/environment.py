@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels import index
@@ -18,10 +19,8 @@ from emwheels.image import debian, moved, oci, registries
 from emwheels.image.debs import pinned
 from emwheels.image.host_tools import debian_mirror, default_mirror
 from emwheels.image.making import make_image
-from emwheels.image.model import Mount
 from emwheels.image.moved import Candidate
 from emwheels.image.offer import choose, offered
-from emwheels.image.places import CROSSENV
 from emwheels.image.proof import prove_programs
 from emwheels.image.published import Published, headers
 from emwheels.image.rootfs import chosen_method
@@ -35,7 +34,6 @@ from emwheels.target import BuildImagePins, load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.fetcher import Fetcher
@@ -93,10 +91,10 @@ class Environment:
     @cached_property
     def programs(self) -> frozenset[str]:
         """The programs that a build finds by their names."""
+        unmade = Toolchain(crossenv=Path(), key="", name=self.toolchain_name)
+        path = unmade.environment(self.target.python_minor, dict(self.image.environment)["PATH"])["PATH"]
         with tempfile.TemporaryFile() as output:
-            path = self.toolchain.environment(self.target.python_minor, dict(self.image.environment)["PATH"])["PATH"]
-            mounts = [Mount(host=self.toolchain.crossenv, inside=CROSSENV)]
-            self.image.run(["/bin/sh", "-c", _LIST_PATH], mounts=mounts, env={"PATH": path}, output=output)
+            self.image.run(["/bin/sh", "-c", _LIST_PATH], env={"PATH": path}, output=output)
             output.seek(0)
             return frozenset(output.read().decode(errors="replace").splitlines())
 

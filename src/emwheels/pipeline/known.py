@@ -53,8 +53,8 @@ def fault(recipe: Recipe) -> str:
     """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
     if recipe.source.url is None:
         return (
-            "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive, and give its "
-            "address as source.url with source.sha256"
+            "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive, "
+            "and give its address as source.url with source.sha256"
         )
     if recipe.build.type == "package" and recipe.build_lock is None:
         return f"there is no requirements.build.txt beside it: make it by nox -s lock -- {recipe.name}"
