@@ -81,11 +81,12 @@ def _read(entry: object, place: str, findings: Findings, aim: Aim) -> Override |
         _check_section(name, value, f"{place}.{printable(name)}", findings)
     if not sections:
         findings.report(place, "changes nothing: add keys, such as build: {cflags: -DX}")
-    return Override(
-        place=place,
-        target=target,
-        sections={name: value for name, value in sections.items() if isinstance(value, Mapping)},
-    )
+    kept = {
+        name: {key: part for key, part in value.items() if f"{name}.{key}" in OVERRIDABLE}
+        for name, value in sections.items()
+        if isinstance(value, Mapping)
+    }
+    return Override(place=place, target=target, sections={name: values for name, values in kept.items() if values})
 
 
 def _check_section(name: str, value: object, place: str, findings: Findings) -> None:
