@@ -238,7 +238,8 @@ def test_a_bad_recipe_costs_what_needs_it(command, environment):
 
 
 def test_selectors(command, environment):
-    add_recipe(environment, "tagged", version='1.0"\n  tag: ["core')
+    meta = add_recipe(environment, "tagged") / "meta.yaml"
+    meta.write_text(meta.read_text().replace("package:\n", "package:\n  tag: [core]\n"))
     assert [line.split()[0] for line in command("plan", "tag:core").lines()[1:-1]] == ["tagged"]
     assert [line.split()[0] for line in command("plan", "*,!tag:core").lines()[1:-1]] == ["zlib", "base", "above"]
     assert "did you mean core?" in command("plan", "tag:cor", status=2).err

@@ -146,6 +146,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         outcomes = run_on_cluster(arguments.scheduler, run, arguments.names, arguments.remote)
     else:
         outcomes = run_packages(run)
+    if arguments.names and any(outcome.state == "built" for outcome in outcomes):
+        open_recipes(arguments, project, targets, arguments.names)  # which warns of others that are bad, but takes time
     due = _due(environment, options.profile, outcomes)
     if arguments.json:
         print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))
