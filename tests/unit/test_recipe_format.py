@@ -62,7 +62,7 @@ TABLE = {
         Honoured("pkg:pypi/demo@1.0", lambda recipe: recipe.source.url),
         Refused("https://example.org/demo-1.0-py3-none-any.whl", "is a wheel, which is compiled already"),
     ],
-    # What is unpacked: test_build_source.py.
+    # What is unpacked: test_archive.py, test_cli_lock.py.
     "source.extract_dir": [
         Honoured("demo-1.0/inner", lambda recipe: recipe.source.extract_dir),
         Refused("../demo", "leads out of its folder"),
@@ -93,12 +93,12 @@ TABLE = {
         Honoured(True, built("_cross-build-env-skip-install")),
         Refused(False, "is always so here"),
     ],
-    # The key of what is compiled against the package: test_pipeline_known.py.
+    # What is compiled against the package sees them: test_host.py, test_build.py.
     "build.cross-build-files": [Honoured(["x.h"], lambda recipe: list(recipe.build.cross_build_files))],
     "requirements.run": [Honoured(["x"], lambda recipe: list(recipe.requirements.run))],
     "requirements.host": [Honoured(["x"], lambda recipe: list(recipe.requirements.host))],
     "requirements.build-extras": [Honoured(["x<1"], needed("build-extras")), Refused(["x<"], "is not a requirement")],
-    # The plan compares it with the build image: test_pipeline_known.py.
+    # The plan compares it with the build image: test_cli_plan.py, test_pipeline_gathering.py.
     "requirements.executable": [Honoured(["cmake"], needed("executable")), Refused(["/bin/x"], "name of a program")],
     "requirements.constraint": [Honoured(["x<1"], needed("constraint")), Refused(["x<"], "is not a requirement")],
     "test.imports": [Honoured(["demo"], lambda recipe: list(recipe.test.imports))],
