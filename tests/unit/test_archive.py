@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emwheels.errors import FetchError
-from emwheels.fetch.archive import unpack
+from emwheels.fetch.archive import NoFolderError, unpack
 
 
 def entry(name: str, content: bytes | None = b"x", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
@@ -114,6 +114,28 @@ def test_a_link_must_stay_inside_what_stripping_leaves(tmp_path: Path) -> None:
     archive = make_tar(tmp_path / "a.tar", entry("top/x"), link("top/l", "../y"))
     refused(archive, "leads out", strip_single_top=True)
     assert (unpack(archive, tmp_path / "out") / "top/l").is_symlink()
+
+
+def test_only_one_folder_is_kept(tmp_path: Path) -> None:
+    links = (link("top/in/l", "x"), link("other/l", "../top/in/x"), link("top/to", "in"))
+    archive = make_tar(tmp_path / "a.tar", entry("top/in/x", b"kept"), entry("top/y"), entry("other/z"), *links)
+    out = unpack(archive, tmp_path / "out", strip_single_top=True, only="top/in")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == {"x": b"kept", "l": b"kept"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "out"]
+
+
+@pytest.mark.parametrize("only", ["none", "top/x", "top/to", "top/to/deeper", "../out", "top/../top"])
+def test_a_folder_that_is_not_there_or_leads_elsewhere(tmp_path: Path, only: str) -> None:
+    archive = make_tar(tmp_path / "a.tar", entry("top/x"), entry("top/in/deeper/y"), link("top/to", "in"))
+    with pytest.raises(NoFolderError, match="has no folder") as caught:
+        unpack(archive, tmp_path / "out", only=only)
+    assert caught.value.hint == "at its top are: top"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+def test_a_link_must_stay_inside_the_folder_that_is_kept(tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "a.tar", entry("top/y"), entry("top/in/x"), link("top/in/l", "../y"))
+    refused(archive, "leads out", only="top/in")
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_version(capsys):
         (["build", "alpah"], 2, "there is no recipe alpah; did you mean alpha?"),
         (["build", "alpha", "--target", "1"], 2, "there is no target '1'"),
         (["build", "alpha", "--all"], 2, "give names or --all, not both"),
-        (["list", "--target", "1"], 0, ""),
+        (["list", "--target", "1"], 2, "there is no target '1'"),
         (["image", "save"], 2, "image save needs a file"),
         (["--project", "/", "list"], 2, "not inside a project"),
     ],

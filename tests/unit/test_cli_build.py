@@ -189,3 +189,28 @@ def test_another_toolchain_makes_nothing_due(command, documents, environment):
 def test_another_target_makes_nothing_due(command, documents, environment):
     environment.target = replace(environment.target, name="315.0.0-alpha.2")
     assert command("build", "tiny", "--json").json()[0]["due"] == []
+
+
+def test_a_bad_recipe_is_listed_with_what_needs_it(command, environment):
+    folder = add_recipe(environment, "bad", "bild: {}\n")
+    add_recipe(environment, "above", "requirements:\n  run: [bad]\n")
+    said = command("list", status=3)
+    assert said.lines()[:3] == ["tiny 1.0", "bad bad recipe 1 to mend", "above blocked needs bad"]
+    assert f"{folder / 'meta.yaml'}:7: bild: unknown key; did you mean build?" in said.err
+    assert command("list", "--json", status=3).json() == [
+        {"name": "tiny", "version": "1.0", "summary": None},
+        {
+            "name": "bad",
+            "state": "bad recipe",
+            "errors": [f"{folder / 'meta.yaml'}:7: bild: unknown key; did you mean build?"],
+        },
+        {"name": "above", "state": "blocked", "needs": ["bad"]},
+    ]
+
+
+def test_a_bad_recipe_that_is_neither_named_nor_needed_costs_nothing(command, environment, outcomes):
+    add_recipe(environment, "bad", "bild: {}\n")
+    outcomes.append(Outcome(name="tiny", state="built"))
+    said = command("build", "tiny")
+    assert [list(run.recipes) for run in outcomes.runs] == [["tiny"]]
+    assert said.err.rstrip().endswith("recipes: warning: bad left out, as its recipe has errors; see: emwheels list")

@@ -177,3 +177,30 @@ def test_without_a_solution_the_lock_of_before_stays(command, environment, monke
 
 def test_a_name_is_needed(command):
     assert "required: NAME" in command("lock", status=2).err
+
+
+def test_a_bad_recipe_is_left_out_and_those_beside_it_are_locked(command, environment, locked):
+    add_recipe(environment, "bad", "bild: {}\n")
+    assert "bild: unknown key" in command("lock", "tiny", "bad", status=3).err
+    assert "tiny/requirements.build.txt" in locked
+    said = command("lock", "tiny").err
+    assert "warning: bad left out, as its recipe has errors; see: emwheels list" in said
+    assert "bild" not in said
+
+
+def test_a_pattern_locks_packages_alone(command, environment, locked):
+    add_recipe(environment, "zlib", LIBRARY)
+    assert command("lock", "*").out == "recipes/tiny/requirements.build.txt\n"
+
+
+def test_the_folder_of_the_archive_is_that_of_the_recipe(command, environment, locked):
+    source = tar_gz({"a/pyproject.toml": PYPROJECT, "b/x": ""})
+    environment.fetcher.give("pkg:pypi/two@1.0", ("two-1.0.tar.gz", source))
+    where = f"url: pkg:pypi/two@1.0\n  sha256: {'0' * 64}\n  extract_dir: "
+    add_recipe(environment, "two", source=f"{where}a")
+    command("lock", "two")
+    assert locked["two/requirements.build.txt"] == ["setuptools>=77", "numpy>=2"]
+    add_recipe(environment, "two", source=f"{where}c")
+    said = command("lock", "two", status=3).err
+    assert "meta.yaml: source.extract_dir: two-1.0.tar.gz has no folder 'c'" in said
+    assert "at its top are: a, b" in said

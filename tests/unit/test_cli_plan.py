@@ -214,3 +214,48 @@ def test_nothing_is_built_or_kept(command, environment):
     command("plan")
     assert everything() == before
     assert environment.fetcher.asked == []
+
+
+def test_a_bad_recipe_costs_what_needs_it(command, environment):
+    folder = add_recipe(environment, "zlib", "bild: {}\nrequirements:\n  host: [x]\n")
+    add_recipe(environment, "other")
+    said = command("plan", status=3)
+    assert said.lines() == [
+        "package plan why",
+        "other to build never built",
+        "zlib bad recipe 2 to mend",
+        "above blocked needs zlib",
+        "base blocked needs zlib",
+        "1 to build, 1 bad recipe, 2 blocked",
+    ]
+    meta = folder / "meta.yaml"
+    assert f"{meta}:7: bild: unknown key" in said.err
+    assert f"{meta}:9: requirements.host[0]: there is no recipe x" in said.err
+    found = rows(command("plan", "base", "--json", status=3))
+    assert (found["zlib"]["state"], len(found["zlib"]["why"])) == ("bad recipe", 2)
+    assert (found["base"]["state"], found["base"]["needs"]) == ("blocked", ["zlib"])
+    assert command("plan", "other").lines()[-1] == "1 to build"
+
+
+def test_selectors(command, environment):
+    meta = add_recipe(environment, "tagged") / "meta.yaml"
+    meta.write_text(meta.read_text().replace("package:\n", "package:\n  tag: [core]\n"))
+    assert [line.split()[0] for line in command("plan", "tag:core").lines()[1:-1]] == ["tagged"]
+    assert [line.split()[0] for line in command("plan", "*,!tag:core").lines()[1:-1]] == ["zlib", "base", "above"]
+    assert "did you mean core?" in command("plan", "tag:cor", status=2).err
+    assert "picks no recipe" in command("plan", "tagged", "!tagged", status=2).err
+
+
+def test_a_program_that_the_image_lacks(command, environment):
+    vars(environment)["programs"] = frozenset({"cmake"})
+    add_recipe(environment, "zlib", LIBRARY + "requirements:\n  executable: [cmake, cargo]\n")
+    add_recipe(environment, "other", "requirements:\n  executable: [cmake]\n")
+    found = rows(command("plan", "--json"))
+    assert {name: row["state"] for name, row in found.items()} == {
+        "zlib": "blocked",
+        "base": "blocked",
+        "above": "blocked",
+        "other": "to build",
+    }
+    (why,) = found["zlib"]["why"]
+    assert why.startswith("requirements.executable: cargo is not in the build image: ")

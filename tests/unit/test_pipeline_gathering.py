@@ -144,7 +144,18 @@ def test_a_recipe_without_a_lock_is_not_fetched(environment):
 def test_a_source_in_the_recipe_s_folder_is_refused(environment):
     (environment.project.recipes / "local" / "src").mkdir(parents=True)
     folder = add_recipe(environment, "local", source="path: src")
-    with pytest.raises(RecipeError, match=r"source\.path is not built yet") as caught:
+    with pytest.raises(RecipeError, match=r"source\.path: .* cannot be built yet: pack it") as caught:
         gathered(make_run(environment, ["local"]), {}, "local")
     assert str(folder / "meta.yaml") in caught.value.message
+    assert environment.fetcher.asked == []
+
+
+def test_a_program_that_the_image_lacks_is_said_before_anything_is_fetched(environment):
+    vars(environment)["programs"] = frozenset()
+    folder = add_recipe(environment, "rusty", "requirements:\n  executable: [cargo, rustc]\n")
+    with pytest.raises(RecipeError) as caught:
+        gathered(make_run(environment, ["rusty"]), {}, "rusty")
+    assert caught.value.message.startswith(
+        f"{folder / 'meta.yaml'}: requirements.executable: cargo, rustc are not in the build image"
+    )
     assert environment.fetcher.asked == []

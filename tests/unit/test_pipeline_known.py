@@ -141,7 +141,9 @@ def test_a_source_in_the_recipe_is_a_fault(environment, arguments):
     (environment.project.recipes / "local" / "src").mkdir(parents=True)
     folder = add_recipe(environment, "local", **arguments)
     found = fault(load_recipe(folder, patches=environment.project.patches))
-    assert found == "source.path is not built yet: give source.url and source.sha256"
+    assert found.startswith(
+        "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive"
+    )
 
 
 def test_a_package_without_a_lock_is_a_fault_and_a_library_without_one_is_none(environment):

@@ -404,9 +404,21 @@ def test_a_name_that_no_recipe_has_is_refused(environment):
 
 def test_a_recipe_that_is_wrong_is_told_by_its_file(environment):
     folder = add_recipe(environment, "lone", "bild: {}\n")
-    with pytest.raises(RecipeError) as caught:
-        make_run(environment, [])
-    assert str(folder / "meta.yaml") in caught.value.message
+    run = make_run(environment, [])
+    assert f"{folder / 'meta.yaml'}:7: bild: unknown key" in run.bad["lone"].message
+    assert list(run.recipes) == ["above", "base", "zlib"]
+
+
+def test_a_bad_recipe_costs_what_needs_it_and_nothing_is_done_for_it(environment):
+    add_recipe(environment, "zlib", "bild: {}\n")
+    outcomes = run_packages(make_run(environment, ["above", "base"]))
+    assert [(each.name, each.state, each.why) for each in outcomes] == [
+        ("zlib", "bad recipe", ""),
+        ("above", "blocked", "needs zlib"),
+        ("base", "blocked", "needs zlib"),
+    ]
+    assert isinstance(outcomes[0].error, RecipeError)
+    assert any("bild: unknown key" in line for line in environment.board.lines)
 
 
 def test_builds_of_the_local_store_are_those_of_the_run(environment):

@@ -217,7 +217,7 @@ def test_aliases_are_expanded_without_sharing(folder, patches):
     assert recipe.extra["again"] is not recipe.document["test"]["imports"]
 
 
-@pytest.mark.parametrize("build", ["type: static_library\n  script: make\n  cflags: ''", "type: shared_library"])
+@pytest.mark.parametrize("build", ["type: static_library\n  script: make\n  cflags: ''", "type: static_library"])
 def test_library(folder, patches, build):
     (folder / "meta.yaml").write_text(PLAIN + f"build:\n  {build}\n")
     assert load_recipe(folder, patches=patches).build.type.endswith("_library")
@@ -295,7 +295,13 @@ def test_file_that_is_a_folder(folder):
         ("build:\n  exports: pyinti", 8, "build.exports", "did you mean pyinit?"),
         ("build:\n  exports: {a: b}", 8, "build.exports", "must be a list of texts"),
         ("build:\n  type: static_library\n  cflags: -x", 9, "build.cflags", "not allowed for a static_library"),
-        ("build:\n  post: x\n  type: shared_library", 8, "build.post", "not allowed for a shared_library"),
+        ("build:\n  type: shared_library", 8, "build.type", "write static_library"),
+        ("build:\n  type: cpython_module", 8, "build.type", "write package"),
+        ("build:\n  post: x\n  type: static_library", 8, "build.post", "not allowed for a static_library"),
+        ("build:\n  _cross-build-env-skip-install: false", 8, "build._cross-build-env-skip-install", "leave it out"),
+        ("requirements:\n  executable: [a/b]", 8, "requirements.executable[0]", "is not the name of a program"),
+        ("extra: {emwheels: []}", 7, "extra.emwheels", "must be a mapping"),
+        ("extra:\n  emwheels:\n    limit: {}", 9, "extra.emwheels.limit", "unknown key; did you mean limits?"),
         ("build:\n  cxxflags: a\n\n  cxxflags: b", 10, "build.cxxflags", "on line 10; the first is on line 8"),
         ("package: {}", 7, "package", "on line 7; the first is on line 1"),
         ("extra:\n  a:\n    b: 1\n    b: 2", 10, "extra.a.b", "the first is on line 9"),
@@ -396,7 +402,7 @@ def test_all_problems_at_once_by_line(folder):
         source:
           url: pkg:pypi/demo
         build:
-          type: shared_library
+          type: static_library
           cflag: -x
           ldflags: 3
         requirements:
@@ -446,10 +452,11 @@ def test_unprintable_key_is_shown_on_one_line(folder):
 
 def test_wheel_as_source(folder):
     text = PLAIN.replace("pkg:pypi/demo@1.2.3", "https://example.org/demo-1.2.3-py3-none-any.whl")
-    problems = problems_of(
-        folder, text + "  extras: [[meta.yaml, x]]\nbuild: {cflags: x, post: y}\nrequirements: {host: [z]}\n"
-    )
-    assert places(problems) == [(5, "source.url"), (8, "build.cflags"), (9, "requirements.host")]
+    problem = only_problem(folder, text)
+    assert (problem.line, problem.key) == (5, "source.url")
+    assert "give the source archive" in problem.message
+    named = PLAIN.replace("pkg:pypi/demo@1.2.3", "pkg:pypi/demo@1.2.3?file_name=demo-1.2.3-py3-none-any.whl")
+    assert only_problem(folder, named) == problem
 
 
 def test_source_in_tree_takes_no_patches(folder, patches):

@@ -49,7 +49,6 @@ def test_what_is_accepted(accepted):
         "extra: {emwheels: {}}",
         "extra: {emwheels: {accepted: []}}",
         "extra: {emwheels: {profiles: {}}}",
-        "extra: {emwheels: text}",
         "extra: {recipe-maintainers: [somebody]}",
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import RecipeError
-from emwheels.fetch.archive import unpack
+from emwheels.fetch.archive import NoFolderError, unpack
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
 from emwheels.image.places import PATCH, SOURCE
@@ -28,16 +28,30 @@ def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Im
     Raises `FetchError` for an archive that is not to be trusted and `RecipeError` for a patch that does not apply,
     with what patch said of it.
     """
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        # The store names files by hash; the archive's kind is told by its name where its bytes do not.
-        named = Path(folder) / source.filename
-        named.symlink_to(source.path)
-        unpack(named, destination, strip_single_top=True)
+    unpack_source(recipe, source, destination)
     for patch in recipe.patches:
         _apply(patch, destination, image)
     with Door(destination) as tree:
         for name, inside in recipe.source.extras:
             _add(recipe, name, inside, tree)
+
+
+def unpack_source(recipe: Recipe, source: Fetched, destination: Path) -> Path:
+    """Unpack the source at ``destination``, which is not there yet, and return that.
+
+    It is what is in ``source.extract_dir``, else in the one folder that holds everything, if there is such. Raises
+    `FetchError` for an archive that is not to be trusted and `RecipeError` for one without that folder.
+    """
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        # The store names files by hash; the archive's kind is told by its name where its bytes do not.
+        named = Path(folder) / source.filename
+        named.symlink_to(source.path)
+        try:
+            return unpack(named, destination, strip_single_top=True, only=recipe.source.extract_dir or "")
+        except NoFolderError as error:
+            raise RecipeError(
+                f"{recipe.folder / 'meta.yaml'}: source.extract_dir: {error.message}", hint=error.hint
+            ) from error
 
 
 def _add(recipe: Recipe, name: str, inside: str, tree: Door) -> None:
@@ -75,10 +89,13 @@ def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict
     """Return meta.yaml as pyodide-build is to see it: a source tree that is already there, no dependencies.
 
     ``cross`` names the host requirements that are packages: pyodide-build installs those before the build script runs.
+    It never installs the package that it builds: each build that is compiled against that has it from its own lock.
     """
     document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
     document["source"] = {"path": source}
     document["package"]["version"] = str(document["package"]["version"])
+    if recipe.build.cross_build_env:
+        document["build"]["_cross-build-env-skip-install"] = True
     requirements = document.get("requirements", {})
     requirements.pop("run", None)
     requirements.pop("host", None)

@@ -7,16 +7,25 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from emwheels.build.compiler_cache import Hits
-from emwheels.cli.opening import add_limits, add_profile, limits_given, open_builds, open_environment
+from emwheels.cli.opening import (
+    NAMES,
+    add_limits,
+    add_profile,
+    limits_given,
+    open_builds,
+    open_environment,
+    open_recipes,
+    say_bad,
+)
 from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
+from emwheels.plan.planning import BAD_RECIPE, BLOCKED
 from emwheels.profile import PROFILES
 from emwheels.progress import print_table
-from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
 
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
+    from emwheels.recipe.load import Recipes
     from emwheels.target import Targets
 
 
@@ -37,7 +47,7 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("test", "run the tests of packages again, building what is missing"),
     ):
         run = verbs.add_parser(verb, parents=parents, help=text)
-        run.add_argument("names", nargs="*", metavar="NAME", help="a recipe; without one, the recipes are listed")
+        run.add_argument("names", nargs="*", metavar="NAME", help=f"{NAMES}; without one, the recipes are listed")
         run.add_argument("--all", action="store_true", help="every recipe")
         add_profile(run)
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
@@ -72,18 +82,33 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 
 def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
-    """Print the recipes and return the exit status."""
-    recipes = load_recipes(project.recipes, patches=project.patches)
+    """Print the recipes and return the exit status: not zero if one is bad."""
+    read, _ = open_recipes(arguments, project, targets)
+    recipes = read.sound
+    status = say_bad(read.bad)
     if arguments.json:
         rows = [{"name": r.name, "version": r.version, "summary": r.about.summary} for r in recipes.values()]
-        print(json.dumps(rows, indent=1))
-        return 0
-    width = max(len(name) for name in recipes) if recipes else 0
+        print(json.dumps([*rows, *_plain_bad(read)], indent=1))
+        return status
+    width = max(map(len, [*recipes, *read.bad, *read.blocked]), default=0)
     for recipe in recipes.values():
         print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}")
+    for name, problems in read.bad.items():
+        print(f"{name:{width}}  {BAD_RECIPE:12}  {len(problems.problems)} to mend")
+    for name, needs in read.blocked.items():
+        print(f"{name:{width}}  {BLOCKED:12}  needs {', '.join(needs)}")
     print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
     print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {', '.join(PROFILES)}")
-    return 0
+    return status
+
+
+def _plain_bad(read: Recipes) -> list[dict[str, Any]]:
+    """Return what `list --json` prints of recipes that cannot be built."""
+    bad = [
+        {"name": name, "state": BAD_RECIPE, "errors": list(map(str, problems.problems))}
+        for name, problems in read.bad.items()
+    ]
+    return [*bad, *({"name": name, "state": BLOCKED, "needs": list(of)} for name, of in read.blocked.items())]
 
 
 def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
@@ -121,6 +146,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         outcomes = run_on_cluster(arguments.scheduler, run, arguments.names, arguments.remote)
     else:
         outcomes = run_packages(run)
+    if arguments.names and any(outcome.state == "built" for outcome in outcomes):
+        open_recipes(arguments, project, targets, arguments.names)  # which warns of others that are bad, but takes time
     due = _due(environment, options.profile, outcomes)
     if arguments.json:
         print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))

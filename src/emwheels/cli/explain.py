@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from emwheels.cli.opening import open_environment
+from emwheels.cli.opening import open_environment, open_recipes, warn_of_bad
 from emwheels.errors import FetchError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
@@ -20,7 +20,6 @@ from emwheels.index.model import required_project
 from emwheels.index.publishing import place_of
 from emwheels.index.update import read_catalogue
 from emwheels.progress import print_table
-from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -76,7 +75,9 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
     environment = open_environment(arguments, project, targets)
     runtime = environment.runtime
     catalogue = read_catalogue(place_of(arguments.at or str(project.dist)))
-    recipes = load_recipes(project.recipes, patches=project.patches)
+    read, _ = open_recipes(arguments, project, targets)
+    warn_of_bad(read.bad)
+    recipes = read.sound
     pypi = None if arguments.offline else _offers(required_project(requirement), environment.board)
     explanation = explain(
         requirement,

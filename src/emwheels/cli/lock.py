@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import open_environment
+from emwheels.build.source import unpack_source
+from emwheels.cli.opening import NAMES, open_environment, open_recipes, say_bad
 from emwheels.errors import UsageError
-from emwheels.fetch.archive import unpack
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.fetch.lock_index import LockIndex
 from emwheels.fetch.registries import Registries
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
-from emwheels.recipe.load import find_recipe, load_recipes
+from emwheels.recipe.select import is_selector
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
     lock = verbs.add_parser("lock", parents=[common], help="pin build, run and upstream-test requirements by hash")
-    lock.add_argument("names", nargs="+", metavar="NAME", help="a recipe")
+    lock.add_argument("names", nargs="+", metavar="NAME", help=NAMES)
     lock.add_argument(
         "--any-index",
         action="append",
@@ -47,17 +47,18 @@ def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
 def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Lock, print the names of the files that were written, and return the exit status."""
     environment = open_environment(arguments, project, targets)
-    recipes = load_recipes(project.recipes, patches=project.patches, names=arguments.names)
-    everything = load_recipes(project.recipes, patches=project.patches)
-    versions = {name: recipe.version for name, recipe in everything.items() if recipe.build.type == "package"}
+    read, every = open_recipes(arguments, project, targets, arguments.names)
+    recipes, bad = read.sound, say_bad(read.bad)
+    versions = {name: recipe.version for name, recipe in every.sound.items() if recipe.build.type == "package"}
+    patterns = any(map(is_selector, arguments.names))  # which may pick libraries, too
+    chosen = [recipes[name] for name in read.names if name in recipes and not (patterns and name not in versions)]
     pythons = sorted({target.python_minor for target in targets.targets.values()})
     downloader = Downloader(patience=PATIENCE)
     with LockIndex(Registries(downloader), downloader) as index:
         options = {"pythons": pythons, "index": index, "any_index": arguments.any_index}
         lock_build = partial(lock_build_requirements, **options)
         lock_pure = partial(lock_pure_requirements, recipes=versions, **options)
-        for name in arguments.names:
-            recipe = find_recipe(name, recipes, project.recipes)
+        for recipe in chosen:
             _lock_build(environment, recipe, recipes, lock_build)
             suite = read_suite(recipe.folder)
             for file, requirements in (
@@ -65,7 +66,7 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
                 (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
             ):
                 _lock_pure(environment, recipe.folder / file, requirements, lock_pure)
-    return 0
+    return bad
 
 
 def _lock_build(environment: Environment, recipe: Recipe, recipes: Mapping[str, Recipe], lock: _Lock) -> None:
@@ -81,9 +82,7 @@ def _lock_build(environment: Environment, recipe: Recipe, recipes: Mapping[str, 
 def _build_requirements(environment: Environment, recipe: Recipe, url: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         fetched = environment.fetcher.fetch(url, recipe.source.sha256)
-        named = Path(folder) / fetched.filename
-        named.symlink_to(fetched.path)
-        tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
+        tree = unpack_source(recipe, fetched, Path(folder) / "tree")
         label = f"{fetched.filename}: pyproject.toml"
         return [*read_build_requirements(tree, label=label), *recipe.requirements.build_extras]
 

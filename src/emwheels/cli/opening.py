@@ -7,16 +7,21 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.errors import UsageError, without_secrets
+from emwheels.errors import RecipeError, UsageError, without_secrets
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
 from emwheels.profile import PROFILES
 from emwheels.progress import Board
+from emwheels.recipe.load import Recipes, read_recipes
+from emwheels.recipe.overrides import Aim
 from emwheels.target.limits import LIMITS, default_limits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from emwheels.checkout import Checkout
+    from emwheels.recipe.load import RecipeProblems
     from emwheels.target import Targets
 
 
@@ -79,6 +84,41 @@ def open_environment(arguments: argparse.Namespace, project: Checkout, targets: 
         offline=arguments.offline,
         toolchain_name=arguments.toolchain,
     )
+
+
+NAMES = 'a recipe, a pattern ("py*"), tag:TAG, or one of these after "!" to leave it out; several after commas'
+"""What a verb says of its argument NAME."""
+
+
+def open_recipes(
+    arguments: argparse.Namespace, project: Checkout, targets: Targets, names: Iterable[str] = ()
+) -> tuple[Recipes, Recipes]:
+    """Return the recipes that ``names`` pick (all if empty) with what they need, and all; each as for ``--target``.
+
+    Of bad ones that are neither picked nor needed a line is said. Raises `UsageError` for a name that no recipe has.
+    """
+    aim = Aim(target=targets.get(arguments.target).name, abis=targets.abis)
+    every = read_recipes(project.recipes, patches=project.patches, aim=aim)
+    asked = list(names)
+    picked = read_recipes(project.recipes, patches=project.patches, names=asked, aim=aim) if asked else every
+    warn_of_bad({name: problems for name, problems in every.bad.items() if name not in picked.bad})
+    return picked, every
+
+
+def warn_of_bad(bad: Mapping[str, RecipeProblems]) -> None:
+    """Say in a line that these recipes are left out."""
+    if bad:
+        Board().say("recipes", f"warning: {', '.join(bad)} left out, as {_ERRORS[len(bad) > 1]}; see: emwheels list")
+
+
+def say_bad(bad: Mapping[str, RecipeProblems]) -> int:
+    """Say all that is wrong with these recipes, and return the exit status that this means."""
+    for name, problems in bad.items():
+        Board().say(name, f"bad recipe: {problems.message}\n  {problems.hint}")
+    return RecipeError.exit_code if bad else 0
+
+
+_ERRORS = ("its recipe has errors", "their recipes have errors")
 
 
 def is_documented(arguments: argparse.Namespace, targets: Targets) -> bool:

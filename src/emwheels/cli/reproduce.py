@@ -9,11 +9,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import add_profile, is_documented, open_builds, open_environment
+from emwheels.cli.opening import NAMES, add_profile, is_documented, open_builds, open_environment, open_recipes
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.pipeline.reproduce import NotReproducedError, Reproduction, reproduce
 from emwheels.progress import print_table
-from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +39,7 @@ def add_reproduce(verbs: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a recipe")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=NAMES)
     parser.add_argument("--all", action="store_true", help="every recipe")
     parser.add_argument(
         "--once", action="store_true", help="build once, on another day by another user, and compare with the store"
@@ -52,12 +51,12 @@ def run_reproduce(arguments: argparse.Namespace, project: Checkout, targets: Tar
     """Build and compare, print a table, and return the exit status."""
     if bool(arguments.names) == arguments.all:
         raise UsageError("give names, or --all")
-    names = arguments.names or list(load_recipes(project.recipes, patches=project.patches))
+    read, _ = open_recipes(arguments, project, targets, arguments.names)
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
     reproductions: list[Reproduction] = []
     failed: dict[str, EmwheelsError] = {}
-    for name in names:
+    for name in read.names:
         try:
             reproductions.append(reproduce(environment, builds, name, arguments.profile, once=arguments.once))
         except EmwheelsError as error:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emwheels.audit.rules import RULES
-from emwheels.cli.opening import is_documented, open_environment
+from emwheels.cli.opening import NAMES, is_documented, open_environment, open_recipes, say_bad
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.image.toolchain import TOOLCHAINS
@@ -20,7 +20,6 @@ from emwheels.pipeline.model import Options, Run
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
 from emwheels.plan.key import input_digests
-from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.status.documents import (
     GENERATED,
     read_page,
@@ -72,7 +71,7 @@ def add_tables(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a recipe whose wheel to look at (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{NAMES}; whose wheels to look at (default: all)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail for what is stale and not listed")
 
 
@@ -80,12 +79,15 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     """Write the pages or check them, print what was done, and return the exit status."""
     _check_options(arguments, targets)
     docs = project.root / "docs"
-    recipes = load_recipes(project.recipes, patches=project.patches)
-    names = [find_recipe(name, recipes, project.recipes).name for name in arguments.names]
+    picked, read = open_recipes(arguments, project, targets, arguments.names)
+    recipes, bad = read.sound | picked.sound, say_bad({**read.bad, **picked.bad})
+    names = [name for name in picked.names if name in picked.sound] if arguments.names else []
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
     inputs = input_digests(recipes, target, profile=options.profile, compiler=compiler)
     ledger, due = read_ledger(docs / WHEELS), read_due(docs / DUE)
+    for name in ledger.wheels.keys() & {*read.bad, *read.blocked}:  # nobody can tell whether these are stale
+        inputs[name] = ledger.wheels[name].inputs
     results = recorded_results(docs)
     if not arguments.check:
         run = make_run(open_environment(arguments, project, targets), names, options)
@@ -104,7 +106,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
         raise _refusal(len(stale), len(wrong))
-    return 0
+    return bad
 
 
 def _check_options(arguments: argparse.Namespace, targets: Targets) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.opening import is_documented, open_builds, open_environment
+from emwheels.cli.opening import NAMES, is_documented, open_builds, open_environment, open_recipes, say_bad
 from emwheels.errors import AuditError, BuildError, FetchError, HarnessError, UsageError
 from emwheels.harness.engines import ENGINES, SUITE_ENGINE
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.pipeline.testing import contents
 from emwheels.pipeline.upstream_suite import content_of_shipped, project_for_tests, run_suite
-from emwheels.recipe.load import find_recipe, load_recipes
+from emwheels.recipe.select import is_selector
 from emwheels.status.ledger import WHEELS, read_ledger
 from emwheels.upstream import (
     SUITE_FILE,
@@ -57,7 +57,7 @@ def add_upstream_tests(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: every recipe that has an upstream.yaml")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{NAMES} (default: all with an upstream.yaml)")
     parser.add_argument("--due", action="store_true", help="only where the noted result is of other wheels")
     parser.add_argument("--list", action="store_true", help="show what is noted, and whether it is stale; run nothing")
     parser.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
@@ -69,10 +69,11 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
         return _list(arguments, project.root / "docs")
     environment = open_environment(arguments, project, targets)
     builds = open_builds(arguments, environment)
-    recipes = load_recipes(project.recipes, patches=project.patches)
-    chosen = [find_recipe(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
-    suites = {recipe.name: read_suite(recipe.folder) for recipe in chosen}
-    if arguments.names and (missing := [name for name, suite in suites.items() if suite is None]):
+    read, every = open_recipes(arguments, project, targets, arguments.names)
+    recipes, bad = every.sound | read.sound, say_bad(read.bad)
+    suites = {name: read_suite(read.sound[name].folder) for name in read.names if name in read.sound}
+    missing = [name for name, suite in suites.items() if suite is None]
+    if arguments.names and missing and (len(missing) == len(suites) or not any(map(is_selector, arguments.names))):
         raise UsageError(
             f"{', '.join(missing)}: no {SUITE_FILE}", hint="docs/adding-a-recipe.md says what to write into it"
         )
@@ -104,7 +105,7 @@ def run_upstream_tests(arguments: argparse.Namespace, project: Checkout, targets
         print(json.dumps([asdict(result) for result in results], indent=1))
     if errors:
         raise errors[0]
-    return HarnessError.exit_code if any(result.unexplained for result in results) else 0
+    return HarnessError.exit_code if any(result.unexplained for result in results) else bad
 
 
 def _run(

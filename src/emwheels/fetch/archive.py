@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NAME_LIMIT = 1024  # keeps every path well under PATH_MAX, past which os.path.realpath stops looking
 _HEADER_LIMIT = 64 << 20  # a tar header that asks for more memory than this is an attack
 _CHUNK = 1 << 20
+_SHOWN_NAMES = 10
 
 
 def _of_zstd() -> tuple[type[Exception], ...]:
@@ -73,6 +74,10 @@ class _Member:
     open: Callable[[], IO[bytes]]
 
 
+class NoFolderError(FetchError):
+    """The archive does not have the folder that was asked for."""
+
+
 class RefusedError(Exception):
     """The archive is understood, and is not to be unpacked."""
 
@@ -84,13 +89,16 @@ def unpack(
     limit_bytes: int = 8 << 30,
     limit_members: int = 500_000,
     strip_single_top: bool = False,
+    only: str = "",
 ) -> Path:
     """Unpack a tar (plain, gz, bz2, xz, zst), zip or wheel into ``destination``, and return that.
 
     ``destination`` may not exist yet, or be an empty folder; it appears whole or not at all. Executable bits and times
     are kept, owners and other mode bits are not. ``strip_single_top`` leaves out a folder that holds everything, as a
-    source distribution has. Raises `FetchError`, naming archive and member, for a path or link that leaves the folder,
-    for a device or fifo, for more than ``limit_bytes`` bytes or ``limit_members`` members, and for a damaged archive.
+    source distribution has, and of one that has the folder ``only``, nothing but what is in that is kept. Raises
+    `FetchError`, naming archive and member, for a path or link that leaves the folder, for a device or fifo, for more
+    than ``limit_bytes`` bytes or ``limit_members`` members, and for a damaged archive, and `NoFolderError` for one
+    without the folder ``only``.
     """
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise FetchError(f"{destination} exists, so {archive.name} is not unpacked there", hint="remove it first")
@@ -99,8 +107,7 @@ def unpack(
     try:
         root = temporary / "root"
         root.mkdir()
-        _Unpacking(archive, root, limit_bytes, limit_members).run(strip_single_top=strip_single_top)
-        top = _single_top(root) if strip_single_top else root
+        top = _Unpacking(archive, root, limit_bytes, limit_members).run(strip_single_top=strip_single_top, only=only)
         top.replace(destination)
     finally:
         shutil.rmtree(temporary)
@@ -118,7 +125,8 @@ class _Unpacking:
         self.links: dict[Path, _Member] = {}
         self.directories: dict[Path, float] = {}
 
-    def run(self, *, strip_single_top: bool) -> None:
+    def run(self, *, strip_single_top: bool, only: str) -> Path:
+        """Write everything and return the folder that is to be kept."""
         member: _Member | None = None
         try:
             with ExitStack() as stack:
@@ -128,9 +136,9 @@ class _Unpacking:
             for path, member in self.links.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.symlink_to(member.target)
-            inside = _single_top(self.root) if strip_single_top else self.root
+            inside = self._folder(only) if only else _single_top(self.root) if strip_single_top else self.root
             for path, member in self.links.items():  # noqa: B007  (named in the message below)
-                _check_link(path, inside)
+                _check_link(path, inside if path.is_relative_to(inside) else self.root)
         except RefusedError as refused:
             where = f"{self.archive.name}: {member.name!r}" if member else self.archive.name
             raise FetchError(f"{where} {refused}", hint="it was not unpacked; check where it came from") from None
@@ -141,6 +149,18 @@ class _Unpacking:
             raise FetchError(f"{where} cannot be unpacked: {error}", hint=hint) from error
         for path, mtime in sorted(self.directories.items(), reverse=True):  # children before parents
             os.utime(path, (mtime, mtime))
+        return inside
+
+    def _folder(self, name: str) -> Path:
+        path = self.root
+        for part in PurePosixPath(name).parts:
+            path /= part
+            if part == ".." or path.is_symlink() or not path.is_dir():
+                there = sorted(entry.name for entry in self.root.iterdir())[:_SHOWN_NAMES]
+                raise NoFolderError(
+                    f"{self.archive.name} has no folder {name!r}", hint=f"at its top are: {', '.join(there)}"
+                )
+        return path
 
     def _extract(self, member: _Member) -> None:
         self.count += 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import tempfile
 from dataclasses import replace
 from functools import cached_property
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels import index
@@ -26,12 +28,12 @@ from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
 from emwheels.progress import Board
+from emwheels.recipe.overrides import Aim
 from emwheels.store import Store
 from emwheels.target import BuildImagePins, load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.fetcher import Fetcher
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 _EFFORT = {"build": "about 4 minutes, 1.3 GB", "test": "about a minute, 1 GB", "service": "about a minute, 0.3 GB"}
 """What making an image takes."""
+_LIST_PATH = 'IFS=:; for folder in $PATH; do ls "$folder" 2> /dev/null; done'
 
 
 class Environment:
@@ -79,6 +82,21 @@ class Environment:
             offline=self.offline,
             toolchain_name=self.toolchain_name,
         )
+
+    @property
+    def aim(self) -> Aim:
+        """What recipes are read for."""
+        return Aim(target=self.target.name, abis=self.asked.abis)
+
+    @cached_property
+    def programs(self) -> frozenset[str]:
+        """The programs that a build finds by their names."""
+        unmade = Toolchain(crossenv=Path(), key="", name=self.toolchain_name)
+        path = unmade.environment(self.target.python_minor, dict(self.image.environment)["PATH"])["PATH"]
+        with tempfile.TemporaryFile() as output:
+            self.image.run(["/bin/sh", "-c", _LIST_PATH], env={"PATH": path}, output=output)
+            output.seek(0)
+            return frozenset(output.read().decode(errors="replace").splitlines())
 
     @cached_property
     def fetcher(self) -> Fetcher:

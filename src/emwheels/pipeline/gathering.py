@@ -11,7 +11,7 @@ from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
 from emwheels.errors import RecipeError
-from emwheels.pipeline.known import fault
+from emwheels.pipeline.known import fault, missing_programs
 from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
 from emwheels.wheel import REPORT, SBOM
@@ -85,7 +85,7 @@ def _limits_error(recipe: Recipe, message: str) -> RecipeError:
 
 
 def _fetch(environment: Environment, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
-    if why := fault(recipe):
+    if why := fault(recipe) or missing_programs(environment, recipe):
         raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
     assert recipe.source.url is not None  # a fault otherwise
     fetcher, python = environment.fetcher, environment.target.python_minor

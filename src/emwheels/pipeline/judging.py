@@ -15,7 +15,7 @@ from emwheels.image.places import BUILD_PATHS
 from emwheels.pipeline.known import latest
 from emwheels.recipe.accepted import accepted_findings
 from emwheels.recipe.graph import matching
-from emwheels.recipe.load import load_recipes
+from emwheels.recipe.load import read_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,9 +63,9 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
 
 def _owner(run: Run, recipe: Recipe) -> Owner:
     """Return whose wheel it has to be, and what belongs to the other recipes of the project."""
-    recipes = run.recipes
+    recipes, project = run.recipes, run.environment.project
     with suppress(EmwheelsError):  # a fault in another recipe is none of this wheel
-        recipes = load_recipes(run.environment.project.recipes, patches=run.environment.project.patches)
+        recipes = read_recipes(project.recipes, patches=project.patches).sound
     others = {
         module: other.name
         for other in recipes.values()

@@ -13,6 +13,7 @@ from emwheels.recipe.graph import host_recipes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
     from emwheels.recipe.model import Recipe
 
@@ -51,10 +52,25 @@ def latest(run: Run, name: str) -> dict[str, Any] | None:
 def fault(recipe: Recipe) -> str:
     """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
     if recipe.source.url is None:
-        return "source.path is not built yet: give source.url and source.sha256"
+        return (
+            "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive, "
+            "and give its address as source.url with source.sha256"
+        )
     if recipe.build.type == "package" and recipe.build_lock is None:
         return f"there is no requirements.build.txt beside it: make it by nox -s lock -- {recipe.name}"
     return ""
+
+
+def missing_programs(environment: Environment, recipe: Recipe) -> str:
+    """Return which programs ``recipe`` needs and the build image lacks, as words; empty if it has all."""
+    needed = recipe.requirements.executable
+    if not needed or not (missing := [name for name in needed if name not in environment.programs]):
+        return ""
+    are = "is" if len(missing) == 1 else "are"
+    return (
+        f"requirements.executable: {', '.join(missing)} {are} not in the build image: add the Debian package to "
+        "image.build.packages of targets.toml, or leave it out if the build does without"
+    )
 
 
 class KnownBuilds:
@@ -77,5 +93,5 @@ class KnownBuilds:
         return latest(self._run, name)
 
     def fault(self, recipe: Recipe) -> str:
-        """See `fault`."""
-        return fault(recipe)
+        """See `fault` and `missing_programs`."""
+        return fault(recipe) or missing_programs(self._run.environment, recipe)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emwheels.errors import EmwheelsError
     from emwheels.outputs.builds import Builds, Output
     from emwheels.pipeline.environment import Environment
+    from emwheels.recipe.load import RecipeProblems
     from emwheels.recipe.model import Recipe
     from emwheels.schedule import JobServer
 
@@ -54,13 +55,17 @@ class Run:
 
     environment: Environment
     recipes: Mapping[str, Recipe]
-    """Those that the run is about, by name, with all that they need."""
+    """Those that the run is about, by name, with all that they need; none that is bad, or needs one that is."""
     options: Options
     builds: Builds
     stopping: threading.Event = field(default_factory=threading.Event)
     """Set when everything is to end."""
     jobserver: JobServer | None = None
     """Shares the cores between builds; without it, a build takes what it wants."""
+    bad: Mapping[str, RecipeProblems] = field(default_factory=dict)
+    """Recipes that the run was to be about, or that it needs, in which something is wrong."""
+    blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What needs them -> the bad ones that it needs."""
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe called ``name``, in any spelling of PEP 503. Raises `UsageError`."""
@@ -91,7 +96,8 @@ class Outcome:
 
     name: str
     state: str
-    """``built``, ``reused``, ``failed``, ``blocked`` or ``not started``; in a survey ``reused`` or ``missing``."""
+    """``built``, ``reused``, ``failed``, ``blocked``, ``not started`` or ``bad recipe``; in a survey ``reused`` or
+    ``missing``."""
     why: str = ""
     output: Output | None = None
     phases: dict[str, float] = field(default_factory=dict)

@@ -16,8 +16,9 @@ from emwheels.pipeline.phases import alone, remove_stale_work
 from emwheels.pipeline.publishing import publish_package, show_status, withdraw_package
 from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
+from emwheels.plan.planning import BAD_RECIPE
 from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
-from emwheels.recipe.load import load_recipes
+from emwheels.recipe.load import read_recipes
 from emwheels.schedule import (
     JobServer,
     LocalExecutor,
@@ -41,14 +42,18 @@ if TYPE_CHECKING:
 def make_run(
     environment: Environment, names: Sequence[str], options: Options | None = None, *, builds: Builds | None = None
 ) -> Run:
-    """Return a run of the recipes ``names`` (all if empty) and what they need. Raises `RecipeError`, `UsageError`.
+    """Return a run of the recipes that ``names`` pick (all if empty) and what they need.
 
-    ``builds`` is what was built before; without it, what is in the local store.
+    ``builds`` is what was built before; without it, what is in the local store. Raises `UsageError` for a name that no
+    recipe has, and `RecipeError` for patches of none; what is wrong with recipes is in the run.
     """
     project = environment.project
+    read = read_recipes(project.recipes, patches=project.patches, names=names or None, aim=environment.aim)
     return Run(
         environment=environment,
-        recipes=load_recipes(project.recipes, patches=project.patches, names=names or None),
+        recipes=read.sound,
+        bad=read.bad,
+        blocked=read.blocked,
         options=options or Options(),
         builds=builds or Builds(environment.store, say=lambda text: environment.board.say("store", text)),
     )
@@ -65,8 +70,13 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None, p
 
     A compiler that took the place of the pinned one, and is of another minor version, is proven first, unless this is
     what is ``proving`` it.
+
+    Bad recipes and what needs them come last, without anything done.
     """
     order = dependency_order(run.recipes)  # a ring is said before anything is done
+    left = _left(run)
+    if not order:
+        return left
     remove_stale_work(run.environment.project.cache / "work")
     _ = run.environment.image_digest  # making an image is nothing to be done beside builds
     if run.options.test:
@@ -93,7 +103,16 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None, p
             ends.name_all_at_fault(results)
         finally:
             ends.show()
-    return list(ends.outcomes.values())
+    return [*ends.outcomes.values(), *left]
+
+
+def _left(run: Run) -> list[Outcome]:
+    """Say what is wrong with the bad recipes, and return what came of them and of what needs them."""
+    for name, problems in run.bad.items():
+        run.environment.board.say(name, f"{BAD_RECIPE}: {problems.message}\n  {problems.hint}")
+    bad = [Outcome(name=name, state=BAD_RECIPE, error=problems) for name, problems in run.bad.items()]
+    blocked = [Outcome(name=name, state="blocked", why=f"needs {', '.join(of)}") for name, of in run.blocked.items()]
+    return bad + blocked
 
 
 def prove_compiler(environment: Environment) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emwheels.build.source import unpack_source
 from emwheels.errors import RecipeError
-from emwheels.fetch.archive import unpack
 from emwheels.harness.model import Suite
 from emwheels.recipe.load import recipe_folders
 from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
@@ -50,9 +50,7 @@ def staged(
     left = set(of_recipes).difference(also)
     fetched = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
     with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
-        named = Path(folder) / fetched.filename
-        named.symlink_to(fetched.path)
-        tree = unpack(named, Path(folder) / "source", strip_single_top=True)
+        tree = unpack_source(recipe, fetched, Path(folder) / "source")
         tests = Path(folder) / "tests"
         files = lay_out(suite, tree, tests)
         if smoke and (missing := [name for name in suite.smoke if not (tests / name).exists()]):

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from emwheels.pipeline.known import KnownBuilds, existing, key_of
 from emwheels.pipeline.model import Outcome
 from emwheels.pipeline.testing import tested
-from emwheels.plan.planning import Planned, make_plan
+from emwheels.plan.planning import BAD_RECIPE, BLOCKED, Planned, make_plan
 from emwheels.recipe.graph import dependency_order, host_recipes
 
 if TYPE_CHECKING:
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.model import Run
+    from emwheels.recipe.load import RecipeProblems
 
 
 def survey(run: Run) -> list[Outcome]:
@@ -35,5 +36,13 @@ def survey(run: Run) -> list[Outcome]:
 
 
 def plan(run: Run) -> list[Planned]:
-    """Return what ``run`` would do with each package, and why."""
-    return make_plan(run.recipes, KnownBuilds(run))
+    """Return what ``run`` would do with each package, and why; bad recipes and what needs them come last."""
+    bad = [Planned(name=name, state=BAD_RECIPE, why=_lines(problems)) for name, problems in run.bad.items()]
+    blocked = [
+        Planned(name=name, state=BLOCKED, why=(f"needs {', '.join(of)}",), needs=of) for name, of in run.blocked.items()
+    ]
+    return [*make_plan(run.recipes, KnownBuilds(run)), *bad, *blocked]
+
+
+def _lines(problems: RecipeProblems) -> tuple[str, ...]:
+    return tuple(map(str, problems.problems))

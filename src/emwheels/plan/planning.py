@@ -19,6 +19,7 @@ UP_TO_DATE = "up to date"
 REMOTE = "remote"
 TO_BUILD = "to build"
 BLOCKED = "blocked"
+BAD_RECIPE = "bad recipe"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Planned:
 
     name: str
     state: str
-    """`UP_TO_DATE`, `REMOTE` (it would come from the remote store), `TO_BUILD` or `BLOCKED`."""
+    """`UP_TO_DATE`, `REMOTE` (it would come from the remote store), `TO_BUILD`, `BLOCKED` or `BAD_RECIPE`."""
     why: tuple[str, ...] = ()
     """E.g. ``patch 0002-x changed``."""
     needs: tuple[str, ...] = ()

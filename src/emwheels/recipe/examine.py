@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
-from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from emwheels.errors import without_secrets
+from emwheels.recipe.address import parses, url_fault
 from emwheels.recipe.document import (
     Findings,
     Section,
@@ -26,42 +24,53 @@ from emwheels.recipe.document import (
     printable,
     read_document,
 )
+from emwheels.recipe.keys import KEYS
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
+from emwheels.recipe.overrides import Aim, overridden, placed, read_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
-PURL_FORMS = {
-    "pypi": "pkg:pypi/NAME@VERSION",
-    "deb": "pkg:deb/debian/NAME@VERSION",
-    "npm": "pkg:npm/NAME@VERSION or pkg:npm/%40SCOPE/NAME@VERSION",
-}
-
 _LIBRARY_KEYS = frozenset({"type", "script", "exports", "unvendor-tests"})
-_WHEEL_KEYS = frozenset({
-    "type", "post", "exports", "unvendor-tests", "_retain-test-patterns", "vendor-sharedlib",
-    "cross-build-env", "_cross-build-env-skip-install", "cross-build-files",
-})  # fmt: skip
+_OTHER_TYPES = {
+    "shared_library": "a wheel carries its shared libraries: write static_library, and install the .so into "
+    "${WASM_LIBRARY_DIR}/lib; what links it names it in requirements.host (see the recipe geos)",
+    "cpython_module": "Pyodide has the modules of the standard library; write package for any other",
+}
+"""What pyodide-build makes beside `BUILD_TYPES` -> what to do here."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PURL_NAMESPACES = {"pypi": re.compile(""), "deb": re.compile("debian"), "npm": re.compile(r"(@[a-z0-9][a-z0-9._-]*)?")}
-_PURL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_PURL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*")
+_PROGRAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _LARGEST_FILE = 64 << 20
 _PATCH_NAME = re.compile(r"[0-9]{4}-[a-z0-9][a-z0-9._-]*\.patch")
 
 
-def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings]:
+def examine(folder: Path, patches: Path | None, aim: Aim | None = None) -> tuple[Recipe | None, Findings]:
     """Return the recipe and what is wrong with it; no recipe if its file as a whole makes no sense.
 
-    ``patches`` is the folder of this recipe's patches, if there is one.
+    ``patches`` is the folder of this recipe's patches, if there is one. The recipe is as it is for the target of
+    ``aim``; what is wrong with it for another is found as well.
     """
+    aim = aim or Aim()
     findings = Findings(folder / "meta.yaml")
     try:
         document = read_document(findings.file, findings)
     except UnreadableError as error:
         findings.report("", error.message, line=error.line)
         return None, findings
+    overrides = read_overrides(document, findings, aim)
+    recipe = _recipe(document, findings, folder, patches)
+    fitting = [each for each in overrides if aim.target and aim.fits(each.target, aim.target)]
+    for chosen in (*([each] for each in overrides), *([fitting] if fitting else [])):
+        there = placed(findings, chosen)
+        variant = _recipe(overridden(document, chosen), there, folder, patches)
+        findings.problems += [problem for problem in there.problems if problem not in findings.problems]
+        recipe = variant if chosen is fitting else recipe
+    findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
+    return recipe, findings
+
+
+def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patches: Path | None) -> Recipe:
     sections = {
         name: Section(name, document, findings)
         for name in ("package", "source", "build", "requirements", "test", "about", "extra")
@@ -74,6 +83,7 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
     about = _about(sections["about"])
     extra = sections.pop("extra")
     extra.texts("recipe-maintainers")
+    _check_own(extra)
     for name in document.keys() - sections.keys() - {"extra"}:
         findings.report(printable(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
@@ -86,10 +96,11 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
     for name, _ in source.extras:
         if _resolved_inside(name, folder) is not None:
             _check_file(folder / name, folder, findings)
-    _check_kind_of_source(sections, source, requirements, all_patches)
-    findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
+    if source.path is not None and (all_patches or source.patches or source.extras):
+        message = "a source that is in the recipe's folder takes neither patches nor extras"
+        sections["source"].report("path", message)
     build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
-    recipe = Recipe(
+    return Recipe(
         folder=folder,
         package=package,
         source=source,
@@ -104,7 +115,20 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
         run_lock=run_lock if run_lock.is_file() else None,
         document=document,
     )
-    return recipe, findings
+
+
+def _check_own(extra: Section) -> None:
+    """Report keys of ``extra.emwheels`` that nothing reads."""
+    own = extra.given.get("emwheels", {})
+    if not isinstance(own, dict):
+        extra.report("emwheels", "must be a mapping")
+        return
+    start = "extra.emwheels."
+    known = sorted({re.split(r"[.\[]", key.removeprefix(start))[0] for key in KEYS if key.startswith(start)})
+    for key in own:
+        if key not in known:
+            near = did_you_mean(key, known) or f"; there are {', '.join(known)}"
+            extra.report(f"emwheels.{printable(key)}", f"unknown key{near}")
 
 
 def _package(section: Section, folder: Path) -> Package:
@@ -123,22 +147,14 @@ def _package(section: Section, folder: Path) -> Package:
             section.report("name", f"{printable(name)} is not a package name (letters, digits, '-', '_' and '.')")
         elif name != folder.name:
             section.report("name", f"is {printable(name)}, but the folder is {folder.name}; they must be the same")
-    if package.version and not _parses(Version, package.version):
+    if package.version and not parses(Version, package.version):
         section.report("version", f"{printable(package.version)} is not a version (PEP 440)")
     return package
 
 
-def _parses(parse: Callable[[str], object], text: str) -> bool:
-    try:
-        parse(text)
-    except (ValueError, RecursionError):  # a number of 5,000 digits, a marker of 500 parentheses
-        return False
-    return True
-
-
 def _bare_name(text: str) -> NormalizedName | None:
     """Return the name that ``text`` is, None if it is anything else or more."""
-    return canonicalize_name(text) if _parses(Requirement, text) and Requirement(text).name == text else None
+    return canonicalize_name(text) if parses(Requirement, text) and Requirement(text).name == text else None
 
 
 def _source(section: Section, folder: Path) -> Source:
@@ -166,7 +182,7 @@ def _source(section: Section, folder: Path) -> Source:
 
 def _check_origin(section: Section, source: Source) -> None:
     if source.url is not None:
-        if fault := _url_fault(source.url):
+        if fault := url_fault(source.url):
             section.report("url", fault)
         if section.given.get("sha256") is None:
             section.report("sha256", "is missing; a url needs it")
@@ -174,48 +190,6 @@ def _check_origin(section: Section, source: Source) -> None:
             section.report("path", "url and path exclude each other")
     elif source.path is None and section.given.get("url") is None and section.given.get("path") is None:
         section.report("url", "is missing; a source needs a url or a path")
-
-
-def _url_fault(url: str) -> str:
-    if url.startswith("pkg:"):
-        return _purl_fault(url)
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in {"http", "https"} or not url.isprintable() or " " in url:
-        return f"{printable(url)} is neither an http(s) address nor a package URL such as pkg:pypi/NAME@VERSION"
-    if not unquote(parts.path).isprintable():
-        return f"{printable(url)} has a control character in its path"
-    if parts.username is not None or parts.password is not None:
-        return _SHOWN_TO_EVERYBODY
-    return ""
-
-
-_SHOWN_TO_EVERYBODY = (
-    "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc or pip's configuration"
-)
-
-
-def _purl_fault(url: str) -> str:
-    if "://" in (plain := unquote(url)) and without_secrets(plain) != plain:
-        return _SHOWN_TO_EVERYBODY
-    try:
-        purl = PackageURL.from_string(url)
-    except ValueError as error:
-        return f"{printable(url)} is not a package URL: {printable(str(error))}"
-    if purl.type not in PURL_FORMS:
-        return f"packages of the type {printable(purl.type)} cannot be fetched; the types are {', '.join(PURL_FORMS)}"
-    if not purl.version:
-        return f"{printable(url)} has no version; add @VERSION"
-    if purl.type == "pypi" and not _parses(Version, purl.version):
-        return f"{printable(purl.version)} is not a version (PEP 440)"
-    if not _PURL_NAME.fullmatch(purl.name) or not _PURL_VERSION.fullmatch(purl.version):
-        return f"{printable(url)} has a character in its name or version that no package has"
-    if not _PURL_NAMESPACES[purl.type].fullmatch(purl.namespace or ""):
-        return f"{printable(url)} must read {PURL_FORMS[purl.type]}"
-    return ""
 
 
 def _escapes(path: str) -> bool:
@@ -284,7 +258,11 @@ def _build(section: Section) -> Build:
     for i, name in enumerate(build.cross_build_files):
         if _escapes(name):
             section.report(f"cross-build-files[{i}]", _escape_message(name))
-    if build.type not in BUILD_TYPES:
+    if section.given.get("_cross-build-env-skip-install") is False:
+        section.report("_cross-build-env-skip-install", "is always so here: leave it out, or write true")
+    if build.type in _OTHER_TYPES:
+        section.report("type", f"{build.type} is not built here: {_OTHER_TYPES[build.type]}")
+    elif build.type not in BUILD_TYPES:
         section.report("type", f"must be one of {', '.join(BUILD_TYPES)}{did_you_mean(build.type, BUILD_TYPES)}")
     elif build.type != "package":
         _check_allowed(section, _LIBRARY_KEYS, f"is not allowed for a {build.type}")
@@ -306,10 +284,13 @@ def _requirements(section: Section) -> Requirements:
     )
     for key, texts in (("build-extras", requirements.build_extras), ("constraint", requirements.constraint)):
         for i, text in enumerate(texts):
-            if not _parses(Requirement, text):
+            if not parses(Requirement, text):
                 section.report(f"{key}[{i}]", f"{printable(text)} is not a requirement (PEP 508)")
             elif Requirement(text).url:
                 section.report(f"{key}[{i}]", f"{printable(text)} is a direct reference; write NAME==VERSION")
+    for i, text in enumerate(requirements.executable):
+        if not _PROGRAM.fullmatch(text):
+            section.report(f"executable[{i}]", f"{printable(text)} is not the name of a program, such as cmake")
     return requirements
 
 
@@ -330,23 +311,6 @@ def _about(section: Section) -> About:
         summary=section.get("summary", as_optional_text, None),
         license=section.get("license", as_optional_text, None),
     )
-
-
-def _check_kind_of_source(
-    sections: Mapping[str, Section], source: Source, requirements: Requirements, patches: Sequence[Path]
-) -> None:
-    """Report what pyodide-build does not do to a source tree of the recipe's own, or to a wheel."""
-    if source.path is not None:
-        key, kind = "path", "in the recipe's folder"
-    elif source.url is not None and source.url.endswith(".whl"):
-        key, kind = "url", "a wheel"
-        _check_allowed(sections["build"], _WHEEL_KEYS, "is not allowed when the source is a wheel")
-        if requirements.host:
-            sections["requirements"].report("host", "must be empty when the source is a wheel")
-    else:
-        return
-    if patches or source.patches or source.extras:
-        sections["source"].report(key, f"a source that is {kind} takes neither patches nor extras")
 
 
 # Patches

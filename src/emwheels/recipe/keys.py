@@ -52,7 +52,7 @@ KEYS: dict[str, Key] = {
         kind=_TEXTS,
         default=(),
         example="[core]",
-        means="Groups for pyodide-build's `tag:` selection. emwheels ignores it.",
+        means="Groups for the command line: `emwheels build tag:core` takes every recipe with this tag.",
     ),
     "package._disabled": Key(
         kind=_FLAG,
@@ -64,12 +64,13 @@ KEYS: dict[str, Key] = {
         kind=_FLAG,
         default=False,
         example="true",
-        means="pyodide-build's own update command leaves the recipe alone. emwheels ignores it.",
+        means="The version is to stay: whatever looks for newer versions leaves the recipe alone.",
     ),
     "source.url": Key(
         kind="a package URL or an http(s) address",
         example="pkg:pypi/msgpack@1.2.4",
-        means="Where the source comes from. Give either `url` or `path`. Your own index answers a package URL.",
+        means="Where the source comes from: an archive, never a wheel. Give either `url` or `path`. Your own index "
+        "answers a package URL.",
     ),
     "source.sha256": Key(
         kind="64 hexadecimal digits",
@@ -84,7 +85,7 @@ KEYS: dict[str, Key] = {
     "source.extract_dir": Key(
         kind="a folder",
         example="msgpack-1.2.4",
-        means="The folder in the archive. pyodide-build reads it; emwheels strips a single top folder by itself.",
+        means="The folder of the archive that is the source tree. Without it, emwheels strips a single top folder.",
     ),
     "source.patches": Key(
         kind=_TEXTS,
@@ -102,7 +103,8 @@ KEYS: dict[str, Key] = {
         kind=f"one of {', '.join(BUILD_TYPES)}",
         default="package",
         example="static_library",
-        means="What the recipe makes. A library takes only `type`, `script`, `exports` and `unvendor-tests`.",
+        means="What the recipe makes. A library takes only `type`, `script`, `exports` and `unvendor-tests`. "
+        "pyodide-build's other types are refused: a shared library is a `static_library` that installs a `.so`.",
     ),
     "build.script": Key(
         kind=_TEXT,
@@ -185,7 +187,8 @@ KEYS: dict[str, Key] = {
         kind=_FLAG,
         default=False,
         example="true",
-        means="pyodide-build does not install the native package into the cross-build environment.",
+        means="pyodide-build does not install the native package into the cross-build environment. It never does "
+        "here, so emwheels refuses `false`: what is compiled against the package locks the native one.",
     ),
     "requirements.host": Key(
         kind="a list of recipes",
@@ -209,7 +212,7 @@ KEYS: dict[str, Key] = {
         kind=_TEXTS,
         default=(),
         example="[cmake, ninja]",
-        means="Programs of the build image that the build starts. It is a note for readers; nothing checks it.",
+        means="Programs that the build starts. If the build image lacks one, the plan blocks the recipe.",
     ),
     "requirements.constraint": Key(
         kind="a list of requirements (PEP 508)",
@@ -242,6 +245,18 @@ KEYS: dict[str, Key] = {
         example="12G",
         means="What a build of the recipe may use. Reference → Environment lists the limits with their defaults.",
     ),
+    "extra.emwheels.overrides[].target": Key(
+        kind="a pattern (fnmatch) of a target's name or of its ABI tag",
+        example='"315*"',
+        means="Which targets of targets.toml the entry is for. It must fit at least one.",
+    ),
+    "extra.emwheels.overrides[].SECTION.KEY": Key(
+        kind="what the key takes",
+        example="value",
+        means="A key of `build`, `requirements`, `test`, or `package._disabled`, `source.patches`, `source.extras`, "
+        "with its value for these targets. It replaces the recipe's value, lists as well. Of two entries that fit, the "
+        "later counts. All targets share `build.type`, `requirements.build-extras` and `requirements.constraint`.",
+    ),
     "extra.emwheels.accepted[].rule": Key(
         kind=f"one of {', '.join(RULES)}",
         example="split-type",
@@ -256,4 +271,5 @@ KEYS: dict[str, Key] = {
         kind=_TEXT, example="no module hands these to another", means="Why the finding does no harm."
     ),
 }
-"""Dotted key -> what it is. PROFILE and NAME stand for a name of your own; [] for each entry of a list."""
+"""Dotted key -> what it is. PROFILE and NAME stand for a name of your own, SECTION and KEY for one of this table;
+[] for each entry of a list."""

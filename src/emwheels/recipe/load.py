@@ -1,7 +1,8 @@
-"""Recipes from their folders: one, some with what they need, or all."""
+"""Recipes from their folders: one, some with what they need, or all; a bad one costs only what needs it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import canonicalize_name
@@ -9,13 +10,15 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import RecipeError, UsageError
 from emwheels.recipe.document import Findings, Problem, did_you_mean, printable
 from emwheels.recipe.examine import examine, is_patch
-from emwheels.recipe.graph import all_requirements, matching, required_recipes
+from emwheels.recipe.graph import all_requirements, matching
+from emwheels.recipe.select import is_selector, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from emwheels.recipe.model import Recipe
+    from emwheels.recipe.overrides import Aim
 
 _T = TypeVar("_T")
 
@@ -39,48 +42,123 @@ def load_recipe(folder: Path, *, patches: Path) -> Recipe:
     return recipe
 
 
-def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = None) -> dict[str, Recipe]:
-    """Return the recipes called ``names``, in any spelling, and all that those need, or every recipe; sorted by name.
+@dataclass(frozen=True, kw_only=True)
+class Recipes:
+    """What was asked for, with all that it needs."""
 
-    A recipe that says ``package._disabled`` is there only if it is named or needed.
+    names: tuple[str, ...]
+    """What names and selectors picked."""
+    sound: dict[str, Recipe]
+    """What can be gone on with, and all that it needs; sorted by name."""
+    bad: Mapping[str, RecipeProblems] = field(default_factory=dict)
+    """Those, asked for or needed, in which something is wrong."""
+    blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What needs them -> the bad ones that it needs."""
+    others: Mapping[str, RecipeProblems] = field(default_factory=dict)
+    """Bad ones that were read, too, and are neither asked for nor needed."""
 
-    Raises `RecipeProblems` with all problems of all of them, `UsageError` for a name that no recipe has, and
-    `RecipeError` for patches that belong to no recipe.
+    def raise_problems(self) -> None:
+        """Raise `RecipeProblems` with all problems of all that are bad, if there are any."""
+        if self.bad:
+            found = [problem for problems in self.bad.values() for problem in problems.problems]
+            raise RecipeProblems(sorted(found, key=lambda problem: (str(problem.file), problem.line)))
+
+
+def load_recipes(
+    recipes: Path, *, patches: Path, names: Iterable[str] | None = None, aim: Aim | None = None
+) -> dict[str, Recipe]:
+    """Return the recipes that `read_recipes` reads, sorted by name. Raises `RecipeProblems` if one of them is bad."""
+    read = read_recipes(recipes, patches=patches, names=names, aim=aim)
+    read.raise_problems()
+    return read.sound
+
+
+def read_recipes(
+    recipes: Path, *, patches: Path, names: Iterable[str] | None = None, aim: Aim | None = None
+) -> Recipes:
+    """Return the recipes that ``names`` and selectors pick and all that those need, or every recipe.
+
+    Selectors are those of `select`. A recipe that says ``package._disabled`` is there only if it is named or needed.
+    Recipes are as they are for the target of ``aim``, or as without overrides.
+
+    Raises `UsageError` for a name that no recipe has and a selector that picks none, and `RecipeError` for patches that
+    belong to no recipe.
     """
     folders = recipe_folders(recipes)
     patched = patch_folders(patches)
     _check_owners(patched, folders, patches)
-    waiting = list(folders.values()) if names is None else [find_recipe(name, folders, recipes) for name in names]
-    seen: set[Path] = set()
-    loaded: dict[str, Recipe] = {}
-    problems: list[Problem] = []
-    while waiting:
-        folder = waiting.pop()
-        if folder in seen:
-            continue
-        seen.add(folder)
-        recipe, findings = examine(folder, patched.get(canonicalize_name(folder.name)))
-        if recipe is not None:
-            loaded[recipe.name] = recipe
-            _check_host_recipes(recipe, folders, findings)
-            waiting.extend(matching(all_requirements(recipe.requirements), folders))
-        problems += findings.problems
-    if problems:
-        raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
-    if names is None:
-        loaded = {name: loaded[name] for name in _enabled(loaded)}
-    return dict(sorted(loaded.items()))
+    reading = _Reading(folders, patched, aim)
+    asked = None if names is None else list(names)
+    if asked is None or any(map(is_selector, asked)):
+        reading.read(folders)
+        picked = reading.every() if asked is None else select(asked, reading.found)
+    else:
+        picked = [canonicalize_name(find_recipe(name, folders, recipes).name) for name in dict.fromkeys(asked)]
+        reading.read(picked)
+    return reading.recipes(picked)
 
 
-def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
-    enabled: set[str] = set()
-    waiting = [name for name, recipe in recipes.items() if not recipe.package.disabled]
-    while waiting:
-        name = waiting.pop()
-        if name not in enabled:
-            enabled.add(name)
-            waiting += required_recipes(recipes[name], recipes)
-    return enabled
+class _Reading:
+    """One call of `read_recipes`."""
+
+    def __init__(self, folders: Mapping[str, Path], patched: Mapping[str, Path], aim: Aim | None) -> None:
+        self._folders = folders
+        self._patched = patched
+        self._aim = aim
+        self.found: dict[str, Recipe | None] = {}
+        """Recipes by the names of their folders; None for one that makes no sense. Bad ones are among them."""
+        self._bad: dict[str, RecipeProblems] = {}
+
+    def read(self, names: Iterable[str]) -> None:
+        """Read these and what they need."""
+        waiting = [*names]
+        while waiting:
+            name = waiting.pop()
+            if name in self.found:
+                continue
+            recipe, findings = examine(self._folders[name], self._patched.get(name), self._aim)
+            self.found[name] = recipe
+            if recipe is not None:
+                _check_host_recipes(recipe, self._folders, findings)
+                waiting += self._needs(recipe)
+            if findings.problems:
+                self._bad[name] = RecipeProblems(findings.problems)
+        self.found = dict(sorted(self.found.items()))
+
+    def every(self) -> list[str]:
+        """Return all that are read but those that say that they are not ready; of these the bad ones as well."""
+        return [name for name, each in self.found.items() if name in self._bad or not (each and each.package.disabled)]
+
+    def recipes(self, picked: Iterable[str]) -> Recipes:
+        """Return those that were picked and what they need."""
+        names = tuple(dict.fromkeys(picked))
+        wanted = self._closure(names)
+        bad = self._bad.keys() & wanted
+        causes = {name: tuple(sorted(bad & self._closure([name]))) if bad else () for name in sorted(wanted)}
+        return Recipes(
+            names=names,
+            sound={name: recipe for name, recipe in self.found.items() if recipe and causes.get(name) == ()},
+            bad={name: problems for name, problems in self._bad.items() if name in wanted},
+            blocked={name: bad for name, bad in causes.items() if bad and name not in self._bad},
+            others={name: problems for name, problems in self._bad.items() if name not in wanted},
+        )
+
+    def _closure(self, names: Iterable[str]) -> set[str]:
+        """Return these and what they need. What a bad one needs is nobody's need."""
+        closure: set[str] = set()
+        waiting = [*names]
+        while waiting:
+            name = waiting.pop()
+            if name in closure:
+                continue
+            closure.add(name)
+            recipe = self.found[name]
+            if recipe is not None and name not in self._bad:
+                waiting += self._needs(recipe)
+        return closure
+
+    def _needs(self, recipe: Recipe) -> list[str]:
+        return matching(all_requirements(recipe.requirements), {name: name for name in self._folders})
 
 
 def recipe_folders(recipes: Path) -> dict[str, Path]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
-BUILD_TYPES = ("package", "static_library", "shared_library", "cpython_module")
+BUILD_TYPES = ("package", "static_library")
 EXPORTS = ("pyinit", "requested", "whole_archive")
 
 

@@ -172,6 +172,11 @@ class Targets:
     limits: Limits = field(default_factory=default_limits)
     """What a build may use, unless its recipe or the command line says otherwise."""
 
+    @property
+    def abis(self) -> dict[str, str]:
+        """Name of each target -> its ABI tag."""
+        return {name: target.abi for name, target in self.targets.items()}
+
     def get(self, name: str | None) -> Target:
         """Return the target called ``name``, or the default one. Raises `UsageError` for an unknown name."""
         chosen = name or self.default
