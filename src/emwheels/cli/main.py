@@ -172,6 +172,7 @@ def _complain(error: EmwheelsError) -> None:
 
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
+    "debug": ("add_debug", True, {"debug": "run_debug"}),
     "image": ("add_image", False, {"image": "run_image"}),
     "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),
     "audit": ("add_audit", False, {"audit": "run_audit"}),
