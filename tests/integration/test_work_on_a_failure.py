@@ -31,12 +31,14 @@ PATCH = """Why: a test
 def broken(tiny_project, extension, module):
     """A project whose package ``tiny`` does not compile."""
     members = extension("tiny", module("tiny", BAD, "twice"))
-    tiny_project.recipe("tiny", members, 'build:\n  cflags: -DOF_THE_RECIPE\nabout:\n  license: MIT\n')
+    tiny_project.recipe("tiny", members, "build:\n  cflags: -DOF_THE_RECIPE\nabout:\n  license: MIT\n")
     return tiny_project
 
 
 def mended(project, *command):
-    return project.run("debug", "tiny", "--", "sed", "-i", "s/return missing_thing/return PyNumber_Add(x, x)/", "tiny.c")
+    return project.run(
+        "debug", "tiny", "--", "sed", "-i", "s/return missing_thing/return PyNumber_Add(x, x)/", "tiny.c"
+    )
 
 
 def test_what_failed_stays_with_a_shell_in_it_until_the_next_build(broken):

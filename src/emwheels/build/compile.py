@@ -26,7 +26,7 @@ from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.watch import limit_message
-from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
 from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
@@ -215,10 +215,10 @@ def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache:
     compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
     env = (
         dict(inputs.environment)
-        | profile_environment(inputs.recipe, inputs.profile)
+        | profile_environment(inputs.recipe, inputs.profile, inputs.target)
         | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
-        | side_module_flags(toolchain, inputs.profile)
+        | side_module_flags(toolchain, flags_of(inputs.profile, inputs.target))
         | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
     )
     return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
@@ -239,11 +239,14 @@ def image_path(image: Image) -> str:
     return dict(image.environment)["PATH"]
 
 
-def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
-    """Return the variables by which pyodide-build takes flags from outside: those of ``profile`` instead of its own."""
+def side_module_flags(toolchain: Toolchain, flags: Sequence[str]) -> dict[str, str]:
+    """Return the variables by which pyodide-build takes flags from outside: those of a profile instead of its own."""
     cflags, ldflags = toolchain.module_flags()
-    optimise = " ".join(PROFILES[profile])
+    optimise = " ".join(flags)
     common = f"{cflags} {optimise} -ffile-prefix-map={WORK}/="
+    if any(flag.startswith("-g") and flag != "-g0" for flag in flags):
+        # Line numbers name headers as well.
+        common += f" -ffile-prefix-map={CROSSENV}/= -ffile-prefix-map=/tmp/="
     return {
         "SIDE_MODULE_CFLAGS": common,
         "SIDE_MODULE_CXXFLAGS": common,

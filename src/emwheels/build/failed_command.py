@@ -18,7 +18,8 @@ _COMMAND = re.compile(
 )
 """As setuptools, make, and ninja's verbose mode print them."""
 _FAULT = re.compile(
-    r": (?:fatal )?error: |^error: command |^(?:em\+\+|emcc|wasm-ld|clang)\S*: error: |\*\*\* .*Error \d|undefined symbol: "
+    r": (?:fatal )?error: |^error: command |^(?:em\+\+|emcc|wasm-ld|clang)\S*: error: |\*\*\* .*Error \d"
+    r"|undefined symbol: "
 )
 _NINJA = re.compile(r"FAILED: ")
 

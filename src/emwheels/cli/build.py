@@ -16,7 +16,7 @@ from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import STEPS, Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
-from emwheels.profile import PROFILES
+from emwheels.profile import profile_names
 from emwheels.progress import print_table
 from emwheels.recipe.load import load_recipes
 from emwheels.status.documents import due_after
@@ -91,7 +91,8 @@ def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     for recipe in recipes.values():
         print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}")
     print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
-    print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {', '.join(PROFILES)}")
+    profiles = ", ".join(profile_names(targets.get(None)))
+    print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {profiles}")
     return 0
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.author.debug import debug
 from emwheels.build.kept import drop, read_kept
-from emwheels.cli.opening import DOCUMENTED_PROFILE, add_limits, add_profile, limits_given, open_builds, open_environment
+from emwheels.cli.opening import (
+    DOCUMENTED_PROFILE,
+    add_limits,
+    add_profile,
+    limits_given,
+    open_builds,
+    open_environment,
+)
 from emwheels.errors import UsageError
 from emwheels.pipeline.gathering import limits_of
 from emwheels.pipeline.model import PREPARE, Options

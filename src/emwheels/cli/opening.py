@@ -11,7 +11,6 @@ from emwheels.errors import UsageError, without_secrets
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
-from emwheels.profile import PROFILES
 from emwheels.progress import Board
 from emwheels.target.limits import LIMITS, default_limits
 
@@ -38,7 +37,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise (default: speed)") -> None:
     """Add ``--profile``, which is for what ``words`` say."""
-    parser.add_argument("--profile", choices=list(PROFILES), default=DOCUMENTED_PROFILE, help=words)
+    parser.add_argument("--profile", metavar="NAME", default=DOCUMENTED_PROFILE, help=words)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

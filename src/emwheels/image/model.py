@@ -154,7 +154,7 @@ class Image(ABC):
         cwd: str = "/",
         limits: Limits | None = None,
     ) -> Completed:
-        """Like `run`, without network, at the terminal that this process has: on a terminal of its own, copied there."""
+        """Like `run`, without network, on a terminal of its own, which is copied to the one that this process has."""
         own = argv if self.by_engine else [*_TERMINAL_OF_ITS_OWN, *argv]
         call = self._call(own, mounts, env, cwd=cwd, network=False, limits=limits or default_limits(), user=None)
         watch = Watch(limits=call.limits, folders=[mount.host for mount in mounts if mount.writable])

@@ -52,7 +52,7 @@ def build_package(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str,
         if run.options.ccache:
             _report_hits(run, recipe, key, built.ccache, to)
         with staying(run, recipe.name, work, of_audit(left, built)):
-            output = judge_and_keep(run, recipe, key, built, outputs, to)
+            output = judge_and_keep(run, recipe, key, built, outputs=outputs, to=to)
     drop(environment.project.cache, recipe.name)
     return output
 
@@ -63,7 +63,7 @@ def log_of(run: Run, recipe: Recipe) -> Path:
 
 
 def judge_and_keep(
-    run: Run, recipe: Recipe, key: BuildKey, built: Built, outputs: Mapping[str, Output], to: Outcome
+    run: Run, recipe: Recipe, key: BuildKey, built: Built, *, outputs: Mapping[str, Output], to: Outcome
 ) -> Output:
     """Audit what a clean build made and keep it in the store. Raises `AuditError`."""
     report: dict[str, Any] = {}

@@ -65,5 +65,5 @@ def _words(run: Run, name: str, phase: str, error: EmwheelsError) -> str:
     look = f"to look around: emwheels debug {name} (until the next build, it all stays in "
     look += f"{kept_folder(run.environment.project.cache, name)})"
     if phase == AUDIT and isinstance(error, AuditError):
-        return f"once meta.yaml accepts the finding: emwheels build {name} --from audit, which compiles nothing\n  {look}"
+        return f"once meta.yaml accepts it: emwheels build {name} --from audit, which compiles nothing\n  {look}"
     return look

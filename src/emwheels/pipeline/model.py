@@ -98,8 +98,8 @@ class Outcome:
 
     name: str
     state: str
-    """``built``, ``reused``, ``works`` (not kept), ``prepared``, ``failed``, ``blocked`` or ``not started``; in a survey
-    ``reused`` or ``missing``."""
+    """``built``, ``reused``, ``works`` (not kept), ``prepared``, ``failed``, ``blocked`` or ``not started``; in a
+    survey ``reused`` or ``missing``."""
     why: str = ""
     output: Output | None = None
     phases: dict[str, float] = field(default_factory=dict)

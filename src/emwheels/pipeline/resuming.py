@@ -33,14 +33,12 @@ if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
 
-def start_at(
-    step: str, run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output], to: Outcome
-) -> None:
-    """Do what is left of a build from ``step`` on, one of `emwheels.pipeline.model.STEPS` or `PREPARE`, and note in ``to`` what came of it.
+def start_at(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output], to: Outcome) -> None:
+    """Do what is left of a build from its step of `Options.starts` on, and note in ``to`` what came of it.
 
     Raises `UsageError` where there is nothing to go on with, and what `build_package` raises.
     """
-    match step:
+    match run.options.starts[recipe.name]:
         case "compile":
             _compile(run, recipe, key, outputs, to)
         case "audit":
@@ -116,7 +114,7 @@ def _audit(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
             peak_kib=made["peak_kib"],
             ccache=Hits(**made["ccache"]),
         )
-        to.output = judge_and_keep(run, recipe, key, built, outputs, to)
+        to.output = judge_and_keep(run, recipe, key, built, outputs=outputs, to=to)
     drop(cache, recipe.name)
     to.state, to.why = "built", ""
 
@@ -159,6 +157,4 @@ def _kept(run: Run, recipe: Recipe) -> Kept:
 
 
 def _busy(recipe: Recipe) -> UsageError:
-    return UsageError(
-        f"{recipe.name}: somebody is in its work folder (emwheels debug)", hint="leave that shell first"
-    )
+    return UsageError(f"{recipe.name}: somebody is in its work folder (emwheels debug)", hint="leave that shell first")

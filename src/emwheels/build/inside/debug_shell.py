@@ -57,7 +57,7 @@ def enter(run: Callable[[list[str]], object], env: Mapping[str, str]) -> NoRetur
 
 def enter_backend(builder: Any, *_: object) -> NoReturn:
     """Stand for ``ProjectBuilder.build``: the environment of build requirements is complete, and is in effect."""
-    enter(lambda command: builder._runner(command, cwd=builder.source_dir), os.environ)  # noqa: SLF001
+    enter(lambda command: builder._runner(command, cwd=builder.source_dir), os.environ)
 
 
 def _enter_with(env: dict[str, str], folder: Path) -> NoReturn:
@@ -138,9 +138,9 @@ def main() -> int:
     pypabuild.build = build
     ProjectBuilder.build = enter_backend  # type: ignore[method-assign]
     bash_runner.BashRunnerWithSharedEnvironment.run = run_exports
-    recipes.RecipeBuilder._redirect_stdout_stderr_to_logfile = lambda _: None  # noqa: SLF001
+    recipes.RecipeBuilder._redirect_stdout_stderr_to_logfile = lambda _: None
     for kind in (recipes.RecipeBuilderStaticLibrary, recipes.RecipeBuilderSharedLibrary):
-        kind._build_package = enter_library  # noqa: SLF001
+        kind._build_package = enter_library
     os.dup2(2, 1)
     going_on = ["--continue"] if _GIVEN["again"] else []
     build_recipes.build_recipes_no_deps.main(
