@@ -108,6 +108,7 @@ def _modes(change: Change) -> Iterator[bytes]:
         yield b"new file mode 100755" if change.is_executable else b"new file mode 100644"
     elif change.after is None and not change.before:
         yield b"deleted file mode 100755" if change.was_executable else b"deleted file mode 100644"
+        yield b"index e69de29..0000000"  # git's hash of no bytes: without it patch 2.8 skips this
     elif None not in (change.before, change.after) and change.was_executable != change.is_executable:
         yield b"old mode 100755" if change.was_executable else b"old mode 100644"
         yield b"new mode 100755" if change.is_executable else b"new mode 100644"

@@ -82,7 +82,7 @@ class Target:
     """Wheels are not compressed in themselves; compressed copies lie beside them, for servers that send those."""
     emsdk: EmsdkPins = field(default_factory=EmsdkPins)
     """The files of ``--toolchain emsdk``."""
-    profiles: Mapping[str, OwnProfile] = field(default_factory=dict)
+    profiles: Mapping[str, OwnProfile] = field(default_factory=dict, hash=False)
     """The project's own profiles, the same for every target."""
 
     def identity(self) -> dict[str, Any]:

@@ -41,12 +41,12 @@ def read_symbols(data: bytes) -> tuple[Symbol, ...]:
     reader = custom["linking"]
     if (version := reader.number()) != _VERSION:
         raise WasmError(f"its section `linking` is of version {version}; {_VERSION} is understood")
-    symbols: tuple[Symbol | None, ...] = ()
+    symbols: list[Symbol | None] = []
     while not reader.at_end:
         kind = reader.byte()
         part = reader.part(reader.number())
         if kind == _SYMBOL_TABLE:
-            symbols += part.vector(lambda part=part: _symbol(part, imports))
+            symbols += [_symbol(part, imports) for _ in range(part.count())]
     return tuple(symbol for symbol in symbols if symbol is not None)
 
 
