@@ -86,15 +86,18 @@ def _content(tree: Door, left: Left | None) -> bytes | None:
 
 
 def patch_of(found: Collection[Change]) -> bytes:
-    """Return the patch that makes the changes."""
-    return b"".join(_section(change) for change in found)
+    """Return the patch that makes the changes.
+
+    Where one needs git's headers, all have them: patch 2.8 takes lines that follow a header without lines for its own.
+    """
+    by_git = any(list(_modes(change)) for change in found)
+    return b"".join(_section(change, by_git=by_git) for change in found)
 
 
-def _section(change: Change) -> bytes:
+def _section(change: Change, *, by_git: bool) -> bytes:
     name = change.path.encode("utf-8", "surrogateescape")
     old, new = _quoted(b"a/" + name), _quoted(b"b/" + name)
-    modes = list(_modes(change))
-    head = [b"diff --git %s %s" % (old, new), *modes] if modes else []
+    head = [b"diff --git %s %s" % (old, new), *_modes(change)] if by_git else []
     hunks = b"".join(_hunks(change.before or b"", change.after or b""))
     if hunks:
         head.append(b"--- " + (b"/dev/null" if change.before is None else old))
