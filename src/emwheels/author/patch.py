@@ -20,6 +20,7 @@ _LARGEST = 64 << 20
 _CONTEXT = 3
 _PLAIN = re.compile(rb"[A-Za-z0-9._/+@,=~-]+")
 _HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
+_MARK = re.compile(r"^ \0\d+\0")
 _SHOWN = 10
 _OF_TOOLS = re.compile(r"(?:^|/)(?:\.git|\.hg|\.svn|__pycache__)/|\.(?:pyc|orig|rej)$|~$|(?:^|/)\.[^/]+\.sw[a-z]$")
 """What editors, patch, Python and version control leave in a tree: no part of a change."""
@@ -131,14 +132,26 @@ def _hunks(before: bytes, after: bytes) -> Iterator[bytes]:
     start = _equal(old, new)
     end = _equal(old[start:][::-1], new[start:][::-1])
     first = max(0, start - _CONTEXT)
-    parts = [lines[first : len(lines) - max(0, end - _CONTEXT)] for lines in (old, new)]
+    parts = [_marked(lines[first:], start - first, max(0, end - _CONTEXT), min(end, _CONTEXT)) for lines in (old, new)]
     for number, line in enumerate(difflib.unified_diff(*parts, n=_CONTEXT)):
         if number < 2:  # the names
             continue
         whole = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
         if match := _HUNK.match(whole):
             whole = _moved(match, first) + whole[match.end() :]
-        yield whole.encode("latin-1")
+        yield _MARK.sub(" ", whole, count=1).encode("latin-1")
+
+
+def _marked(lines: list[str], head: int, cut: int, tail: int) -> list[str]:
+    """Return lines without the last ``cut``, and a mark on each of the first and last that are equal in both files.
+
+    With it they match nothing else, so that they stay the context before and behind what differs.
+    """
+    lines = lines[: len(lines) - cut]
+    marked = [*range(head), *range(len(lines) - tail, len(lines))]
+    for number, at in enumerate(marked):
+        lines[at] = f"\0{number}\0{lines[at]}"
+    return lines
 
 
 def _moved(match: re.Match[str], by: int) -> str:
