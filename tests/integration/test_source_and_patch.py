@@ -78,7 +78,7 @@ def test_what_was_changed_becomes_a_patch_that_gives_the_same_tree(tiny):
     # Another folder with the patch applied is the same tree.
     other = tiny.root / "other"
     assert tiny.run("source", "tiny", str(other)).status == 0
-    with Door(folder) as before, Door(other) as after:
+    with Door(other) as before, Door(folder) as after:
         assert [change.path for change in changes(before, after)] == []
     assert (other / "new/tool.sh").stat().st_mode & 0o111
     assert not (other / "gone.txt").exists()

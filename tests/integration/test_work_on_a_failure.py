@@ -115,10 +115,7 @@ def test_a_library_has_the_surroundings_of_its_script(tiny_project):
 
 def test_from_audit_takes_what_was_built_once_the_recipe_accepts_it(tiny_project, extension, module):
     members = extension("tiny", module("tiny", GOOD, "twice"))
-    members["setup.py"] += "open('build-lib.pth', 'w').write('import sys')\n"
-    members["setup.py"] = members["setup.py"].replace("setup(", "setup(data_files=[('', ['x.pth'])], ")
-    members["x.pth"] = "import os\n"
-    meta = "about:\n  license: MIT\n"
+    meta = "build:\n  post: echo 'import os' > tiny.pth\nabout:\n  license: MIT\n"
     folder = tiny_project.recipe("tiny", members, meta)
     refused = tiny_project.run("build", "--no-test", "tiny")
     assert refused.status == 7, refused.err
@@ -126,7 +123,7 @@ def test_from_audit_takes_what_was_built_once_the_recipe_accepts_it(tiny_project
     again = tiny_project.run("build", "--no-test", "tiny", "--from", "audit")
     assert again.status == 7
     with (folder / "meta.yaml").open("a") as file:
-        file.write("extra:\n  emwheels:\n    accepted:\n      - {rule: startup, what: '*', why: a test needs it}\n")
+        file.write("extra:\n  emwheels:\n    accepted:\n      - {rule: startup, what: '*', reason: a test needs it}\n")
     kept = tiny_project.json("build", "--no-test", "tiny", "--from", "audit")
     (row,) = json.loads(kept.out)
     assert row["state"] == "built", kept.err
