@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 
 import pytest
 
@@ -35,11 +36,17 @@ FUNCTIONS = section(1, b"\x01\x60\x01\x7f\x01\x7f") + section(
 TABLE = (
     leb(7)
     + b"\x00\x10\x00"  # function 0, undefined: named by its import
-    + b"\x00\x50\x01" + text("spelled")  # function 1, undefined, with a name of its own
-    + b"\x00\x00\x02" + text("made")
-    + b"\x00\x02\x03" + text("local")
-    + b"\x01\x01" + text("table_of_weak") + b"\x00\x00\x04"
-    + b"\x01\x11" + text("weakly_asked")
+    + b"\x00\x50\x01"
+    + text("spelled")  # function 1, undefined, with a name of its own
+    + b"\x00\x00\x02"
+    + text("made")
+    + b"\x00\x02\x03"
+    + text("local")
+    + b"\x01\x01"
+    + text("table_of_weak")
+    + b"\x00\x00\x04"
+    + b"\x01\x11"
+    + text("weakly_asked")
     + b"\x03\x00\x00"
 )
 OBJECT = b"\0asm\x01\0\0\0" + FUNCTIONS + section(0, text("linking") + b"\x02" + b"\x08" + leb(len(TABLE)) + TABLE)
@@ -90,23 +97,19 @@ def test_bytes_at_random_are_refused_and_nothing_else():
         data = bytearray(OBJECT)
         for _ in range(chance.randint(1, 4)):
             data[chance.randrange(len(data))] = chance.randrange(256)
-        try:
+        with suppress(wasm.WasmError):
             read_symbols(bytes(data))
-        except wasm.WasmError:
-            pass
         archive = bytearray(ARCHIVE + member("b.o/", OBJECT))
         archive[chance.randrange(8, len(archive))] = chance.randrange(256)
-        try:
+        with suppress(wasm.WasmError):
             list(archive_members(bytes(archive)))
-        except wasm.WasmError:
-            pass
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\0asm\x02\0\0\0", b"PK\x03\x04broken"])
 def test_a_file_that_is_none_of_these(tmp_path, content):
     path = tmp_path / "file.so"
     path.write_bytes(content)
-    with pytest.raises(AuditError, match="file.so"):
+    with pytest.raises(AuditError, match=r"file\.so"):
         read_file(path)
 
 

@@ -106,7 +106,7 @@ def test_a_folder_without_a_whole_note_is_none(leave, tmp_path, content):
     [
         ("gcc -c a.c\ngcc -c b.c -o b.o\nb.c:1:1: error: unknown\ngcc -c c.c\n", "gcc -c b.c -o b.o"),
         ("[1/2] cc a.c\nFAILED: [code=1] x.o \n/mnt/work/c++ -c x.cc\nx.cc:3: error: y\n", "/mnt/work/c++ -c x.cc"),
-        ("FAILED: lib.so \n: && /x/c++ -o lib.so a.o && :\nwasm-ld: error: undefined symbol: f\n", "/x/c++ -o lib.so a.o"),
+        ("FAILED: l.so \n: && /x/c++ -o l.so a.o && :\nwasm-ld: error: undefined symbol: f\n", "/x/c++ -o l.so a.o"),
         ("cd /mnt/work/b && /x/emcc -c a.c\nemcc: error: no\nmake: *** [x] Error 1\n", "/x/emcc -c a.c"),
         ("cc -c a.c\nall is well\n", ""),
         ("error: no compiler was started\n", ""),

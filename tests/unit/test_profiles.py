@@ -21,7 +21,7 @@ def test_flags_come_after_those_of_the_base():
     assert flags_of("speed", target) == ("-O3", "-msimd128")
     assert profile_names(target) == ["speed", "size", "debug", "small-debug", "more"]
     assert own_profiles({"mine": {"flags": ["-O2"]}}) == {"mine": OwnProfile(based_on="speed", flags=("-O2",))}
-    assert target.identity() == TARGET.identity(), "a project's profiles are in the keys of what is built with them alone"
+    assert target.identity() == TARGET.identity(), "they are in the keys of what is built with them alone"
 
 
 @pytest.mark.parametrize("name", ["none", "../speed", ""])

@@ -96,9 +96,7 @@ def _of_modules(
     return [_of_module(member, module, others, runtime) for member, module in modules.items()]
 
 
-def _of_module(
-    member: str, module: wasm.Module, others: Mapping[str, wasm.Module], runtime: Runtime | None
-) -> Symbols:
+def _of_module(member: str, module: wasm.Module, others: Mapping[str, wasm.Module], runtime: Runtime | None) -> Symbols:
     needed = _needed(module, others)
     givers = _givers(module, {place: others[place] for place in needed.values() if place}, runtime)
     return Symbols(

@@ -86,9 +86,7 @@ def _list(arguments: argparse.Namespace, runtime: Any) -> int:
         plain = [
             {
                 "file": path,
-                "modules": [
-                    {"member": each.member} | {name: asdict(each)[name] for name in asked} for each in modules
-                ],
+                "modules": [{"member": each.member} | {name: asdict(each)[name] for name in asked} for each in modules],
             }
             for path, modules in files.items()
         ]

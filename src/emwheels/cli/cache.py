@@ -58,7 +58,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     gc.add_argument(
         "--max-size", type=_bytes, metavar="SIZE", help="then the least recently used, until this is left: 5G"
     )
-    gc.add_argument("--failed", action="store_true", help="all work folders of failed builds, which emwheels debug enters")
+    gc.add_argument("--failed", action="store_true", help="all that failed builds left for emwheels debug")
     gc.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
     actions.add_parser("verify", parents=[common], help="hash every file again")
     export = actions.add_parser("export", parents=[common], help="write builds as a folder for a web server")

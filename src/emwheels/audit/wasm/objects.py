@@ -66,10 +66,8 @@ def _symbol(reader: Reader, imports: tuple[Import, ...]) -> Symbol | None:
             reader.number()
     else:
         index = reader.number()
-        if defined or flags & _EXPLICIT_NAME:
-            name = reader.name()
-        else:
-            name = _imported(_KINDS[number], index, imports)
+        own = defined or flags & _EXPLICIT_NAME
+        name = reader.name() if own else _imported(_KINDS[number], index, imports)
     if flags & 0x3 == _LOCAL:
         return None
     return Symbol(name=name, kind=_KINDS[number], defined=defined, weak=flags & 0x3 == _WEAK)
