@@ -6,6 +6,7 @@ import json
 import zipfile
 
 from emwheels.audit import wasm
+from emwheels.wheel import REPORT
 
 CODE = """
     #include <assert.h>
@@ -21,7 +22,7 @@ def built(project, profile):
     wheel = project.dist / profile / "wheels" / row["output"]["filename"]
     with zipfile.ZipFile(wheel) as file:
         (library,) = [name for name in file.namelist() if name.endswith(".so")]
-        report = next(name for name in file.namelist() if name.endswith("emwheels.json") or "emwheels" in name)
+        report = next(name for name in file.namelist() if name.endswith(REPORT))
         return file.read(library), file.read(report).decode()
 
 

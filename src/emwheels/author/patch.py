@@ -133,7 +133,7 @@ def _hunks(before: bytes, after: bytes) -> Iterator[bytes]:
     end = _equal(old[start:][::-1], new[start:][::-1])
     first = max(0, start - _CONTEXT)
     parts = [_marked(lines[first:], start - first, max(0, end - _CONTEXT), min(end, _CONTEXT)) for lines in (old, new)]
-    for number, line in enumerate(difflib.unified_diff(*parts, n=_CONTEXT)):
+    for number, line in enumerate(difflib.unified_diff(parts[0], parts[1], n=_CONTEXT)):
         if number < 2:  # the names
             continue
         whole = line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from build import ProjectBuilder
-from pyodide_build import pypabuild, pywasmcross
-from pyodide_build.cli import build_recipes
-from pyodide_build.recipe import bash_runner
+from pyodide_build import pypabuild, pywasmcross  # type: ignore[import-not-found]
+from pyodide_build.cli import build_recipes  # type: ignore[import-not-found]
+from pyodide_build.recipe import bash_runner  # type: ignore[import-not-found]
 from pyodide_build.recipe import builder as recipes
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ _build, _run = pypabuild.build, bash_runner.BashRunnerWithSharedEnvironment.run
 def main() -> int:
     """Have pyodide-build come as far as the shell; returns only if it does not get there."""
     pypabuild.build = build
-    ProjectBuilder.build = enter_backend  # type: ignore[method-assign]
+    ProjectBuilder.build = enter_backend  # type: ignore[method-assign, assignment]
     bash_runner.BashRunnerWithSharedEnvironment.run = run_exports
     recipes.RecipeBuilder._redirect_stdout_stderr_to_logfile = lambda _: None
     for kind in (recipes.RecipeBuilderStaticLibrary, recipes.RecipeBuilderSharedLibrary):
