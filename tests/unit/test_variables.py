@@ -65,7 +65,7 @@ def test_every_variable_that_a_build_sees(seen):
 
 def test_flags(monkeypatch):
     monkeypatch.setattr(Toolchain, "module_flags", lambda _: ("", ""))
-    flags = compiling.side_module_flags(Toolchain(crossenv=Path(), key=""), "speed")
+    flags = compiling.side_module_flags(Toolchain(crossenv=Path(), key=""), ["-O3"])
     assert set(flags) <= set(variables.FOR_RECIPES)
 
 

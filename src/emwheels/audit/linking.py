@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from emwheels.audit.wasm import Signature
 
 _SHOWN_NAMES = 20
-_LOADER_PROVIDED = frozenset({"__memory_base", "__table_base"})
-_RESOLVED_MODULES = frozenset({"env", "wasi_snapshot_preview1", "GOT.func", "GOT.mem"})
+LOADER_PROVIDED = frozenset({"__memory_base", "__table_base"})
+RESOLVED_MODULES = frozenset({"env", "wasi_snapshot_preview1", "GOT.func", "GOT.mem"})
 
 _JS_TABLE = re.compile(r"\bwasmImports\s*=\s*\{([^{}]*)\}")
 _JS_ENTRY = re.compile(r"""\s*(["']?)([\w$]+)\1\s*(?::\s*([\w$.]+)\s*)?""")
@@ -101,7 +101,7 @@ def _check_imports(
     providers = _providers(module, needed, runtime)
     missing = []
     for entry in module.imports:
-        if entry.module in _RESOLVED_MODULES and entry.name in providers:
+        if entry.module in RESOLVED_MODULES and entry.name in providers:
             _check_signature(member, entry, *providers[entry.name], contents)
         elif not (module.dylink and module.dylink.is_weak(entry.name)):
             missing.append(entry)
@@ -136,7 +136,7 @@ def _providers(
     own |= {name.removeprefix(em_js): ("the module itself", None) for name in own if name.startswith(em_js)}
     libraries = {export.name: ("a needed library", export.signature) for other in needed for export in other.exports}
     main = {name: ("pyodide.asm.wasm", signature) for name, signature in runtime.exports.items()}
-    loader = dict.fromkeys(runtime.javascript_names | _LOADER_PROVIDED, ("the loader", None))
+    loader = dict.fromkeys(runtime.javascript_names | LOADER_PROVIDED, ("the loader", None))
     return own | libraries | main | loader
 
 
@@ -153,7 +153,7 @@ def _report_missing(
 ) -> None:
     lost: dict[str, set[str]] = {}
     for entry in missing:
-        if entry.module in _RESOLVED_MODULES and entry.name in exporters:
+        if entry.module in RESOLVED_MODULES and entry.name in exporters:
             message = f"{entry.name} is only in {exporters[entry.name]}, which it is not linked to"
             advice = "link to it, or see that it is always loaded before, and globally"
             contents.report("unresolved-import", member, f"{message}: {advice}", "warning")
@@ -166,7 +166,7 @@ def _report_missing(
 
 def _consequence(entry: wasm.Import) -> str:
     """Say what happens to an import that nothing provides, and what mends it."""
-    if entry.module not in _RESOLVED_MODULES:
+    if entry.module not in RESOLVED_MODULES:
         return f"the loader has no import module {entry.module!r}; build without what uses it"
     if entry.name.startswith("invoke_"):
         return "it was built for JavaScript exceptions; compile and link with -fwasm-exceptions -sSUPPORT_LONGJMP=wasm"

@@ -9,24 +9,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from emwheels.atomic import write_atomically
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
 from emwheels.build.diagnosis import diagnose
-from emwheels.build.libraries import licences_of, unpack_libraries
+from emwheels.build.kept import Surroundings, tree_of
+from emwheels.build.libraries import files_below, licences_of, unpack_libraries
 from emwheels.build.results import pack_libraries, read_counters, take_wheel
 from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES, SAME_ADDRESSES_OPTION
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.build.workplace import Workplace
 from emwheels.errors import BuildError
+from emwheels.image.door import Door
 from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
+from emwheels.image.removal import remove_tree
 from emwheels.image.watch import limit_message
-from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
 from emwheels.target.limits import Limits, default_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from emwheels.build.cross_packages import CrossPackage
@@ -93,33 +97,92 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     Raises `BuildError` with the log's last lines, its place and, for a failure that is known, what to do;
     `RecipeError` and `FetchError` for the source.
     """
+    given = prepare(inputs, image=image, toolchain=toolchain, work=work)
+    return build_prepared(inputs, image=image, toolchain=toolchain, work=work, log=log, given=given)
+
+
+def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path) -> frozenset[str]:
+    """Lay out all that a build reads in the empty folder ``work``, the source patched; nothing is compiled.
+
+    Returns the names of the files that host libraries gave. Raises `RecipeError` and `FetchError` for the source.
+    """
     recipe, place = inputs.recipe, Workplace(work)
     place.lay_out()
     prepare_source(recipe, inputs.source, place.inside / "source", image)
     folder = place.inside / "packages" / recipe.spelling
     folder.mkdir()
-    cross = [package.recipe.spelling for package in inputs.cross_packages]
-    (folder / "meta.yaml").write_text(json.dumps(plain_recipe(recipe, f"{WORK}/source", cross), indent=1))
+    (folder / "meta.yaml").write_bytes(_plain(inputs))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
     given = unpack_libraries(inputs.libraries, place.libraries)
-    documents = dict(inputs.documents) | licences_of(place.libraries)
+    for name, data in licences_of(place.libraries).items():
+        write_atomically(place.taken("licences") / name, data)
+    _compiler_cache(inputs, work).add_launchers(place.given("launchers"), inside=f"{WORK}/launchers")
+    if inputs.cross_packages:
+        # pyodide-build installs the native packages into the environment: it gets one of its own.
+        own = work / "crossenv"
+        shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
+        add_cross_packages(inputs.cross_packages, own)
+    return given
 
-    cache = inputs.compiler_cache or CompilerCache(folder=work / _EMPTY_CACHE)
-    cache.add_launchers(place.given("launchers"), inside=f"{WORK}/launchers")
-    mounts = [*place.mounts(), *_cross_build_mounts(inputs, toolchain, work), cache.mount()]
-    env = _environment(inputs, image, toolchain, cache)
+
+def _plain(inputs: BuildInputs) -> bytes:
+    """Return the meta.yaml that pyodide-build is given."""
+    cross = [package.recipe.spelling for package in inputs.cross_packages]
+    return json.dumps(plain_recipe(inputs.recipe, f"{WORK}/source", cross), indent=1).encode()
+
+
+def _compiler_cache(inputs: BuildInputs, work: Path) -> CompilerCache:
+    return inputs.compiler_cache or CompilerCache(folder=work / _EMPTY_CACHE)
+
+
+def surroundings(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path) -> Surroundings:
+    """Return what the commands of a build see that is prepared in ``work``."""
+    cache = _compiler_cache(inputs, work)
+    mounts = [*Workplace(work).mounts(), Mount(host=toolchain.crossenv, inside=CROSSENV)]
+    if inputs.cross_packages:
+        own = work / "crossenv" / "xbuildenv"
+        mounts.append(Mount(host=own, inside=f"{CROSSENV}/xbuildenv", writable=True))
+    return Surroundings(
+        mounts=[*mounts, cache.mount()],
+        env=_environment(inputs, image, toolchain, cache),
+        cwd=f"{WORK}/packages",
+        spelling=inputs.recipe.spelling,
+        personality=inputs.personality,
+    )
+
+
+def build_prepared(
+    inputs: BuildInputs,
+    *,
+    image: Image,
+    toolchain: Toolchain,
+    work: Path,
+    log: Path,
+    given: Collection[str],
+    again: bool = False,
+) -> Built:
+    """Build in the folder ``work`` that `prepare` has filled, else as `build`.
+
+    With ``again`` a build has been at it before: its source tree, as it is now, is taken with all that was made there.
+    """
+    recipe, place = inputs.recipe, Workplace(work)
+    licences = place.taken("licences")
+    documents = dict(inputs.documents) | {name: (licences / name).read_bytes() for name in files_below(licences)}
+    seen = surroundings(inputs, image=image, toolchain=toolchain, work=work)
+    mounts = list(seen.mounts)
+    going_on = ["--continue"] if again and _take_up(inputs, place) else []
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output, _shared_cores(inputs.jobserver, mounts) as shared:
         done = image.run(
             [
                 *("/bin/sh", "-c", SAME_ADDRESSES, inputs.personality),
-                *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild"),
+                *("pyodide", "build-recipes-no-deps", recipe.spelling, "--force-rebuild", *going_on),
                 *("--recipe-dir", f"{WORK}/packages", "--build-dir", f"{WORK}/build"),
             ],
             mounts=mounts,
-            env=env | shared,
-            cwd=f"{WORK}/packages",
+            env=dict(seen.env) | shared,
+            cwd=seen.cwd,
             output=output,
             limits=inputs.limits,
             user=inputs.user,
@@ -130,7 +193,7 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     if done.status:
         raise _failure(recipe, log)
     if recipe.build.type == "static_library":
-        file = pack_libraries(place, recipe, given)
+        file = pack_libraries(place, recipe, frozenset(given))
     else:
         file = take_wheel(place, recipe, log)
         file = add_documents(file, documents, place, image, stored=inputs.target.stored) if documents else file
@@ -138,25 +201,24 @@ def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path
     return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
 
 
-def _cross_build_mounts(inputs: BuildInputs, toolchain: Toolchain, work: Path) -> list[Mount]:
-    mounts = [Mount(host=toolchain.crossenv, inside=CROSSENV)]
-    if inputs.cross_packages:
-        # pyodide-build installs the native packages into the environment: it gets one of its own.
-        own = work / "crossenv"
-        shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
-        add_cross_packages(inputs.cross_packages, own)
-        mounts.append(Mount(host=own / "xbuildenv", inside=f"{CROSSENV}/xbuildenv", writable=True))
-    return mounts
+def _take_up(inputs: BuildInputs, place: Workplace) -> bool:
+    """Give a folder that a build was at the recipe of now; tell whether the build's own source tree is there."""
+    recipe = inputs.recipe
+    for name in ("wheel", "archive"):
+        remove_tree(place.taken(name))
+    with Door(place.inside) as door:
+        door.write(f"packages/{recipe.spelling}/meta.yaml", _plain(inputs))
+        return door.has_folder(tree_of(recipe.spelling, recipe.document["package"]))
 
 
 def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache: CompilerCache) -> dict[str, str]:
     compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
     env = (
         dict(inputs.environment)
-        | profile_environment(inputs.recipe, inputs.profile)
+        | profile_environment(inputs.recipe, inputs.profile, inputs.target)
         | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
-        | side_module_flags(toolchain, inputs.profile)
+        | side_module_flags(toolchain, flags_of(inputs.profile, inputs.target))
         | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
     )
     return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
@@ -177,11 +239,14 @@ def image_path(image: Image) -> str:
     return dict(image.environment)["PATH"]
 
 
-def side_module_flags(toolchain: Toolchain, profile: str) -> dict[str, str]:
-    """Return the variables by which pyodide-build takes flags from outside: those of ``profile`` instead of its own."""
+def side_module_flags(toolchain: Toolchain, flags: Sequence[str]) -> dict[str, str]:
+    """Return the variables by which pyodide-build takes flags from outside: those of a profile instead of its own."""
     cflags, ldflags = toolchain.module_flags()
-    optimise = " ".join(PROFILES[profile])
+    optimise = " ".join(flags)
     common = f"{cflags} {optimise} -ffile-prefix-map={WORK}/="
+    if any(flag.startswith("-g") and flag != "-g0" for flag in flags):
+        # Line numbers name headers as well.
+        common += f" -ffile-prefix-map={CROSSENV}/= -ffile-prefix-map=/tmp/="
     return {
         "SIDE_MODULE_CFLAGS": common,
         "SIDE_MODULE_CXXFLAGS": common,

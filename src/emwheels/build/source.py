@@ -30,7 +30,7 @@ def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Im
     """
     unpack_source(recipe, source, destination)
     for patch in recipe.patches:
-        _apply(patch, destination, image)
+        apply_patch(patch, destination, image)
     with Door(destination) as tree:
         for name, inside in recipe.source.extras:
             _add(recipe, name, inside, tree)
@@ -65,7 +65,8 @@ def _add(recipe: Recipe, name: str, inside: str, tree: Door) -> None:
         ) from error
 
 
-def _apply(patch: Path, tree: Path, image: Image) -> None:
+def apply_patch(patch: Path, tree: Path, image: Image) -> None:
+    """Apply one patch in the sandbox. Raises `RecipeError`, with what patch said, if it does not apply."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(dir=tree.parent) as folder:
         Path(folder).chmod(0o755)
         copy = Path(folder) / "patch"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from emwheels.build.compiler_cache import Hits
 from emwheels.cli.opening import (
@@ -21,10 +23,10 @@ from emwheels.errors import UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
-from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.model import STEPS, Options, Outcome
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.plan.planning import BAD_RECIPE, BLOCKED
-from emwheels.profile import PROFILES
+from emwheels.profile import profile_names
 from emwheels.progress import print_table
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
@@ -78,6 +80,13 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
                 help="use objects of other versions of a recipe too; only where you trust all of them",
             )
             add_limits(run)
+            run.add_argument(
+                "--from",
+                dest="start",
+                choices=STEPS,
+                help="start one build at this step, with what the one that failed left; what comes of changed files is "
+                "not kept",
+            )
             run.add_argument("--force", action="store_true", help="build and test even what is up to date")
 
 
@@ -98,7 +107,8 @@ def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     for name, needs in read.blocked.items():
         print(f"{name:{width}}  {BLOCKED:12}  needs {', '.join(needs)}")
     print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
-    print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {', '.join(PROFILES)}")
+    profiles = ", ".join(profile_names(targets.get(None)))
+    print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {profiles}")
     return status
 
 
@@ -138,6 +148,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
             "--scheduler needs --remote: the workers hand builds to each other through it",
             hint="--remote oci://HOST/NAME, a registry that this machine and all workers can reach",
         )
+    if not only_test and arguments.start:
+        options = _from(arguments, options)
     environment = open_environment(arguments, project, targets)
     run = make_run(environment, arguments.names, options, builds=open_builds(arguments, environment))
     if arguments.scheduler:
@@ -159,6 +171,26 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
             print("To have them again: emwheels upstream-tests --due, then emwheels tables")
     failed = [outcome.error for outcome in outcomes if outcome.error is not None]
     return failed[0].exit_code if failed else 0
+
+
+def _from(arguments: argparse.Namespace, options: Options) -> Options:
+    """Return the options of a build that starts at a step. Raises `UsageError` for what does not go with it."""
+    if len(arguments.names) != 1 or arguments.force or arguments.scheduler:
+        raise UsageError(
+            f"--from {arguments.start} is for one recipe, and goes with neither --force nor --scheduler",
+            hint=f"emwheels build NAME --from {arguments.start}",
+        )
+    whole = arguments.start != "compile"
+    if arguments.start == "test" and not options.test:
+        raise UsageError("--from test and --no-test leave nothing to do", hint="leave one of them out")
+    name = canonicalize_name(arguments.names[0])
+    return replace(
+        options,
+        starts={name: arguments.start},
+        test=whole and options.test,
+        retest=arguments.start == "test",
+        publish=whole,
+    )
 
 
 def _due(environment: Environment, profile: str, outcomes: Sequence[Outcome]) -> dict[str, list[str]]:

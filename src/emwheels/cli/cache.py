@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from emwheels.build.kept import remove_kept
 from emwheels.cli.opening import local_path
 from emwheels.errors import EmwheelsError, UsageError
 from emwheels.image.removal import remove_tree, unfinished_folders
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
   emwheels cache info                         what takes how much space
   emwheels cache gc --older-than 30d          remove what was not used for 30 days
   emwheels cache gc --max-size 5G --dry-run   what would go so that the store has 5 GB at most
+  emwheels cache gc --failed                  remove the work folders of builds that failed
   emwheels cache verify                       hash everything again; what is damaged is moved aside
   emwheels cache export /srv/www/builds       lay every build out for a web server; others use it by --remote https://…
 """
@@ -55,6 +57,7 @@ def add_cache(verbs: Any, common: argparse.ArgumentParser) -> None:
     gc.add_argument(
         "--max-size", type=_bytes, metavar="SIZE", help="then the least recently used, until this is left: 5G"
     )
+    gc.add_argument("--failed", action="store_true", help="all that failed builds left for emwheels debug")
     gc.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
     actions.add_parser("verify", parents=[common], help="hash every file again")
     export = actions.add_parser("export", parents=[common], help="write builds as a folder for a web server")
@@ -112,6 +115,11 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
         count, freed = remove_unused(cache / "ccache", older_than=arguments.older_than, dry_run=arguments.dry_run)
         if count:
             done.removed["ccache"] = Size(entries=count, bytes=freed)
+    if arguments.failed or arguments.older_than is not None:
+        age = 0 if arguments.failed else arguments.older_than
+        count, freed = remove_kept(cache, older_than=age, dry_run=arguments.dry_run)
+        if count:
+            done.removed["failed builds"] = Size(entries=count, bytes=freed)
     for folder in unfinished_folders(cache):
         done.removed["unfinished folders"].add(_size_below(folder).bytes)
         if not arguments.dry_run:
@@ -128,7 +136,7 @@ def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
         f"{would} {done.freed:,} bytes in all; kept {done.kept.bytes:,}, of which running processes and "
         f"published indexes need {done.in_use.bytes:,}"
     )
-    if arguments.older_than is None and arguments.max_size is None:
+    if arguments.older_than is None and arguments.max_size is None and not arguments.failed:
         print("only leftovers are looked at without --older-than or --max-size")
     elif arguments.max_size is not None and done.kept.bytes > arguments.max_size:
         print(f"more than the {arguments.max_size:,} bytes asked for are needed")

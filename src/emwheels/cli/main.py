@@ -17,6 +17,7 @@ from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
 from emwheels.errors import EmwheelsError, StoppedError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
+from emwheels.profile import flags_of
 from emwheels.progress import Screen
 from emwheels.target import Targets, load_targets
 
@@ -35,6 +36,8 @@ _EXAMPLES = """examples:
   emwheels serve                         dist/ over HTTP, with the headers that micropip needs
   emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client
+  emwheels debug numpy                   a shell in the sandbox where its build failed, or would compile
+  emwheels source numpy                  its source, patches applied, in a folder; then emwheels create-patch numpy
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lock numpy                    pin numpy's build requirements by hash
@@ -139,7 +142,10 @@ def _run(argv: Sequence[str] | None) -> int:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)
         project = find_project(arguments.project)
-        return _runner(arguments.verb)(arguments, project, load_targets(project.targets_file))
+        targets = load_targets(project.targets_file)
+        if profile := getattr(arguments, "profile", ""):
+            flags_of(profile, targets.get(arguments.target))  # it names folders, too: no verb takes one that is none
+        return _runner(arguments.verb)(arguments, project, targets)
     except EmwheelsError as error:
         _complain(error)
         return error.exit_code
@@ -173,6 +179,8 @@ def _complain(error: EmwheelsError) -> None:
 
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
+    "debug": ("add_debug", True, {"debug": "run_debug"}),
+    "source": ("add_source", False, {"source": "run_source", "create-patch": "run_create_patch"}),
     "image": ("add_image", False, {"image": "run_image"}),
     "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),
     "audit": ("add_audit", False, {"audit": "run_audit"}),

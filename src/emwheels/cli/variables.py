@@ -33,6 +33,7 @@ OTHERS = {
     "SSL_CERT_FILE": "Certificate authorities to trust.",
     "REQUESTS_CA_BUNDLE": "The same, if `SSL_CERT_FILE` is not set.",
     "PIP_INDEX_URL": "The package index. Every setting of pip counts, from `PIP_…` and from its files.",
+    "TERM": "The kind of your terminal, for the shell of `emwheels debug`.",
     "REGISTRY_AUTH_FILE": "Credentials for the shared store and for published images, as `podman login` writes them.",
     "DOCKER_CONFIG": "The folder of the credentials that `docker login` writes.",
     "XDG_RUNTIME_DIR": "Where podman keeps credentials, in `containers/auth.json`.",

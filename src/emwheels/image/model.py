@@ -12,6 +12,7 @@ from emwheels.errors import ImageError
 from emwheels.image import identity
 from emwheels.image.processes import Completed, WatchedProcess, ended_with_client, run_and_wait, start_with_pipes
 from emwheels.image.seccomp import filter_descriptor
+from emwheels.image.terminal import run_at_terminal
 from emwheels.image.watch import Watch
 from emwheels.target.limits import Limits, default_limits
 
@@ -144,6 +145,26 @@ class Image(ABC):
                 descriptors=descriptors,
             )
 
+    def attach(
+        self,
+        argv: Sequence[str],
+        *,
+        mounts: Sequence[Mount] = (),
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        limits: Limits | None = None,
+    ) -> Completed:
+        """Like `run`, without network, on a terminal of its own, which is copied to the one that this process has."""
+        own = argv if self.by_engine else [*_TERMINAL_OF_ITS_OWN, *argv]
+        call = self._call(own, mounts, env, cwd=cwd, network=False, limits=limits or default_limits(), user=None)
+        watch = Watch(limits=call.limits, folders=[mount.host for mount in mounts if mount.writable])
+        with self._entering(call) as (command, descriptors):
+            if not self.by_engine:
+                return run_at_terminal(command, argv=argv, env=self.outside, watch=watch, descriptors=descriptors)
+            at = command.index("run") + 1
+            with ended_with_client([*command[:at], "--tty", *command[at:]]) as started:
+                return run_at_terminal(started, argv=argv, env=self.outside, watch=watch, descriptors=descriptors)
+
     def _call(
         self,
         argv: Sequence[str],
@@ -177,3 +198,7 @@ class Image(ABC):
             yield self.command(replace(call, filter=filtering, users=users)), descriptors
         finally:
             os.close(filtering)
+
+
+_TERMINAL_OF_ITS_OWN = ("/usr/bin/setsid", "--ctty", "--wait")
+"""Makes what is on standard input the terminal that Ctrl-C comes from; engines do that by themselves."""

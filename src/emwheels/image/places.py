@@ -30,6 +30,8 @@ MEMBERS = "/mnt/members"
 """The documents."""
 OUT = "/mnt/out"
 """Where the wheel with the documents goes."""
+DEBUG_SHELL = "/mnt/debug_shell.py"
+"""The program that opens a shell where a build would compile."""
 
 BUILD_PATHS = (WORK, CROSSENV)
 """What must not be found in a wheel."""

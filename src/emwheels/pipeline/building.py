@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from emwheels.build.compile import build
+from emwheels.build.compile import build_prepared, prepare
+from emwheels.build.kept import drop
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_key
 from emwheels.pipeline.gathering import compiler_cache_folder, gather, limits_of
 from emwheels.pipeline.judging import judge_wheel
 from emwheels.pipeline.known import latest
+from emwheels.pipeline.leaving import left_of, of_audit, staying
 from emwheels.pipeline.phases import timed, work_folder
 from emwheels.recipe.accepted import accepted_findings
 from emwheels.wheel import content_of
@@ -39,18 +41,36 @@ def build_package(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str,
     limits_of(run, recipe)
     with timed(run, to, "fetch"):
         inputs = gather(run, recipe, key, outputs)
-    log = environment.logs / recipe.name / f"{environment.target.name}-{run.options.profile}.log"
+    log = log_of(run, recipe)
     with work_folder(environment.project.cache, recipe.name) as work:
         image, toolchain = environment.image, environment.toolchain
         with timed(run, to, "compile"):
-            built = build(inputs, image=image, toolchain=toolchain, work=work, log=log)
+            given = prepare(inputs, image=image, toolchain=toolchain, work=work)
+            left = left_of(run, key, inputs, work=work, given=given)
+            with staying(run, recipe.name, work, left):
+                built = build_prepared(inputs, image=image, toolchain=toolchain, work=work, log=log, given=given)
         if run.options.ccache:
             _report_hits(run, recipe, key, built.ccache, to)
-        report: dict[str, Any] = {}
-        if recipe.build.type != "static_library":
-            with timed(run, to, "audit"):
-                report = judge_wheel(run, recipe, built.file, outputs)
-        return _keep(run, recipe, key, built, audit=report, log=log)
+        with staying(run, recipe.name, work, of_audit(left, built)):
+            output = judge_and_keep(run, recipe, key, built, outputs=outputs, to=to)
+    drop(environment.project.cache, recipe.name)
+    return output
+
+
+def log_of(run: Run, recipe: Recipe) -> Path:
+    """Return where the log of a build is written."""
+    return run.environment.logs / recipe.name / f"{run.environment.target.name}-{run.options.profile}.log"
+
+
+def judge_and_keep(
+    run: Run, recipe: Recipe, key: BuildKey, built: Built, *, outputs: Mapping[str, Output], to: Outcome
+) -> Output:
+    """Audit what a clean build made and keep it in the store. Raises `AuditError`."""
+    report: dict[str, Any] = {}
+    if recipe.build.type != "static_library":
+        with timed(run, to, "audit"):
+            report = judge_wheel(run, recipe, built.file, outputs)
+    return _keep(run, recipe, key, built, audit=report, log=log_of(run, recipe))
 
 
 def _keep(run: Run, recipe: Recipe, key: BuildKey, built: Built, *, audit: dict[str, Any], log: Path) -> Output:

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
 
-def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output]) -> dict[str, Any]:
+def judge_wheel(
+    run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Output], *, reports: Path | None = None
+) -> dict[str, Any]:
     """Audit ``wheel``, write and show what was found, and return the report.
 
+    The report goes beside those of published wheels, or into ``reports``.
     Raises `AuditError` for a wheel that must not be published; it is kept beside the logs.
     """
     environment = run.environment
@@ -43,7 +46,7 @@ def judge_wheel(run: Run, recipe: Recipe, wheel: Path, outputs: Mapping[str, Out
         owner=_owner(run, recipe),
         accepted=[(each.rule, each.what) for each in accepted_findings(recipe)],
     )
-    reports = environment.dist(run.options.profile) / "reports" / recipe.name
+    reports = reports or environment.dist(run.options.profile) / "reports" / recipe.name
     write_atomically(reports / f"audit-{environment.target.name}.json", report.to_json().encode())
     for finding in report.findings:
         environment.board.say(

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
     from emwheels.schedule import JobServer
 
+STEPS = ("compile", "audit", "test")
+"""Where a build can start that does not start at the beginning."""
+PREPARE = "prepare"
+"""As if one of them: everything is laid out, nothing is compiled."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -45,6 +50,8 @@ class Options:
     """Start nothing more after the first failure."""
     publish: bool = True
     """Whether what was built goes into the index and onto the status page."""
+    starts: Mapping[str, str] = field(default_factory=dict)
+    """Package -> the step that its build starts at: one of `STEPS`, or `PREPARE`."""
     aside: tuple[str, ...] = ()
     """Packages that are built otherwise than their recipes say: what comes out is not noted as their latest build."""
 
@@ -96,8 +103,8 @@ class Outcome:
 
     name: str
     state: str
-    """``built``, ``reused``, ``failed``, ``blocked``, ``not started`` or ``bad recipe``; in a survey ``reused`` or
-    ``missing``."""
+    """``built``, ``reused``, ``works`` (not kept), ``prepared``, ``failed``, ``blocked``, ``not started`` or
+    ``bad recipe``; in a survey ``reused`` or ``missing``."""
     why: str = ""
     output: Output | None = None
     phases: dict[str, float] = field(default_factory=dict)

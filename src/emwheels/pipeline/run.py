@@ -217,6 +217,12 @@ def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
 
 def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], outcome: Outcome) -> None:
     key = key_of(run, recipe, outputs)
+    if recipe.name in run.options.starts:
+        from emwheels.pipeline.resuming import start_at  # noqa: PLC0415  as below
+
+        with alone(run, recipe.name, key):
+            start_at(run, recipe, key, outputs, outcome)
+        return
     known = None if run.options.rebuild else existing(run, key)
     if known is None:
         with alone(run, recipe.name, key):

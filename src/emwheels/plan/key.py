@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emwheels.profile import LINK_OPTIONS, PROFILES, profile_environment
+from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def build_key(
     if recipe.source.address != recipe.source.url:
         sections["source"] = {**sections["source"], "url": recipe.source.address}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
-    environment = profile_environment(recipe, profile)
+    environment = profile_environment(recipe, profile, target)
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
     return BuildKey(
         inputs={
@@ -105,7 +105,7 @@ def build_key(
             "extras": extras,
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
-            "profile": {profile: list(PROFILES[profile])},
+            "profile": {profile: list(flags_of(profile, target))},
             "link options": list(LINK_OPTIONS),
             "linker": linker_digest(),
             "programs": programs_digest(),

@@ -18,6 +18,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from emwheels.atomic import read_regular
 from emwheels.errors import UsageError
 from emwheels.target.limits import Limits, default_limits
+from emwheels.target.profiles import OwnProfile, own_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
@@ -81,13 +82,16 @@ class Target:
     """Wheels are not compressed in themselves; compressed copies lie beside them, for servers that send those."""
     emsdk: EmsdkPins = field(default_factory=EmsdkPins)
     """The files of ``--toolchain emsdk``."""
+    profiles: Mapping[str, OwnProfile] = field(default_factory=dict, hash=False)
+    """The project's own profiles, the same for every target."""
 
     def identity(self) -> dict[str, Any]:
         """Return what belongs into the key of everything made for this target.
 
-        A toolchain's own files do not, nor does how a wheel is packed, which is a matter of wheels alone.
+        A toolchain's own files do not, nor does how a wheel is packed, which is a matter of wheels alone. A profile is
+        in the keys of what is built with it.
         """
-        return {name: value for name, value in asdict(self).items() if name not in ("emsdk", "stored")}
+        return {name: value for name, value in asdict(self).items() if name not in ("emsdk", "stored", "profiles")}
 
     @property
     def python_minor(self) -> str:
@@ -195,10 +199,11 @@ def load_targets(path: Path) -> Targets:
     except (OSError, ValueError) as error:  # of TOML, of its encoding, or of a number that is too long for Python
         raise UsageError(f"{path}: {error}") from error
     try:
+        profiles = _profiles(_required(document, "", "profiles", dict) if "profiles" in document else {})
         targets = Targets(
             default=_required(document, "", "default", str),
             targets={
-                name: _target(name, _required(document["target"], "target", name, dict))
+                name: _target(name, _required(document["target"], "target", name, dict), profiles)
                 for name in _required(document, "", "target", dict)
             },
             **_images(_required(document, "", "image", dict)),
@@ -216,6 +221,13 @@ def _limits(table: dict[str, Any]) -> Limits:
         return default_limits().with_texts(table)
     except ValueError as error:
         raise _KeyFault(f"limits: {error}") from error
+
+
+def _profiles(table: dict[str, Any]) -> dict[str, OwnProfile]:
+    try:
+        return own_profiles(table)
+    except ValueError as error:
+        raise _KeyFault(str(error)) from error
 
 
 class _KeyFault(Exception):  # noqa: N818  (it becomes a `UsageError`)
@@ -296,7 +308,7 @@ def _check_form(dotted: str, name: str, value: object) -> None:
         raise _KeyFault(f"{dotted} must be {words}, not {wrong[0]!r}")
 
 
-def _target(name: str, table: dict[str, Any]) -> Target:
+def _target(name: str, table: dict[str, Any], profiles: Mapping[str, OwnProfile]) -> Target:
     where = f'target."{name}"'
     if not _NAME.fullmatch(name):
         raise _KeyFault(f"target.{name!r} is no name of a release, such as 314.0.7")
@@ -308,7 +320,8 @@ def _target(name: str, table: dict[str, Any]) -> Target:
         file: Pin(**_given(Pin, f"{where}.emsdk.{file}", _required(files, f"{where}.emsdk", file, dict)))
         for file in files
     }
-    return Target(name=name, emsdk=EmsdkPins(**pins), **_given(Target, where, own, aside=("name", "emsdk")))
+    given = _given(Target, where, own, aside=("name", "emsdk", "profiles"))
+    return Target(name=name, emsdk=EmsdkPins(**pins), profiles=profiles, **given)
 
 
 _PARTS: dict[str, type[ImagePins]] = {"build": BuildImagePins, "test": ImagePins, "service": ImagePins}
