@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 _MAX_BYTES = 1 << 20
 _MAX_NODES = 100_000
 _MAX_DEPTH = 40
-_PLACED_DEPTH = 4  # section.key[i][j]: nothing deeper has a meaning of its own
+_PLACED_DEPTH = 6  # extra.emwheels.test.expected-failures.ENGINE.TEST: nothing deeper has a meaning of its own
 _SHOWN_CHARACTERS = 60
 _SHOWN_UNKNOWN_KEYS = 20
 

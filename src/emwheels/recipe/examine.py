@@ -27,6 +27,7 @@ from emwheels.recipe.document import (
     read_document,
 )
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
+from emwheels.recipe.own_tests import read_imports, read_own_tests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -70,25 +71,25 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
     source = _source(sections["source"], folder)
     build = _build(sections["build"])
     requirements = _requirements(sections["requirements"])
-    test = Test(imports=sections["test"].texts("imports"))
+    test = Test(imports=read_imports(sections["test"]))
     about = _about(sections["about"])
     extra = sections.pop("extra")
     extra.texts("recipe-maintainers")
+    tests = tuple(sorted(folder.glob("test_*.py")))
+    own_tests = read_own_tests(extra.given, findings, imports_wheel=not tests and not test.imports)
     for name in document.keys() - sections.keys() - {"extra"}:
         findings.report(printable(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
         section.report_unknown()
     all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
-    tests = tuple(sorted(folder.glob("test_*.py")))
-    locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
-    for file in (*tests, *locks):
+    build_lock, run_lock, test_lock = (folder / f"requirements.{name}.txt" for name in ("build", "run", "test"))
+    for file in (*tests, build_lock, run_lock, test_lock, folder / "upstream.yaml"):
         _check_file(file, folder, findings)
     for name, _ in source.extras:
         if _resolved_inside(name, folder) is not None:
             _check_file(folder / name, folder, findings)
     _check_kind_of_source(sections, source, requirements, all_patches)
     findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
-    build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
     recipe = Recipe(
         folder=folder,
         package=package,
@@ -96,12 +97,14 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
         build=build,
         requirements=requirements,
         test=test,
+        own_tests=own_tests,
         about=about,
         extra=extra.given,
         patches=all_patches,
         tests=tests,
         build_lock=build_lock if build_lock.is_file() else None,
         run_lock=run_lock if run_lock.is_file() else None,
+        test_lock=test_lock if test_lock.is_file() else None,
         document=document,
     )
     return recipe, findings
@@ -347,9 +350,6 @@ def _check_kind_of_source(
         return
     if patches or source.patches or source.extras:
         sections["source"].report(key, f"a source that is {kind} takes neither patches nor extras")
-
-
-# Patches
 
 
 def is_patch(path: Path) -> bool:

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from emwheels.errors import RecipeError, UsageError
 from emwheels.recipe.document import Findings, Problem, did_you_mean, printable
 from emwheels.recipe.examine import examine, is_patch
-from emwheels.recipe.graph import all_requirements, matching, required_recipes
+from emwheels.recipe.graph import all_requirements, matching, recipes_for_tests, required_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +64,7 @@ def load_recipes(recipes: Path, *, patches: Path, names: Iterable[str] | None = 
             loaded[recipe.name] = recipe
             _check_host_recipes(recipe, folders, findings)
             waiting.extend(matching(all_requirements(recipe.requirements), folders))
+            waiting.extend(matching(recipe.own_tests.required.values(), folders))
         problems += findings.problems
     if problems:
         raise RecipeProblems(sorted(problems, key=lambda problem: (str(problem.file), problem.line)))
@@ -80,6 +81,7 @@ def _enabled(recipes: Mapping[str, Recipe]) -> set[str]:
         if name not in enabled:
             enabled.add(name)
             waiting += required_recipes(recipes[name], recipes)
+            waiting += recipes_for_tests(recipes[name], recipes)
     return enabled
 
 
