@@ -34,7 +34,7 @@ def suite_of(run: Run, recipe: Recipe, wheel: Path) -> Suite:
 
 
 def imports_of(recipe: Recipe, wheel: Path) -> dict[str, str]:
-    """Return the modules to import -> why one is skipped: ``test.imports``, or those of the wheel if there are no tests.
+    """Return the modules to import -> why one is skipped: ``test.imports``, or without any test those of the wheel.
 
     Raises `RecipeError` for a module to skip that the wheel does not have.
     """
