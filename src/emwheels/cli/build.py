@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _TEST_EXAMPLES = """examples:
   emwheels test msgpack                       all tests, in every engine
-  emwheels test msgpack --engine node -k pack  those with pack in their names, in Node; nothing is recorded
+  emwheels test msgpack --engine node -k ext  those with ext in their names, in Node; nothing is recorded
   emwheels test msgpack -- -x --durations=5   pytest's own arguments; nothing is recorded
 """
 
@@ -71,9 +71,7 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
             help=f"leave out the rest after N interpreters that ended in a row ({ENDS_IN_A_ROW}; 0: never)",
         )
         if verb == "test":
-            run.add_argument(
-                "-k", metavar="WORD", help="only tests whose names have this, as pytest's -k; not recorded"
-            )
+            run.add_argument("-k", metavar="WORD", help="only tests whose names match, as in pytest; not recorded")
             run.set_defaults(rest=())
             run.epilog, run.formatter_class = _TEST_EXAMPLES, argparse.RawDescriptionHelpFormatter
         else:

@@ -13,6 +13,8 @@ Outcome = Literal["passed", "failed", "skipped", "error"]
 
 IMPORT = "import "
 """What the names of tests begin with that are an import and no more: ``import x.y``."""
+IMPORTS_ONLY = "imports only: "
+"""What the words for a run begin with in which nothing else was tried."""
 NOT_RUN = "not run: "
 """What the messages of tests begin with that were left out because interpreters kept ending."""
 ENDS_IN_A_ROW = 10

@@ -29,6 +29,7 @@ def suite_of(run: Run, recipe: Recipe, wheel: Path) -> Suite:
         seconds={engine: own.seconds_of(engine) for engine in options.engines},
         expected={engine: own.expected_of(engine) for engine in options.engines},
         ends_in_a_row=options.ends_in_a_row,
+        strict=not options.arguments,  # with -x pytest leaves out tests that it collected
         partial=bool(own.arguments or options.arguments),
     )
 

@@ -10,7 +10,7 @@ from packaging.utils import parse_wheel_filename
 
 from emwheels.errors import HarnessError, RecipeError
 from emwheels.harness import run_tests
-from emwheels.harness.model import IMPORT, NOT_RUN, Case, EngineResult, Event, Suite
+from emwheels.harness.model import IMPORT, IMPORTS_ONLY, NOT_RUN, Case, EngineResult, Event, Suite
 from emwheels.outputs.named import content
 from emwheels.pipeline.own_suite import key_of_suite, locked_for_tests, suite_of
 from emwheels.pipeline.phases import timed
@@ -96,7 +96,7 @@ def _summary(result: EngineResult, smoke: Smoke | None) -> tuple[str, list[Case]
     only_imports = all(case.nodeid.startswith(IMPORT) for case in result.cases)
     left_out = sum(case.message.startswith(NOT_RUN) for case in result.cases)
     skipped = result.skipped - left_out
-    summary = ("imports only: " if only_imports else "") + f"{result.passed} passed"
+    summary = (IMPORTS_ONLY if only_imports else "") + f"{result.passed} passed"
     summary += (f", {skipped} skipped" if skipped else "") + (f", {left_out} not run" if left_out else "")
     cases = [case for case in result.cases if case.outcome in ("failed", "error")]
     if smoke:
