@@ -116,7 +116,7 @@ def modules_of(wheel: Path) -> list[str]:
     Of a folder without an ``__init__.py`` (a namespace, PEP 420) it is what lies below. A library that is no extension
     (no ``PyInit_`` of its name) is left out. Raises one of `UNREADABLE`.
     """
-    modules: set[str] = set()
+    modules: set[tuple[str, ...]] = set()
     with zipfile.ZipFile(wheel) as archive:
         placed = {name: parts for name in archive.namelist() if (parts := _in_site_packages(name))}
         packages = {parts[:-1] for parts in placed.values() if parts[-1] == "__init__.py"}
@@ -125,12 +125,12 @@ def modules_of(wheel: Path) -> list[str]:
             top = next((parts[:end] for end in range(1, len(parts)) if parts[:end] in packages), None)
             if name.endswith(".so"):
                 if _is_extension(archive, name, stem):
-                    modules.add(".".join((*parts[:-1], stem)))
+                    modules.add((*parts[:-1], stem))
             elif suffix == "py" and top is not None:
-                modules.add(".".join(top))
+                modules.add(top)
             elif suffix == "py" and stem != "__main__":
-                modules.add(".".join((*parts[:-1], stem)))
-    return sorted(module for module in modules if all(part.isidentifier() for part in module.split(".")))
+                modules.add((*parts[:-1], stem))
+    return sorted(".".join(module) for module in modules if all(part.isidentifier() for part in module))
 
 
 def _in_site_packages(name: str) -> tuple[str, ...]:

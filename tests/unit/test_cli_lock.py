@@ -177,3 +177,14 @@ def test_without_a_solution_the_lock_of_before_stays(command, environment, monke
 
 def test_a_name_is_needed(command):
     assert "required: NAME" in command("lock", status=2).err
+
+
+def test_what_the_recipe_s_own_tests_need_is_locked_less_recipes(command, environment, locked):
+    add_recipe(environment, "other")
+    meta = "extra:\n  emwheels:\n    test: {requirements: ['hypothesis>=6', Other]}\n"
+    file = add_recipe(environment, "tiny", meta) / "requirements.test.txt"
+    assert command("lock", "tiny").out.splitlines()[-1] == "recipes/tiny/requirements.test.txt"
+    assert locked["tiny/requirements.test.txt"] == ["hypothesis>=6"]
+    add_recipe(environment, "tiny")
+    command("lock", "tiny")
+    assert not file.exists(), "it is needed no more"

@@ -16,7 +16,7 @@ from emwheels.pipeline.phases import alone, remove_stale_work
 from emwheels.pipeline.publishing import publish_package, show_status, withdraw_package
 from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
-from emwheels.recipe.graph import dependency_order, required_recipes, test_closure
+from emwheels.recipe.graph import closure_for_tests, dependency_order, required_recipes
 from emwheels.recipe.load import load_recipes
 from emwheels.schedule import (
     JobServer,
@@ -158,7 +158,7 @@ def _tasks(run: Run, cores: int) -> list[Task[Step]]:
         memory = before.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
         tasks.append(Task(identity=Step(Stage.BUILD, name), needs=needs, seconds=seconds, memory=memory))
         if _has_tests(run, recipe):
-            closure = tuple(Step(Stage.BUILD, need) for need in test_closure(name, run.recipes))
+            closure = tuple(Step(Stage.BUILD, need) for need in closure_for_tests(name, run.recipes))
             tasks.append(
                 Task(identity=Step(Stage.TEST, name), needs=closure, seconds=_TEST_SECONDS, memory=_TEST_MEMORY)
             )

@@ -15,7 +15,7 @@ from emwheels.outputs.named import content
 from emwheels.pipeline.own_suite import key_of_suite, locked_for_tests, suite_of
 from emwheels.pipeline.phases import timed
 from emwheels.pipeline.suite_files import staged
-from emwheels.recipe.graph import foreign_requirements, recipes_for_tests, run_closure, test_closure
+from emwheels.recipe.graph import closure_for_tests, foreign_requirements, recipes_for_tests, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def tested(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[str, str]:
     """Return a summary for each engine of the run in which the recipe's tests have passed on exactly these outputs."""
-    wheels, store = _run_wheels(test_closure(recipe.name, run.recipes), outputs), run.environment.store
+    wheels, store = _run_wheels(closure_for_tests(recipe.name, run.recipes), outputs), run.environment.store
     records = {
         engine: store.get_record("tests", key_of_tests(run, recipe, wheels, engine)) for engine in run.options.engines
     }
@@ -106,7 +106,7 @@ def _summary(result: EngineResult, smoke: Smoke | None) -> tuple[str, list[Case]
 
 
 def _remember(run: Run, recipe: Recipe, outputs: Mapping[str, Output], engine: str, summary: str) -> None:
-    wheels = _run_wheels(test_closure(recipe.name, run.recipes), outputs)
+    wheels = _run_wheels(closure_for_tests(recipe.name, run.recipes), outputs)
     record = {"summary": summary, "wheels": contents(run, [recipe.name], outputs)}
     run.environment.store.add_record("tests", key_of_tests(run, recipe, wheels, engine), record)
 
@@ -183,7 +183,7 @@ def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str
     for part in (engine, target, image, lock, *(output.sha256 for output in wheels)):
         digest.update(f"{part}\n".encode())
     digest.update(key_of_suite(recipe))
-    for name in test_closure(recipe.name, run.recipes):
+    for name in closure_for_tests(recipe.name, run.recipes):
         if (run_lock := run.recipes[name].run_lock) is not None:
             digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
     suite = read_suite(recipe.folder)

@@ -77,7 +77,7 @@ def recipes_for_tests(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str
     return matching(recipe.own_tests.required.values(), {name: name for name in recipes})
 
 
-def test_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+def closure_for_tests(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     """Return ``name``, the recipes that its own tests need, and every recipe that these need at run time."""
     names = (name, *recipes_for_tests(recipes[name], recipes)) if name in recipes else ()
     return list(dict.fromkeys(need for each in names for need in run_closure(each, recipes)))
