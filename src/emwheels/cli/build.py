@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 
 _TEST_EXAMPLES = """examples:
-  emwheels test msgpack                       all tests, in every engine
-  emwheels test msgpack --engine node -k ext those with ext in their names, in Node; nothing is recorded
-  emwheels test msgpack -- -x -vv             pytest's own arguments; nothing is recorded
+  emwheels test msgpack                        all tests, in every engine
+  emwheels test msgpack --engine node -k ext  those with ext in their names, in Node; nothing is recorded
+  emwheels test msgpack -- -x -vv              pytest's own arguments; nothing is recorded
 """
 
 
