@@ -5,26 +5,27 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from emwheels.errors import HarnessError, RecipeError
+from emwheels.errors import RecipeError
 from emwheels.harness.model import Suite
+from emwheels.outputs.named import modules
 from emwheels.recipe.own_tests import TEST_LOCK
-from emwheels.wheel import UNREADABLE, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emwheels.outputs.builds import Output
     from emwheels.pipeline.model import Run
     from emwheels.recipe.model import Recipe
 
 
-def suite_of(run: Run, recipe: Recipe, wheel: Path) -> Suite:
-    """Return how the tests of ``recipe`` are run on ``wheel``. Raises `RecipeError` and `HarnessError`."""
+def suite_of(run: Run, recipe: Recipe, output: Output) -> Suite:
+    """Return how the tests of ``recipe`` are run on ``output``. Raises `RecipeError` and `HarnessError`."""
     options, own = run.options, recipe.own_tests
     return Suite(
         options=(*own.arguments, *options.arguments),
         requirements=own.requirements,
-        imports=imports_of(recipe, wheel),
+        imports=imports_of(run, recipe, output),
         environment=own.environment,
         seconds={engine: own.seconds_of(engine) for engine in options.engines},
         expected={engine: own.expected_of(engine) for engine in options.engines},
@@ -34,24 +35,21 @@ def suite_of(run: Run, recipe: Recipe, wheel: Path) -> Suite:
     )
 
 
-def imports_of(recipe: Recipe, wheel: Path) -> dict[str, str]:
+def imports_of(run: Run, recipe: Recipe, output: Output) -> dict[str, str]:
     """Return the modules to import -> why one is skipped: ``test.imports``, or without any test those of the wheel.
 
     Raises `RecipeError` for a module to skip that the wheel does not have.
     """
     if recipe.test.imports or recipe.tests:
         return dict.fromkeys(recipe.test.imports, "")
-    try:
-        modules = modules_of(wheel)
-    except UNREADABLE as error:
-        raise HarnessError(f"{wheel}: not a wheel that can be read ({error})") from error
+    found = modules(output, run.environment.store)
     skipped = recipe.own_tests.imports_skip
-    if lost := sorted(set(skipped).difference(modules)):
+    if lost := sorted(set(skipped).difference(found)):
         raise RecipeError(
             f"{recipe.folder / 'meta.yaml'}: extra.emwheels.test.imports-skip: the wheel has no module {lost[0]}",
-            hint=f"its modules are: {', '.join(modules) or 'none'}",
+            hint=f"its modules are: {', '.join(found) or 'none'}",
         )
-    return {module: skipped.get(module, "") for module in modules}
+    return {module: skipped.get(module, "") for module in found}
 
 
 def locked_for_tests(run: Run, recipe: Recipe) -> Sequence[Path]:

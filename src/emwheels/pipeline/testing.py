@@ -53,7 +53,7 @@ def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Ou
         return
     reports = environment.dist(options.profile) / "reports" / recipe.name / environment.target.name
     reports = reports / "selected" if options.arguments else reports
-    own = suite_of(run, recipe, environment.named_wheel(outputs[recipe.name]))
+    own = suite_of(run, recipe, outputs[recipe.name])
     if not recipe.tests and not own.imports:
         to.engines |= dict.fromkeys(waiting, "no tests")
         return
