@@ -24,6 +24,7 @@ SBOM = "sboms/emwheels.cdx.json"
 UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 """What `zipfile` raises for an archive that is damaged, encrypted, or packed in a way that it does not know."""
 _MEMBER_LIMIT = 64 << 20
+_TAGGED = (".cpython-", ".abi3.")
 
 RecordFault = Literal["not UTF-8", "malformed", "twice", "no hash"]
 
@@ -107,6 +108,45 @@ def metadata_member(wheel: Path, name: str) -> bytes | None:
                     raise zipfile.BadZipFile(f"its {name} has more than {_MEMBER_LIMIT:,} bytes")
                 return content
     return None
+
+
+def modules_of(wheel: Path) -> list[str]:
+    """Return what can be imported of ``wheel``: its modules and packages at the top, and every extension module.
+
+    Of a folder without an ``__init__.py`` (a namespace, PEP 420) it is what lies below. A library that is no extension
+    (no ``PyInit_`` of its name) is left out. Raises one of `UNREADABLE`.
+    """
+    modules: set[tuple[str, ...]] = set()
+    with zipfile.ZipFile(wheel) as archive:
+        placed = {name: parts for name in archive.namelist() if (parts := _in_site_packages(name))}
+        packages = {parts[:-1] for parts in placed.values() if parts[-1] == "__init__.py"}
+        for name, parts in placed.items():
+            stem, _, suffix = parts[-1].partition(".")
+            top = next((parts[:end] for end in range(1, len(parts)) if parts[:end] in packages), None)
+            if name.endswith(".so"):
+                if _is_extension(archive, name, stem):
+                    modules.add((*parts[:-1], stem))
+            elif suffix == "py" and top is not None:
+                modules.add(top)
+            elif suffix == "py" and stem != "__main__":
+                modules.add((*parts[:-1], stem))
+    return sorted(".".join(module) for module in modules if all(part.isidentifier() for part in module))
+
+
+def _in_site_packages(name: str) -> tuple[str, ...]:
+    """Return the parts of the path that a member gets in site-packages; nothing for metadata, scripts and data."""
+    parts = tuple(name.split("/"))
+    if parts[0].endswith(".data"):
+        return parts[2:] if parts[1:2] in (("purelib",), ("platlib",)) else ()
+    return () if parts[0].endswith(".dist-info") or not parts[-1] else parts
+
+
+def _is_extension(archive: zipfile.ZipFile, name: str, stem: str) -> bool:
+    """Tell whether a shared library is a module: by the tag of its name, or by the function that makes a module."""
+    if any(tag in name.rpartition("/")[2] for tag in _TAGGED):
+        return True
+    with archive.open(name) as stream:
+        return f"PyInit_{stem}".encode() in stream.read(_MEMBER_LIMIT)
 
 
 def changed_members(wheel: Path, other: Path) -> list[str]:

@@ -82,7 +82,7 @@ def test_list(project, capsys):
 def test_list_as_json(project, capsys):
     assert cli.main(["list", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows[0] == {"name": "alpha", "version": "1.0", "summary": "The alpha package"}
+    assert rows[0] == {"name": "alpha", "version": "1.0", "summary": "The alpha package", "tests": "imports only"}
     assert [row["name"] for row in rows] == ["alpha", "beta"]
 
 

@@ -6,11 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from sample_run import add_recipe, keep, make_environment
+from sample_run import LIBRARY, add_recipe, keep, make_environment
 from small_project import make_command_in
 
 from emwheels.build.compiler_cache import Hits
 from emwheels.errors import BuildError, HarnessError
+from emwheels.harness.model import Case
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Outcome
 from emwheels.pipeline.run import make_run
@@ -195,10 +196,10 @@ def test_a_bad_recipe_is_listed_with_what_needs_it(command, environment):
     folder = add_recipe(environment, "bad", "bild: {}\n")
     add_recipe(environment, "above", "requirements:\n  run: [bad]\n")
     said = command("list", status=3)
-    assert said.lines()[:3] == ["tiny 1.0", "bad bad recipe 1 to mend", "above blocked needs bad"]
+    assert said.lines()[:3] == ["tiny 1.0 [imports only]", "bad bad recipe 1 to mend", "above blocked needs bad"]
     assert f"{folder / 'meta.yaml'}:7: bild: unknown key; did you mean build?" in said.err
     assert command("list", "--json", status=3).json() == [
-        {"name": "tiny", "version": "1.0", "summary": None},
+        {"name": "tiny", "version": "1.0", "summary": None, "tests": "imports only"},
         {
             "name": "bad",
             "state": "bad recipe",
@@ -214,3 +215,47 @@ def test_a_bad_recipe_that_is_neither_named_nor_needed_costs_nothing(command, en
     said = command("build", "tiny")
     assert [list(run.recipes) for run in outcomes.runs] == [["tiny"]]
     assert said.err.rstrip().endswith("recipes: warning: bad left out, as its recipe has errors; see: emwheels list")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["-k", "word"], ("-k", "word")),
+        (["--", "-x", "--tb=long"], ("-x", "--tb=long")),
+        (["--engine", "node", "-k", "a or b", "--", "-k", "c"], ("-k", "a or b", "-k", "c")),
+    ],
+)
+def test_some_of_the_tests_are_run_and_nothing_is_recorded(command, outcomes, given, expected):
+    said = command("test", "Tiny", *given)
+    (run,) = outcomes.runs
+    assert (run.options.arguments, run.options.only, run.options.publish) == (expected, ("tiny",), False)
+    assert said.lines()[-1].endswith("nothing is recorded.")
+
+
+def test_all_of_the_tests_are_recorded(command, outcomes):
+    assert "recorded" not in command("test", "tiny", "--ends-in-a-row", "3").out
+    (run,) = outcomes.runs
+    assert (run.options.arguments, run.options.only, run.options.publish) == ((), (), True)
+    assert run.options.ends_in_a_row == 3
+
+
+def test_what_pytest_said_of_failures_is_shown(command, outcomes):
+    case = Case(nodeid="t.py::a", outcome="failed", seconds=1, message="E  \x1b[2Jbroke", output="said so")
+    failures = [("node", replace(case, nodeid=f"t.py::a{number}")) for number in range(12)]
+    outcomes.append(Outcome(name="a", state="failed", error=HarnessError("tests of a failed"), failures=failures))
+    said = command("test", "tiny", status=8).err
+    assert "--- a: node: t.py::a0\nE  \\x1b[2Jbroke\nsaid so\n" in said
+    assert "t.py::a9" in said
+    assert "t.py::a10" not in said
+    assert "--- and 2 more, in the JUnit XML" in said
+    row = command("test", "tiny", "--json", status=8).json()[0]
+    assert row["failures"][0] == {"engine": "node", "test": "t.py::a0", "message": case.message, "output": "said so"}
+
+
+def test_recipes_without_tests_are_listed_as_such(command, environment):
+    add_recipe(environment, "zlib", LIBRARY)
+    add_recipe(environment, "whole", files={"test_it.py": "def test_it(): pass\n"})
+    kinds = {row["name"]: row["tests"] for row in command("list", "--json").json()}
+    assert kinds == {"tiny": "imports only", "whole": "tests", "zlib": ""}
+    marked = [line.split()[0] for line in command("list").lines() if "[imports only]" in line]
+    assert marked == ["tiny"]

@@ -204,3 +204,14 @@ def test_the_folder_of_the_archive_is_that_of_the_recipe(command, environment, l
     said = command("lock", "two", status=3).err
     assert "meta.yaml: source.extract_dir: two-1.0.tar.gz has no folder 'c'" in said
     assert "at its top are: a, b" in said
+
+
+def test_what_the_recipe_s_own_tests_need_is_locked_less_recipes(command, environment, locked):
+    add_recipe(environment, "other")
+    meta = "extra:\n  emwheels:\n    test: {requirements: ['hypothesis>=6', Other]}\n"
+    file = add_recipe(environment, "tiny", meta) / "requirements.test.txt"
+    assert command("lock", "tiny").out.splitlines()[-1] == "recipes/tiny/requirements.test.txt"
+    assert locked["tiny/requirements.test.txt"] == ["hypothesis>=6"]
+    add_recipe(environment, "tiny")
+    command("lock", "tiny")
+    assert not file.exists(), "it is needed no more"

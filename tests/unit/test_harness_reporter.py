@@ -36,8 +36,9 @@ def test_w(): warnings.warn("careful")
 """
 
 
-def run(folder: Path, **given: tuple[str, ...]) -> list[dict[str, Any]]:
-    job = {"root": str(folder), "paths": (), "options": (), "finished": (), "ignored": ()} | given
+def run(folder: Path, **given: tuple[str, ...] | dict[str, str]) -> list[dict[str, Any]]:
+    job = {"root": str(folder), "paths": (), "options": (), "finished": (), "ignored": ()}
+    job |= {"imports": {}, "environment": {}} | given
     argv = [sys.executable, "-c", RUN, str(Path(reporter.__file__).parent), json.dumps(job)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stderr
     return [json.loads(line.removeprefix("EVENT ")) for line in said.splitlines() if line.startswith("EVENT ")]
@@ -81,6 +82,25 @@ def test_paths_and_options_of_a_suite(tmp_path: Path) -> None:
 def test_finished_tests_are_left_out_by_exact_name(tmp_path: Path) -> None:
     (tmp_path / "test_t.py").write_text("def test_a(): pass\ndef test_ab(): pass\n")
     assert list(cases(run(tmp_path, finished=("test_t.py::test_a",)))) == ["test_t.py::test_ab"]
+
+
+def test_imports_are_tests_of_their_own_and_come_first(tmp_path: Path) -> None:
+    (tmp_path / "test_t.py").write_text("import os\ndef test_a(): assert os.environ['WORD'] == 'x'\n")
+    (tmp_path / "conftest.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    [i.function for i in items]\n"
+    )
+    imports = {"json": "", "nowhere": "", "gpu": "there is none"}
+    found = cases(run(tmp_path, imports=imports, environment={"WORD": "x"}, finished=("import json",)))
+    assert {name: case["outcome"] for name, case in found.items()} == {
+        "import nowhere": "failed",
+        "import gpu": "skipped",
+        "test_t.py::test_a": "passed",
+    }
+    assert "No module named 'nowhere'" in found["import nowhere"]["message"]
+    assert "there is none" in found["import gpu"]["message"]
+    assert list(cases(run(tmp_path, imports=imports, environment={"WORD": "x"}, options=("-k", "json")))) == [
+        "import json"
+    ]
 
 
 def test_a_file_that_cannot_be_collected(tmp_path: Path) -> None:

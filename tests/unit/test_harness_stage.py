@@ -28,7 +28,7 @@ def do_stage(
         requirements=requirements,
         tests=tests,
         engines=["node"],
-        suite=Suite(root="/lib/site", paths=("a",), options=("-x",), requirements=("hypothesis",)),
+        suite=Suite(root="/lib/site", paths=("a",), options=("-x",), requirements=("hypothesis",), strict=False),
         limits=stage.Patience(boot=1, test=2),
     )
     return folder, json.loads((folder / "job.json").read_text())
@@ -49,6 +49,7 @@ def test_index_has_every_wheel_with_its_hash(tmp_path: Path) -> None:
     assert job["files"] == ["test_a.py"]
     assert (job["root"], job["paths"], job["options"]) == ("/lib/site", ["a"], ["-x"])
     assert job["requirements"] == ["Demo.pkg==1.0", "hypothesis"]
+    assert (job["strict"], job["ends_in_a_row"]) == (False, 10)
 
 
 def test_wheel_under_test_replaces_the_one_of_the_harness(tmp_path: Path) -> None:

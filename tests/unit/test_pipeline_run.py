@@ -96,11 +96,12 @@ def published(environment):
 def test_everything_is_built_tested_and_published(run_all, stages, environment):
     outcomes = run_all()
     assert states(outcomes) == dict.fromkeys(("lone", "zlib", "base", "above"), "built")
-    assert sorted(stages.done) == ["build above", "build base", "build lone", "build zlib", "test above", "test base"]
+    built = [f"build {name}" for name in ("above", "base", "lone", "zlib")]
+    assert sorted(stages.done) == [*built, "test above", "test base", "test lone"]
     assert outcomes["base"].engines == {"node": "1 passed"}
     assert outcomes["base"].phases == {"compile": 1.0, "test": 1.0}
     assert published(environment) == ["above", "base", "lone"]
-    assert stages.shown == [{"lone": {}, "base": {"node": "1 passed"}, "above": {"node": "1 passed"}}]
+    assert stages.shown == [{name: {"node": "1 passed"} for name in ("lone", "base", "above")}]
 
 
 def test_outcomes_come_in_the_order_of_needs(run_all):
@@ -129,7 +130,7 @@ def test_the_status_page_is_written_only_if_there_is_something_new(run_all, stag
     run_all(test=False)
     assert [sorted(shown) for shown in stages.shown] == [["above", "base", "lone"]]
     run_all()
-    assert [sorted(shown) for shown in stages.shown[1:]] == [["above", "base"]], "those that were tested now"
+    assert [sorted(shown) for shown in stages.shown[1:]] == [["above", "base", "lone"]], "those that were tested now"
 
 
 def test_why_something_is_built_is_said(run_all, environment):
@@ -172,7 +173,14 @@ def test_a_failure_blocks_what_needs_it_and_nothing_else(run_all, stages, enviro
     assert (outcomes["base"].why, outcomes["above"].why) == ("needs zlib", "needs zlib")
     assert "zlib: failed: it does not compile\n  see the log" in environment.board.lines
     assert published(environment) == ["lone"]
-    assert not any(step.startswith("test") for step in stages.done)
+    assert [step for step in stages.done if step.startswith("test")] == ["test lone"]
+
+
+def test_only_the_tests_of_what_was_chosen_are_run(run_all, stages, environment):
+    run_all(only=("above",), arguments=("-k", "word"), publish=False)
+    assert [step for step in stages.done if step.startswith("test")] == ["test above"]
+    assert published(environment) == []
+    assert stages.shown == []
 
 
 def test_outputs_are_those_of_a_run_without_errors(run_all, stages):
@@ -251,7 +259,7 @@ def test_what_nobody_can_mend_is_raised_and_what_was_published_is_shown(run_all,
     with pytest.raises(ZeroDivisionError, match="a mistake"):
         run_all()
     (shown,) = stages.shown
-    assert "lone" in shown, "it takes longest and is done before"
+    assert "above" in shown, "its tests are done before"
     assert "base" not in shown
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from packed import tar_gz
@@ -374,3 +375,115 @@ def test_other_failures_of_the_suite_fail_the_tests(smoke, tests, harness, run, 
         tests()
     assert caught.value.message.splitlines()[1:] == ["  node: tests/test_core.py::test_a: E   assert 1 == 2"]
     assert testing.tested(run, run.recipes["tiny"], outputs) == {"chromium-page": "1 passed, 1 of 1 upstream"}
+
+
+# What a recipe says of its own tests.
+
+
+@pytest.fixture
+def lone(environment, harness, run):
+    """Test a recipe of its own, ``meta`` and ``files``, and return what was noted."""
+
+    def lone(meta="", files=None, **options):
+        add_recipe(environment, "lone", meta, files=files)
+        again = replace(make_run(environment, []), options=replace(run.options, engines=("node",), **options))
+        outputs = {name: keep(again, name) for name in ("base", "lone")}
+        outcome = Outcome(name="lone", state="built", output=outputs["lone"])
+        testing.test_package(again, again.recipes["lone"], outputs, outcome)
+        return outcome
+
+    return lone
+
+
+def own(text):
+    return f"extra:\n  emwheels:\n    test: {{{text}}}\n"
+
+
+def test_without_tests_the_modules_of_the_wheel_are_imported(lone, harness):
+    assert lone().engines == {"node": "1 passed"}
+    assert harness.calls[0]["suite"].imports == {"lone": ""}
+    assert not harness.calls[0]["suite"].partial
+
+
+def test_imports_that_are_named_go_with_the_tests(lone, harness):
+    lone("test:\n  imports: [lone, lone.fast]\n", files=TEST)
+    lone("", files=TEST)
+    assert [call["suite"].imports for call in harness.calls] == [{"lone": "", "lone.fast": ""}, {}]
+
+
+def test_only_imports_are_said_to_be_that():
+    cases = [
+        Case(nodeid="import a", outcome="passed", seconds=0),
+        Case(nodeid="import b", outcome="skipped", seconds=0),
+    ]
+    result = EngineResult(engine="node", cases=tuple(cases), seconds=1, boot_seconds=1, console=Path("log"))
+    assert testing._summary(result, None) == ("imports only: 1 passed, 1 skipped", [])
+    left_out = Case(nodeid="t.py::a", outcome="skipped", seconds=0, message="not run: 10 interpreters in a row ended")
+    assert testing._summary(replace(result, cases=(*cases, left_out)), None)[0] == "1 passed, 1 skipped, 1 not run"
+
+
+def test_a_module_may_be_left_out_with_a_reason(lone, harness):
+    lone(own("imports-skip: {lone: needs a GPU}"))
+    assert harness.calls[0]["suite"].imports == {"lone": "needs a GPU"}
+    with pytest.raises(RecipeError, match=r"imports-skip: the wheel has no module gone") as caught:
+        lone(own("imports-skip: {gone: needs a GPU}"))
+    assert caught.value.hint == "its modules are: lone"
+
+
+def test_what_tests_need_is_served_and_installed_as_well(lone, harness, environment, tmp_path):
+    wheel = make_wheel(tmp_path, "hypothesis", "6.0")
+    lock = environment.project.recipes / "lone" / "requirements.test.txt"
+    environment.fetcher.give(lock, (wheel.name, wheel.read_bytes()))
+    lone(own("requirements: [hypothesis, base]"), files={**TEST, lock.name: "hypothesis==6.0\n"})
+    (call,) = harness.calls
+    assert call["suite"].requirements == ("hypothesis", "base")
+    assert [path.name.split("-")[0] for path in call["wheels"]] == ["lone", "base"]
+    assert wheel.name in [path.name for path in call["harness_wheels"]]
+
+
+def test_needs_of_tests_without_a_lock_are_refused(lone, harness):
+    with pytest.raises(RecipeError, match="has hypothesis, but there is no requirements"):
+        lone(own("requirements: [hypothesis, base]"), files=TEST)
+    assert harness.calls == []
+
+
+def test_the_harness_gets_what_the_recipe_says(lone, harness):
+    text = "arguments: [-x], environment: {A: b}, time: {node: 3}, expected-failures: {all: {a: b}}"
+    lone(own(text), files=TEST, ends_in_a_row=4)
+    suite = harness.calls[0]["suite"]
+    assert (suite.options, suite.partial, suite.strict, suite.ends_in_a_row) == (("-x",), True, True, 4)
+    assert (suite.environment, suite.seconds) == ({"A": "b"}, {"node": {"": 3}})
+    assert suite.expected == {"node": {"a": "b"}}
+
+
+def test_what_came_of_some_of_the_tests_is_not_recorded(lone, harness, environment):
+    outcome = lone(files=TEST, arguments=("-k", "word"))
+    assert outcome.engines == {"node": "1 passed"}
+    assert harness.calls[0]["suite"].options == ("-k", "word")
+    assert harness.calls[0]["output"].name == "selected"
+    lone(files=TEST)
+    assert len(harness.calls) == 2, "it is run as if nothing had been"
+    lone(files=TEST)
+    assert len(harness.calls) == 2
+    lone(files=TEST, arguments=("-k", "word"))
+    assert len(harness.calls) == 3, "asked for, it is run"
+
+
+def test_failures_are_in_the_outcome(tests, harness, run, outputs):
+    harness.cases["node"] = ("test_it failed",)
+    outcome = Outcome(name="tiny", state="built", output=outputs["tiny"])
+    with pytest.raises(HarnessError):
+        testing.test_package(run, run.recipes["tiny"], outputs, outcome)
+    assert [(engine, case.nodeid, case.message) for engine, case in outcome.failures] == [
+        ("node", "test_it", harness.message)
+    ]
+
+
+@pytest.mark.parametrize(
+    "meta", ["test:\n  imports: [tiny]\n", own("environment: {A: b}"), own("requirements: [base]")]
+)
+def test_what_the_recipe_says_of_its_tests_changes_the_results(key, run, environment, meta):
+    before = key()
+    path = run.recipes["tiny"].folder / "meta.yaml"
+    path.write_text(path.read_text() + meta)
+    assert key() != before

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from emwheels.profile import PROFILES, profile_environment
-from emwheels.recipe import document, examine
+from emwheels.recipe import document, examine, own_tests
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
@@ -20,6 +20,7 @@ package: {name: demo, version: '1.0'}
 source: {url: 'pkg:pypi/demo@1.0', sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
 """
 OWN = "extra.emwheels."
+TEST = f"{OWN}test."
 KINDS = {document.as_flag: "true or false", document.as_texts: "a list of ", document.as_pairs: "a list of pairs "}
 
 
@@ -86,10 +87,18 @@ def test_what_is_under_extra(tmp_path):
     entry = {name: KEYS[f"{OWN}accepted[].{name}"].example.strip('"') for name in ("rule", "what", "reason")}
     variable = KEYS[f"{OWN}profiles.PROFILE.environment.NAME"].example.strip('"')
     profile = next(iter(PROFILES))
-    own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}}
+    tests = {}
+    for key in own_tests.KEYS:
+        name = next(name for name in KEYS if name.startswith(TEST + key))
+        inner = yaml.safe_load(KEYS[name].example)
+        for part in reversed(name.removeprefix(TEST).replace("ENGINE", "node").split(".")[1:]):
+            inner = {part: inner}
+        tests[key] = inner
+    own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}, "test": tests}
     (folder / "meta.yaml").write_text(META + yaml.safe_dump({"extra": {"emwheels": own}}))
     recipe = load_recipe(folder, patches=tmp_path / "patches")
     assert accepted_findings(recipe) == (Accepted(**entry),)
+    assert recipe.own_tests.expected_of("node") == {"TEST": tests["expected-failures"]["node"]["TEST"]}
     assert profile_environment(recipe, profile) == {"NAME": variable}
 
 
@@ -97,10 +106,12 @@ def test_every_key_under_extra():
     accepted = {f"{OWN}accepted[].{field.name}" for field in dataclasses.fields(Accepted)}
     others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT"}
     others |= {f"{OWN}overrides[].target", f"{OWN}overrides[].SECTION.KEY"}
-    assert {key for key in KEYS if key.startswith(OWN)} == accepted | others
+    assert {key for key in KEYS if key.startswith(OWN) and not key.startswith(TEST)} == accepted | others
+    assert {key.removeprefix(TEST).partition(".")[0] for key in KEYS if key.startswith(TEST)} == set(own_tests.KEYS)
     assert all(name in KEYS[f"{OWN}limits.LIMIT"].kind for name in LIMITS)
     source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "src").rglob("*.py"))
-    assert source.count(".own.get(") == 2, "another reader of extra.emwheels: add its keys to the table"
+    readers = source.count('extra.get("emwheels"'), source.count(".own.get(")
+    assert readers == (2, 3), "another reader of extra.emwheels: add its keys to the table"
     assert source.count('("emwheels", "profiles", profile, "environment")') == 1
 
 

@@ -12,6 +12,7 @@ from emwheels.wheel import (
     changed_members,
     content_of,
     metadata_member,
+    modules_of,
     read_record,
     record_digest,
     record_sha256,
@@ -142,3 +143,37 @@ def test_a_wheel_without_record_has_no_hash_of_it(tmp_path):
         archive.writestr(f"{INFO}/METADATA", "Name: demo\n")
     assert record_sha256(tmp_path / "a.whl") is None
     assert metadata_member(tmp_path / "a.whl", "METADATA") == b"Name: demo\n"
+
+
+def test_modules_are_what_is_at_the_top_and_every_extension(wheel):
+    so = "cpython-314-wasm32-emscripten.so"
+    members = {
+        "pack/__init__.py": "",
+        "pack/inner.py": "",
+        "pack/sub/__init__.py": "",
+        f"pack/sub/_fast.{so}": "",
+        "pack/sub/_stable.abi3.so": "",
+        "pack/plain.so": "..PyInit_plain..",
+        "pack/libctypes.so": "no module",
+        f"_top.{so}": "",
+        "space/part/__init__.py": "",
+        "space/alone.py": "",
+        "space/__main__.py": "",
+        "pack.libs/libz.abi3.so": "",
+        "not-a-name.py": "",
+        "demo-1.0.data/purelib/placed.py": "",
+        "demo-1.0.data/scripts/run.py": "",
+        f"{INFO}/licenses/notice.py": "",
+        "folder/": "",
+    }
+    assert modules_of(wheel("a.whl", **members)) == [
+        "_top",
+        "demo",
+        "pack",
+        "pack.plain",
+        "pack.sub._fast",
+        "pack.sub._stable",
+        "placed",
+        "space.alone",
+        "space.part",
+    ]

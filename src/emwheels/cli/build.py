@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +21,9 @@ from emwheels.cli.opening import (
     open_recipes,
     say_bad,
 )
-from emwheels.errors import UsageError
+from emwheels.errors import UsageError, visible
 from emwheels.harness.engines import ENGINES
+from emwheels.harness.model import ENDS_IN_A_ROW
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import STEPS, Options, Outcome
@@ -32,13 +35,20 @@ from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.recipe.load import Recipes
+    from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
+
+
+_TEST_EXAMPLES = """examples:
+  emwheels test msgpack                        all tests, in every engine
+  emwheels test msgpack --engine node -k ext  those with ext in their names, in Node; nothing is recorded
+  emwheels test msgpack -- -x -vv              pytest's own arguments; nothing is recorded
+"""
 
 
 def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -56,8 +66,25 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         run.add_argument(
             "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"
         )
-        run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
-        if verb == "build":
+        run.add_argument(
+            "--test-seconds",
+            type=float,
+            default=120,
+            metavar="S",
+            help="limit for one test where its recipe has none (120)",
+        )
+        run.add_argument(
+            "--ends-in-a-row",
+            type=int,
+            default=ENDS_IN_A_ROW,
+            metavar="N",
+            help=f"leave out the rest after N interpreters that ended in a row ({ENDS_IN_A_ROW}; 0: never)",
+        )
+        if verb == "test":
+            run.add_argument("-k", metavar="WORD", help="only tests whose names match, as in pytest; not recorded")
+            run.set_defaults(rest=())
+            run.epilog, run.formatter_class = _TEST_EXAMPLES, argparse.RawDescriptionHelpFormatter
+        else:
             run.add_argument(
                 "--jobs",
                 type=int,
@@ -96,12 +123,16 @@ def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     recipes = read.sound
     status = say_bad(read.bad)
     if arguments.json:
-        rows = [{"name": r.name, "version": r.version, "summary": r.about.summary} for r in recipes.values()]
+        rows = [
+            {"name": r.name, "version": r.version, "summary": r.about.summary, "tests": _kind_of_tests(r)}
+            for r in recipes.values()
+        ]
         print(json.dumps([*rows, *_plain_bad(read)], indent=1))
         return status
     width = max(map(len, [*recipes, *read.bad, *read.blocked]), default=0)
     for recipe in recipes.values():
-        print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}")
+        mark = "  [imports only]" if _kind_of_tests(recipe) == "imports only" else ""
+        print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}{mark}")
     for name, problems in read.bad.items():
         print(f"{name:{width}}  {BAD_RECIPE:12}  {len(problems.problems)} to mend")
     for name, needs in read.blocked.items():
@@ -121,6 +152,11 @@ def _plain_bad(read: Recipes) -> list[dict[str, Any]]:
     return [*bad, *({"name": name, "state": BLOCKED, "needs": list(of)} for name, of in read.blocked.items())]
 
 
+def _kind_of_tests(recipe: Recipe) -> str:
+    """Return what there is to try in the engines: ``tests``, ``imports only``, or nothing for a library."""
+    return ("tests" if recipe.tests else "imports only") if recipe.is_tested else ""
+
+
 def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build and test, print what came of it, and return the exit status: that of the first failure."""
     if not arguments.names and not arguments.all:
@@ -128,6 +164,7 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
     if arguments.names and arguments.all:
         raise UsageError("give names or --all, not both")
     only_test = arguments.verb == "test"
+    chosen = _chosen(arguments) if only_test else ()
     if not only_test and arguments.jobs < 0:
         raise UsageError(f"--jobs {arguments.jobs}: give the number of cores", hint="0 takes those of the machine")
     options = Options(
@@ -137,6 +174,10 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         rebuild=not only_test and arguments.force,
         retest=only_test or arguments.force,
         test_seconds=arguments.test_seconds,
+        ends_in_a_row=arguments.ends_in_a_row,
+        arguments=chosen,
+        only=tuple(canonicalize_name(name) for name in arguments.names) if chosen else (),
+        publish=not chosen,
         ccache=only_test or not arguments.no_ccache,
         share_cache=not only_test and arguments.share_cache,
         limits={} if only_test else limits_given(arguments),
@@ -165,6 +206,9 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         print(json.dumps([_plain(outcome) | {"due": due.get(outcome.name, [])} for outcome in outcomes], indent=1))
     else:
         _print_outcomes(outcomes)
+        _print_failures(outcomes)
+        if chosen:
+            print("These were some of the tests, or all of them in another way: nothing is recorded.")
         for name, results in due.items():
             print(f"{name} has other content than docs/ tells of; due: {', '.join(results)}")
         if due:
@@ -211,9 +255,33 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "output": asdict(outcome.output) if outcome.output else None,
         "phases": outcome.phases,
         "engines": outcome.engines,
+        "failures": [
+            {"engine": engine, "test": case.nodeid, "message": case.message, "output": case.output}
+            for engine, case in outcome.failures
+        ],
         "ccache": asdict(outcome.ccache) if outcome.ccache else None,
         "error": outcome.error.message if outcome.error else None,
     }
+
+
+def _chosen(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return pytest's arguments of the command line."""
+    return (*(("-k", arguments.k) if arguments.k is not None else ()), *arguments.rest)
+
+
+def _print_failures(outcomes: Sequence[Outcome]) -> None:
+    """Print what pytest said of the tests that failed, to standard error: of the first, and only the end of each."""
+    failures = [(outcome.name, engine, case) for outcome in outcomes for engine, case in outcome.failures]
+    for name, engine, case in failures[:_FAILURES_SHOWN]:
+        said = "\n".join(part for part in (case.message, case.output) if part).strip()
+        print(f"--- {name}: {engine}: {visible(case.nodeid, lines=False)}\n{visible(said[-_SHOWN:])}", file=sys.stderr)
+    if len(failures) > _FAILURES_SHOWN:
+        print(f"--- and {len(failures) - _FAILURES_SHOWN} more, in the JUnit XML", file=sys.stderr)
+
+
+_FAILURES_SHOWN = 10
+_SHOWN = 8000
+"""Characters of what pytest said of a test."""
 
 
 def _note(outcome: Outcome) -> str:

@@ -1,4 +1,4 @@
-"""``emwheels lock``: what a recipe's build, wheel and upstream tests require, pinned by hash."""
+"""``emwheels lock``: what a recipe's build, wheel, own and upstream tests require, pinned by hash."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements,
 from emwheels.fetch.lock_index import LockIndex
 from emwheels.fetch.registries import Registries
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
+from emwheels.recipe.own_tests import TEST_LOCK
 from emwheels.recipe.select import is_selector
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
-    lock = verbs.add_parser("lock", parents=[common], help="pin build, run and upstream-test requirements by hash")
+    lock = verbs.add_parser("lock", parents=[common], help="pin build, run and test requirements by hash")
     lock.add_argument("names", nargs="+", metavar="NAME", help=NAMES)
     lock.add_argument(
         "--any-index",
@@ -64,6 +65,7 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
             for file, requirements in (
                 ("requirements.run.txt", foreign_requirements(recipe, versions)),
                 (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
+                (TEST_LOCK, recipe.own_tests.to_lock(versions)),
             ):
                 _lock_pure(environment, recipe.folder / file, requirements, lock_pure)
     return bad

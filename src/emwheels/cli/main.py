@@ -55,7 +55,11 @@ class _VerbParser(argparse.ArgumentParser):
     """Takes options between the words of a verb, as in ``image save --part test FILE``; argparse does not by itself."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """See `argparse.ArgumentParser.parse_known_args`."""
+        """See `argparse.ArgumentParser.parse_known_args`; ``rest`` gets what stands behind ``--``, for who wants it."""
+        if args is not None and "--" in args and self.get_default("rest") is not None:
+            end = args.index("--")
+            namespace = argparse.Namespace() if namespace is None else namespace
+            args, namespace.rest = args[:end], tuple(args[end + 1 :])
         if self._intermixing or any(action.nargs == argparse.PARSER for action in self._actions):
             return super().parse_known_args(args, namespace)
         self._intermixing = True  # which calls this

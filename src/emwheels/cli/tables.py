@@ -255,7 +255,7 @@ def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping
             libraries.append((name, version, size, content, seconds, recipe.about.license or ""))
             continue
         engines = wheel.engines if wheel else {}
-        tests = [engines.get(engine, "not run") for engine in ENGINES] if recipe.tests else ["no tests"] * len(ENGINES)
+        tests = [engines.get(engine, "not run") for engine in ENGINES]
         suite = suites.get(name)
         share = f"{_share(suite)}{_mark(suite.wheels, suite.date, ledger)}" if suite else ""
         rows.append((name, version, size, content, seconds, *tests, share))

@@ -57,7 +57,7 @@ def run_tests(
     for engine in engines:
         if engine not in ENGINES:
             raise UsageError(f"there is no engine {engine!r}", hint=f"engines are: {', '.join(ENGINES)}")
-    listed = list_tests(tests) if suite == Suite() else frozenset()
+    listed = list_tests(tests) if suite.strict and not suite.partial else frozenset()
     with tempfile.TemporaryDirectory(prefix="emwheels-harness-") as folder:
         _stage.stage(
             Path(folder),
@@ -74,4 +74,13 @@ def run_tests(
             Mount(host=tests, inside=TESTS),
             Mount(host=Path(folder), inside=STAGE),
         )
-        return drive(image, mounts, engines=engines, output=output, on_event=on_event, content=content, listed=listed)
+        return drive(
+            image,
+            mounts,
+            engines=engines,
+            output=output,
+            on_event=on_event,
+            content=content,
+            listed=listed,
+            suite=suite,
+        )

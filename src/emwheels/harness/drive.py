@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import HarnessError, redacted
+from emwheels.harness.model import Suite
 from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
 from emwheels.image.places import HARNESS, NODE, PLAYWRIGHT, PROGRAMS, RUNTIME, STAGE
@@ -47,6 +48,7 @@ def drive(
     environment: Mapping[str, str] | None = None,
     content: str = "",
     listed: Collection[str] = (),
+    suite: Suite = Suite(),  # noqa: B008  (it is immutable)
 ) -> dict[str, EngineResult]:
     """Run driver.mjs and read what it says. Raises `HarnessError`, with the end of its standard error, if it fails."""
     argv = (NODE, f"{HARNESS}/driver.mjs", f"{STAGE}/job.json")
@@ -61,7 +63,14 @@ def drive(
         try:
             return {
                 engine: read_engine(
-                    lines, engine=engine, output=output, on_event=on_event, content=content, listed=listed
+                    lines,
+                    engine=engine,
+                    output=output,
+                    on_event=on_event,
+                    content=content,
+                    listed=listed,
+                    expected=suite.expected.get(engine, {}),
+                    partial=suite.partial,
                 )
                 for engine in engines
             }

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 Outcome = Literal["passed", "failed", "skipped", "error"]
+
+IMPORT = "import "
+"""What the names of tests begin with that are an import and no more: ``import x.y``."""
+IMPORTS_ONLY = "imports only: "
+"""What the words for a run begin with in which nothing else was tried."""
+NOT_RUN = "not run: "
+"""What the messages of tests begin with that were left out because interpreters kept ending."""
+ENDS_IN_A_ROW = 10
+"""How many interpreters may end one after another, by a trap or a time limit and without a test that passes between,
+before the rest of an engine's tests is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +38,20 @@ class Suite:
     """Further options of pytest."""
     requirements: tuple[str, ...] = ()
     """What the tests need beside the package and pytest (PEP 508); the wheels are among the harness's."""
+    imports: Mapping[str, str] = field(default_factory=dict)
+    """Modules to import, each a test of its own -> why one is skipped; empty for those that are not."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the interpreter sees."""
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Engine -> test -> limit for it; the empty name is every other test of the engine."""
+    expected: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Engine -> test -> why it fails. A test without its parameters stands for all of them."""
+    ends_in_a_row: int = ENDS_IN_A_ROW
+    """See there; 0 goes on however many there are."""
+    strict: bool = True
+    """Whether the report has to be pytest's, test by test. Upstream suites may have reports of their own making."""
+    partial: bool = False
+    """Whether options choose among the tests, so that some that are known need not be heard of."""
 
 
 @dataclass(frozen=True, kw_only=True)

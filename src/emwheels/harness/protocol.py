@@ -24,12 +24,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 from emwheels.atomic import replacing
 from emwheels.errors import HarnessError
+from emwheels.harness.expected import judged
 from emwheels.harness.listing import missing_tests
 from emwheels.harness.model import Case, EngineResult, Event
 from emwheels.harness.report import write_junit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
 
@@ -41,11 +42,13 @@ def read_engine(
     on_event: Callable[[Event], None] | None = None,
     content: str = "",
     listed: Collection[str] = (),
+    expected: Mapping[str, str] | None = None,
+    partial: bool = False,
 ) -> EngineResult:
     """Read one engine's lines up to its ``end``; write ``ENGINE.log`` and ``ENGINE.xml`` to ``output``.
 
-    ``listed`` are the tests that there must be a word of (`emwheels.harness.listing`). Raises `HarnessError` if the
-    lines end before.
+    ``listed`` are the tests that there must be a word of (`emwheels.harness.listing`), ``expected`` those that fail,
+    with the reason; of a ``partial`` run some may be missing. Raises `HarnessError` if the lines end before.
     """
     cases: list[Case] = []
     boot_seconds, booted = 0.0, False
@@ -72,6 +75,7 @@ def read_engine(
         names = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
         message = f"{len(missing)} tests that stand in the files were not reported: {names}"
         cases.append(Case(nodeid="session", outcome="error", seconds=0, message=message))
+    cases = judged(cases, expected or {}, complete=booted and not partial)
     result = EngineResult(
         engine=engine,
         cases=tuple(cases),

@@ -16,12 +16,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 
 from emwheels.errors import HarnessError
-from emwheels.harness.model import Suite
 from emwheels.image.places import CHROMIUM, HARNESS, PLAYWRIGHT, RUNTIME, STAGE, TESTS
 from emwheels.wheel import record_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from emwheels.harness.model import Suite
 
 _MICROPIP = NormalizedName("micropip")
 
@@ -60,7 +61,12 @@ def stage(
         "root": suite.root,
         "paths": list(suite.paths),
         "options": list(suite.options),
-        "strict": suite == Suite(),  # upstream suites may have reports of their own making
+        "imports": dict(suite.imports),
+        "environment": dict(suite.environment),
+        "seconds": {engine: dict(limits) for engine, limits in suite.seconds.items()},
+        "expected": {engine: list(tests) for engine, tests in suite.expected.items()},
+        "ends_in_a_row": suite.ends_in_a_row,
+        "strict": suite.strict,
     }
     (folder / "job.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 

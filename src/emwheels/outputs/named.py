@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emwheels.atomic import write_atomically
-from emwheels.wheel import content_of
+from emwheels.errors import HarnessError
+from emwheels.wheel import UNREADABLE, content_of, modules_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,14 @@ def named_wheel(output: Output, store: Store, folder: Path) -> Path:
     if not path.is_file():
         write_atomically(path, store.get(output.kind, output.sha256).read_bytes())
     return path
+
+
+def modules(output: Output, store: Store) -> list[str]:
+    """Return what can be imported of a wheel. Raises `HarnessError` for one that cannot be read."""
+    try:
+        return modules_of(store.get(output.kind, output.sha256))
+    except UNREADABLE as error:
+        raise HarnessError(f"{output.filename}: not a wheel that can be read ({error})") from error
 
 
 def content(output: Output, store: Store) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from emwheels.harness.engines import ENGINES
+from emwheels.harness.model import ENDS_IN_A_ROW
 from emwheels.recipe.load import find_recipe
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from emwheels.build.compiler_cache import Hits
     from emwheels.errors import EmwheelsError
+    from emwheels.harness.model import Case
     from emwheels.outputs.builds import Builds, Output
     from emwheels.pipeline.environment import Environment
     from emwheels.recipe.load import RecipeProblems
@@ -37,7 +39,13 @@ class Options:
     rebuild: bool = False
     retest: bool = False
     test_seconds: float = 120.0
-    """Limit for one test."""
+    """Limit for one test, where its recipe has none."""
+    ends_in_a_row: int = ENDS_IN_A_ROW
+    """Interpreters that may end one after another before the rest of the tests is left out; 0 for any number."""
+    arguments: tuple[str, ...] = ()
+    """Of pytest. With some, what comes of the tests is only shown: nothing is noted of it, nothing is published."""
+    only: tuple[str, ...] = ()
+    """Names of the packages whose tests are run; all of the run if empty."""
     ccache: bool = True
     """Whether compilers look up objects in the compiler cache. The bytes that come out are the same."""
     share_cache: bool = False
@@ -111,6 +119,8 @@ class Outcome:
     """Phase -> wall seconds."""
     engines: dict[str, str] = field(default_factory=dict)
     """Engine -> ``16 passed``."""
+    failures: list[tuple[str, Case]] = field(default_factory=list)
+    """Engines and the tests that failed there."""
     error: EmwheelsError | None = None
     ccache: Hits | None = None
     """What came out of the compiler cache, if it was used."""

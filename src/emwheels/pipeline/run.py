@@ -17,7 +17,7 @@ from emwheels.pipeline.publishing import publish_package, show_status, withdraw_
 from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
 from emwheels.plan.planning import BAD_RECIPE
-from emwheels.recipe.graph import dependency_order, required_recipes, run_closure
+from emwheels.recipe.graph import closure_for_tests, dependency_order, required_recipes
 from emwheels.recipe.load import read_recipes
 from emwheels.schedule import (
     JobServer,
@@ -177,7 +177,7 @@ def _tasks(run: Run, cores: int) -> list[Task[Step]]:
         memory = before.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
         tasks.append(Task(identity=Step(Stage.BUILD, name), needs=needs, seconds=seconds, memory=memory))
         if _has_tests(run, recipe):
-            closure = tuple(Step(Stage.BUILD, need) for need in run_closure(name, run.recipes))
+            closure = tuple(Step(Stage.BUILD, need) for need in closure_for_tests(name, run.recipes))
             tasks.append(
                 Task(identity=Step(Stage.TEST, name), needs=closure, seconds=_TEST_SECONDS, memory=_TEST_MEMORY)
             )
@@ -185,7 +185,7 @@ def _tasks(run: Run, cores: int) -> list[Task[Step]]:
 
 
 def _has_tests(run: Run, recipe: Recipe) -> bool:
-    return run.options.test and bool(recipe.tests) and recipe.build.type != "static_library"
+    return run.options.test and recipe.is_tested and (not run.options.only or recipe.name in run.options.only)
 
 
 def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:

@@ -10,11 +10,12 @@ from packaging.utils import parse_wheel_filename
 
 from emwheels.errors import HarnessError, RecipeError
 from emwheels.harness import run_tests
-from emwheels.harness.model import Case, EngineResult, Event, Suite
+from emwheels.harness.model import IMPORT, IMPORTS_ONLY, NOT_RUN, Case, EngineResult, Event, Suite
 from emwheels.outputs.named import content
+from emwheels.pipeline.own_suite import key_of_suite, locked_for_tests, suite_of
 from emwheels.pipeline.phases import timed
 from emwheels.pipeline.suite_files import staged
-from emwheels.recipe.graph import foreign_requirements, run_closure
+from emwheels.recipe.graph import closure_for_tests, foreign_requirements, recipes_for_tests, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def tested(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[str, str]:
     """Return a summary for each engine of the run in which the recipe's tests have passed on exactly these outputs."""
-    wheels, store = _run_wheels(run_closure(recipe.name, run.recipes), outputs), run.environment.store
+    wheels, store = _run_wheels(closure_for_tests(recipe.name, run.recipes), outputs), run.environment.store
     records = {
         engine: store.get_record("tests", key_of_tests(run, recipe, wheels, engine)) for engine in run.options.engines
     }
@@ -45,13 +46,18 @@ def contents(run: Run, names: Sequence[str], outputs: Mapping[str, Output]) -> d
 def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Outcome) -> None:
     """Run the recipe's tests on what was built, unless they passed on exactly this. Raises `HarnessError`."""
     options, environment = run.options, run.environment
-    if not options.retest:
+    if not options.retest and not options.arguments:
         to.engines |= tested(run, recipe, outputs)
     waiting = [engine for engine in options.engines if engine not in to.engines]
     if not waiting:
         return
     reports = environment.dist(options.profile) / "reports" / recipe.name / environment.target.name
-    suite = read_suite(recipe.folder)
+    reports = reports / "selected" if options.arguments else reports
+    own = suite_of(run, recipe, outputs[recipe.name])
+    if not recipe.tests and not own.imports:
+        to.engines |= dict.fromkeys(waiting, "no tests")
+        return
+    suite = None if options.arguments else read_suite(recipe.folder)
     with timed(run, to, "test"):
         results = run_in_engines(
             run,
@@ -60,6 +66,9 @@ def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Ou
             tests=recipe.folder,
             engines=waiting,
             output=reports,
+            suite=own,
+            also=recipes_for_tests(recipe, run.recipes),
+            beside=locked_for_tests(run, recipe),
             on_event=lambda event: _show(environment.board, recipe.name, event),
         )
         smoke = (
@@ -70,8 +79,9 @@ def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Ou
     failed = []
     for engine, result in results.items():
         summary, cases = _summary(result, smoke.get(engine))
+        to.failures += [(engine, case) for case in cases]
         failed += [f"  {engine}: {case.nodeid}: {_first_line(case.message)}" for case in cases]
-        if not cases:
+        if not cases and not options.arguments:
             _remember(run, recipe, outputs, engine, summary)
         to.engines[engine] = summary
         environment.board.say(recipe.name, f"{engine}: {summary} in {result.seconds:.1f} s")
@@ -83,8 +93,11 @@ def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Ou
 
 def _summary(result: EngineResult, smoke: Smoke | None) -> tuple[str, list[Case]]:
     """Return what came of the tests in words, and those that failed."""
-    summary = f"{result.passed} passed"
-    summary += f", {result.skipped} skipped" if result.skipped else ""
+    only_imports = all(case.nodeid.startswith(IMPORT) for case in result.cases)
+    left_out = sum(case.message.startswith(NOT_RUN) for case in result.cases)
+    skipped = result.skipped - left_out
+    summary = (IMPORTS_ONLY if only_imports else "") + f"{result.passed} passed"
+    summary += (f", {skipped} skipped" if skipped else "") + (f", {left_out} not run" if left_out else "")
     cases = [case for case in result.cases if case.outcome in ("failed", "error")]
     if smoke:
         summary += f", {smoke.passed} of {smoke.ran} upstream"
@@ -93,7 +106,7 @@ def _summary(result: EngineResult, smoke: Smoke | None) -> tuple[str, list[Case]
 
 
 def _remember(run: Run, recipe: Recipe, outputs: Mapping[str, Output], engine: str, summary: str) -> None:
-    wheels = _run_wheels(run_closure(recipe.name, run.recipes), outputs)
+    wheels = _run_wheels(closure_for_tests(recipe.name, run.recipes), outputs)
     record = {"summary": summary, "wheels": contents(run, [recipe.name], outputs)}
     run.environment.store.add_record("tests", key_of_tests(run, recipe, wheels, engine), record)
 
@@ -169,7 +182,8 @@ def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str
     target, image = environment.target.name, environment.test_image_digest
     for part in (engine, target, image, lock, *(output.sha256 for output in wheels)):
         digest.update(f"{part}\n".encode())
-    for name in run_closure(recipe.name, run.recipes):
+    digest.update(key_of_suite(recipe))
+    for name in closure_for_tests(recipe.name, run.recipes):
         if (run_lock := run.recipes[name].run_lock) is not None:
             digest.update(hashlib.sha256(run_lock.read_bytes()).digest())
     suite = read_suite(recipe.folder)

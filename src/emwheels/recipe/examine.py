@@ -27,6 +27,7 @@ from emwheels.recipe.document import (
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 from emwheels.recipe.overrides import Aim, overridden, placed, read_overrides
+from emwheels.recipe.own_tests import read_imports, read_own_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,19 +80,20 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
     source = _source(sections["source"], folder)
     build = _build(sections["build"])
     requirements = _requirements(sections["requirements"])
-    test = Test(imports=sections["test"].texts("imports"))
+    test = Test(imports=read_imports(sections["test"]))
     about = _about(sections["about"])
     extra = sections.pop("extra")
     extra.texts("recipe-maintainers")
     _check_own(extra)
+    tests = tuple(sorted(folder.glob("test_*.py")))
+    own_tests = read_own_tests(extra.given, findings, imports_wheel=not tests and not test.imports)
     for name in document.keys() - sections.keys() - {"extra"}:
         findings.report(printable(name), f"unknown key{did_you_mean(name, [*sections, 'extra'])}")
     for section in sections.values():
         section.report_unknown()
     all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
-    tests = tuple(sorted(folder.glob("test_*.py")))
-    locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
-    for file in (*tests, *locks):
+    build_lock, run_lock, test_lock = (folder / f"requirements.{name}.txt" for name in ("build", "run", "test"))
+    for file in (*tests, build_lock, run_lock, test_lock, folder / "upstream.yaml"):
         _check_file(file, folder, findings)
     for name, _ in source.extras:
         if _resolved_inside(name, folder) is not None:
@@ -99,7 +101,6 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
     if source.path is not None and (all_patches or source.patches or source.extras):
         message = "a source that is in the recipe's folder takes neither patches nor extras"
         sections["source"].report("path", message)
-    build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
     return Recipe(
         folder=folder,
         package=package,
@@ -107,12 +108,14 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
         build=build,
         requirements=requirements,
         test=test,
+        own_tests=own_tests,
         about=about,
         extra=extra.given,
         patches=all_patches,
         tests=tests,
         build_lock=build_lock if build_lock.is_file() else None,
         run_lock=run_lock if run_lock.is_file() else None,
+        test_lock=test_lock if test_lock.is_file() else None,
         document=document,
     )
 
@@ -311,9 +314,6 @@ def _about(section: Section) -> About:
         summary=section.get("summary", as_optional_text, None),
         license=section.get("license", as_optional_text, None),
     )
-
-
-# Patches
 
 
 def is_patch(path: Path) -> bool:

@@ -72,6 +72,17 @@ def run_closure(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
     return closure
 
 
+def recipes_for_tests(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the names of those ``recipes`` that the recipe's own tests need beside it."""
+    return matching(recipe.own_tests.required.values(), {name: name for name in recipes})
+
+
+def closure_for_tests(name: str, recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return ``name``, the recipes that its own tests need, and every recipe that these need at run time."""
+    names = (name, *recipes_for_tests(recipes[name], recipes)) if name in recipes else ()
+    return list(dict.fromkeys(need for each in names for need in run_closure(each, recipes)))
+
+
 def dependency_order(recipes: Mapping[str, Recipe]) -> list[str]:
     """Return the names so that each comes after all that it needs, the same for the same recipes.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from emwheels.recipe.accepted import RULES
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS
+from emwheels.recipe.own_tests import ENGINES, EVERY_ENGINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +225,8 @@ KEYS: dict[str, Key] = {
         kind=_TEXTS,
         default=(),
         example="[msgpack, msgpack._cmsgpack]",
-        means="Modules that pyodide-build's own tests import. emwheels runs the recipe's `test_*.py` instead.",
+        means="Modules that emwheels imports in every engine, each a test of its own. Without them and without "
+        "`test_*.py`, it imports every module of the wheel.",
     ),
     "about.home": Key(kind=_TEXT, example="https://msgpack.org/", means="The project's home page."),
     "about.PyPI": Key(
@@ -257,6 +259,35 @@ KEYS: dict[str, Key] = {
         "with its value for these targets. It replaces the recipe's value, lists as well. Of two entries that fit, the "
         "later counts. All targets share `build.type`, `requirements.build-extras` and `requirements.constraint`.",
     ),
+    "extra.emwheels.test.requirements": Key(
+        kind="a list of requirements (PEP 508)",
+        default=(),
+        example="[hypothesis]",
+        means="What the recipe's own tests import beside the package: recipes, or pure-Python packages that "
+        "`emwheels lock` pins.",
+    ),
+    "extra.emwheels.test.environment.NAME": Key(
+        kind="text in quotes", example='"1"', means="A variable that the interpreter of the recipe's own tests sees."
+    ),
+    "extra.emwheels.test.arguments": Key(
+        kind=_TEXTS, default=(), example='[-k, "not slow"]', means="Arguments of pytest for the recipe's own tests."
+    ),
+    "extra.emwheels.test.time.ENGINE": Key(
+        kind="seconds, or a mapping of tests to seconds",
+        example='{"test_big.py::test_all": 300}',
+        means=f"Limit for each test, or for some, in one of {', '.join(ENGINES)}, or in `{EVERY_ENGINE}`.",
+    ),
+    "extra.emwheels.test.expected-failures.ENGINE.TEST": Key(
+        kind=_TEXT,
+        example="there are no threads",
+        means=f"Why a test fails in an engine, or in `{EVERY_ENGINE}`. It counts as skipped. If it passes, that is an "
+        "error.",
+    ),
+    "extra.emwheels.test.imports-skip.MODULE": Key(
+        kind=_TEXT,
+        example="needs the optional package cuda",
+        means="Why a module of the wheel is not imported. It is only for recipes without `test.imports` and tests.",
+    ),
     "extra.emwheels.accepted[].rule": Key(
         kind=f"one of {', '.join(RULES)}",
         example="split-type",
@@ -271,5 +302,5 @@ KEYS: dict[str, Key] = {
         kind=_TEXT, example="no module hands these to another", means="Why the finding does no harm."
     ),
 }
-"""Dotted key -> what it is. PROFILE and NAME stand for a name of your own, SECTION and KEY for one of this table;
+"""Dotted key -> what it is. Words in capitals stand for a name of your own, SECTION and KEY for one of this table;
 [] for each entry of a list."""

@@ -158,7 +158,9 @@ class _Reading:
         return closure
 
     def _needs(self, recipe: Recipe) -> list[str]:
-        return matching(all_requirements(recipe.requirements), {name: name for name in self._folders})
+        names = {name: name for name in self._folders}
+        needed = matching(all_requirements(recipe.requirements), names)
+        return [*needed, *matching(recipe.own_tests.required.values(), names)]
 
 
 def recipe_folders(recipes: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from packageurl import PackageURL
 
 from emwheels.errors import without_secrets
+from emwheels.recipe.own_tests import OwnTests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +125,7 @@ class Recipe:
     build: Build = Build()
     requirements: Requirements = Requirements()
     test: Test = Test()
+    own_tests: OwnTests = field(default_factory=OwnTests)
     about: About = About()
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     patches: tuple[Path, ...] = ()
@@ -133,6 +135,8 @@ class Recipe:
     """requirements.build.txt, the hash-pinned build requirements."""
     run_lock: Path | None = None
     """requirements.run.txt, hash-pinned pure-Python packages that ``requirements.run`` needs beside other recipes."""
+    test_lock: Path | None = None
+    """requirements.test.txt, hash-pinned pure-Python packages that the recipe's own tests need."""
     document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
     """meta.yaml as plain dicts, lists and scalars without sharing. To change it, copy it deeply first."""
 
@@ -151,6 +155,11 @@ class Recipe:
     def spelling(self) -> str:
         """The name as written: what pyodide-build is told, and what stands in the output."""
         return self.folder.name
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there is something to try in the engines: tests, or modules to import."""
+        return self.build.type != "static_library" and (bool(self.tests) or self.build.type == "package")
 
     @property
     def version(self) -> str:

@@ -15,6 +15,7 @@ from packaging.utils import parse_wheel_filename
 
 from emwheels.atomic import write_atomically
 from emwheels.harness.engines import ENGINES
+from emwheels.harness.model import IMPORT, IMPORTS_ONLY
 from emwheels.harness.report import CONTENT
 from emwheels.index.model import project_of
 from emwheels.outputs.latest import latest_build
@@ -119,18 +120,23 @@ def _tests(path: Path, content: str) -> EngineTests | None:
     except (OSError, ET.ParseError, ValueError):
         return None
     failed = numbers["failures"] + numbers["errors"]
+    names = [case.get("name", "") for case in suite.iter("testcase")]
     of = next((each.get("value", "") for each in suite.iter("property") if each.get("name") == CONTENT), "")
     return EngineTests(
         passed=numbers["tests"] - failed - numbers["skipped"],
         failed=failed,
         stale="" if of == content else suite.get("timestamp", "")[:10] or "another day",
+        imports_only=bool(names) and all(name.startswith(IMPORT) for name in names),
     )
 
 
 def _passed(summary: str) -> EngineTests | None:
     """Read ``12 passed, 1 skipped, 2 failed``."""
     numbers = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed)", summary)}
-    return EngineTests(passed=numbers["passed"], failed=numbers.get("failed", 0)) if "passed" in numbers else None
+    if "passed" not in numbers:
+        return None
+    only = summary.startswith(IMPORTS_ONLY)
+    return EngineTests(passed=numbers["passed"], failed=numbers.get("failed", 0), imports_only=only)
 
 
 def _log(store: Store, record: Mapping[str, Any], folder: Path) -> Path | None:

@@ -33,6 +33,8 @@ class EngineTests:
     """Failures and errors."""
     stale: str = ""
     """If it is of another wheel, the day of it: ``2026-11-22``, or ``another day`` where nobody noted it."""
+    imports_only: bool = False
+    """There were no tests: the modules were imported."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,7 +116,8 @@ def _tests(row: StatusRow) -> str:
     for engine, about in ENGINES.items():
         if (tests := row.tests.get(engine)) is None:
             continue
-        words = f"{about.title}: {tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
+        kind = "imports only, " if tests.imports_only else ""
+        words = f"{about.title}: {kind}{tests.passed} passed" + (f", {tests.failed} failed" if tests.failed else "")
         words += f" (stale: of another wheel, {tests.stale})" if tests.stale else ""
         link = row.reports.get(engine)
         state = "bad" if tests.failed or tests.stale else "good"

@@ -50,6 +50,12 @@ class Session {
     );
   }
 
+  /** Seconds that a test may take: a limit of its own, of its engine, or of all. */
+  limit(nodeid) {
+    const limits = job.seconds?.[this.progress.engine] ?? {};
+    return limits[nodeid] ?? limits[nodeid.split("[")[0]] ?? limits[""] ?? job.test_seconds;
+  }
+
   receive(event) {
     if (this.ended) return undefined; // it lost the race against its timer, and is being killed
     switch (event.event) {
@@ -64,10 +70,10 @@ class Session {
         this.remaining = event.nodeids.length;
         return this.enter("session", "session");
       case "start":
-        this.enter("test", event.nodeid);
+        this.enter("test", event.nodeid, this.limit(event.nodeid));
         return this.progress.report(event);
       case "case":
-        if (job.strict && !event.collection && !this.expected?.delete(event.nodeid)) {
+        if (!event.collection && !this.expected?.delete(event.nodeid) && job.strict) {
           return this.forged(`${event.nodeid} was reported, and was not collected or reported before`);
         }
         this.settle(event);
@@ -95,6 +101,7 @@ class Session {
   settle(record) {
     (record.collection ? this.progress.ignored : this.progress.finished).push(record.nodeid);
     if (!record.collection) this.remaining -= 1;
+    if (record.outcome === "passed") this.progress.ends = 0;
     this.progress.report(record);
   }
 
@@ -103,9 +110,33 @@ class Session {
     const collection = this.phase === "collect";
     const outcome = this.phase === "test" ? "failed" : "error";
     const known = this.progress.ignored.includes(this.nodeid); // leaving it out did not help, nor would it now
+    this.expected?.delete(this.nodeid);
     this.settle({ event: "case", nodeid: this.nodeid, outcome, seconds, message, output: "", collection });
+    const expected = job.expected?.[this.progress.engine] ?? [];
+    if (![this.nodeid, this.nodeid.split("[")[0]].some((name) => expected.includes(name))) this.progress.ends += 1;
+    if (job.ends_in_a_row && this.progress.ends >= job.ends_in_a_row && ["collect", "test"].includes(this.phase)) {
+      return this.giveUp(message);
+    }
     return (collection && !known) || (this.phase === "test" && this.remaining > 0);
   }
+
+  /** Leave out what is left, with a word on each test, and do not start again. */
+  giveUp(message) {
+    const why = `${this.progress.ends} interpreters in a row ended: ${headline(message)}`;
+    const none = { event: "case", seconds: 0, output: "", collection: false };
+    for (const nodeid of this.expected ?? []) {
+      this.progress.report({ ...none, nodeid, outcome: "skipped", message: `not run: ${why}` });
+    }
+    const hint = "the extension does not fit what it was compiled against, or each test needs more time than it gets";
+    this.progress.report({ ...none, nodeid: "session", outcome: "error", message: `${why}; ${hint}` });
+    return false;
+  }
+}
+
+/** The line of a failure that says what it was: JavaScript has it first, a Python traceback last. */
+function headline(message) {
+  const lines = message.trim().split("\n");
+  return (lines[0].startsWith("Traceback ") ? lines.at(-1) : lines[0]).slice(0, 300);
 }
 
 /** What is known of one engine over all its starts. */
@@ -116,6 +147,7 @@ class Progress {
     this.ignored = [];
     this.logged = 0;
     this.booted = false;
+    this.ends = 0; // interpreters that ended, since the last test that passed
   }
 
   report(event) {

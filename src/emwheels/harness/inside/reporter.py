@@ -13,7 +13,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -52,7 +52,8 @@ def run(job_json: str, emit: Callable[[str], None]) -> None:
 
     job = json.loads(job_json)
     root = job["root"]
-    reporter = Reporter(emit, root=root, finished=job["finished"], ignored=job["ignored"])
+    os.environ.update(job["environment"])
+    reporter = Reporter(emit, root=root, finished=job["finished"], ignored=job["ignored"], imports=job["imports"])
     arguments = [
         *([f"{root}/{path}" for path in job["paths"]] or [root]),
         f"--rootdir={root}",
@@ -68,16 +69,41 @@ def run(job_json: str, emit: Callable[[str], None]) -> None:
     reporter.send("finish", status=int(status))
 
 
+def import_items(session: pytest.Session, imports: Mapping[str, str]) -> list[pytest.Item]:
+    """Return a test for each module of ``imports`` (name -> why it is skipped, or nothing), called ``import NAME``."""
+    import pytest  # noqa: PLC0415  (there only after `install`)
+
+    class ImportItem(pytest.Item):
+        """The import of one module."""
+
+        def runtest(self) -> None:
+            """Import it."""
+            module = self.name.removeprefix("import ")
+            if reason := imports[module]:
+                pytest.skip(reason)
+            import_module(module)
+
+    names = [f"import {module}" for module in imports]
+    return [ImportItem.from_parent(session, name=name, nodeid=name) for name in names]
+
+
 class Reporter:
     """A pytest plugin that tells each step as it happens, and leaves out what an earlier start of the engine did."""
 
     def __init__(
-        self, emit: Callable[[str], None], *, root: str, finished: Sequence[str], ignored: Sequence[str]
+        self,
+        emit: Callable[[str], None],
+        *,
+        root: str,
+        finished: Sequence[str],
+        ignored: Sequence[str],
+        imports: Mapping[str, str],
     ) -> None:
         self._emit = emit
         self._root = root
         self._finished = frozenset(finished)
         self._ignored = frozenset(ignored)
+        self._imports = imports
         self._reports: list[pytest.TestReport] = []
 
     def send(self, event: str, **fields: Any) -> None:
@@ -99,8 +125,14 @@ class Reporter:
             outcome = "skipped" if report.skipped else "error"
             self._case(report.nodeid or "collection", outcome, 0.0, _message(report), report.sections, collection=True)
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect by exact name: pytest's own ``--deselect`` takes a prefix, so ``test_a`` would take ``test_ab``."""
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Put the imports first, and leave out what is finished.
+
+        Deselect by exact name: pytest's own ``--deselect`` takes a prefix, so ``test_a`` would take ``test_ab``.
+        """
+        items[:0] = import_items(session, self._imports)
         config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self._finished])
         items[:] = [item for item in items if item.nodeid not in self._finished]
 
