@@ -21,6 +21,7 @@ from emwheels.fetch.download import Downloader, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
     from unearth import Package
     from unearth.fetchers import Fetcher as UnearthFetcher
@@ -69,6 +70,8 @@ class Offer:
     """The index, or the find-link, without user and password."""
     metadata: bool = False
     """There is a file with the wheel's metadata beside it (PEP 658)."""
+    uploaded: datetime | None = None
+    """When, where the index tells (PEP 700)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +128,7 @@ def _offer(package: Package, listed_at: str, place: int | None) -> Offer:
         place=place,
         index=without_secrets(listed_at),
         metadata=bool(package.link.dist_info_metadata),
+        uploaded=package.link.upload_time,
     )
 
 

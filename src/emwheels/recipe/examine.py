@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -26,6 +27,7 @@ from emwheels.recipe.document import (
     printable,
     read_document,
 )
+from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK, followed_recipes
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
         section.report_unknown()
     all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
     tests = tuple(sorted(folder.glob("test_*.py")))
-    locks = [folder / name for name in ("requirements.build.txt", "requirements.run.txt", "upstream.yaml")]
+    locks = [folder / name for name in (BUILD_LOCK, RUN_LOCK, "upstream.yaml")]
     for file in (*tests, *locks):
         _check_file(file, folder, findings)
     for name, _ in source.extras:
@@ -88,7 +90,9 @@ def examine(folder: Path, patches: Path | None) -> tuple[Recipe | None, Findings
             _check_file(folder / name, folder, findings)
     _check_kind_of_source(sections, source, requirements, all_patches)
     findings.problems.sort(key=lambda problem: (problem.file != findings.file, str(problem.file), problem.line))
-    build_lock, run_lock = folder / "requirements.build.txt", folder / "requirements.run.txt"
+    build_lock, run_lock = folder / BUILD_LOCK, folder / RUN_LOCK
+    followed = followed_recipes(run_lock if run_lock.is_file() else None)
+    requirements = replace(requirements, run=tuple(dict.fromkeys((*requirements.run, *followed))))
     recipe = Recipe(
         folder=folder,
         package=package,

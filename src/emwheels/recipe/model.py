@@ -132,7 +132,8 @@ class Recipe:
     build_lock: Path | None = None
     """requirements.build.txt, the hash-pinned build requirements."""
     run_lock: Path | None = None
-    """requirements.run.txt, hash-pinned pure-Python packages that ``requirements.run`` needs beside other recipes."""
+    """requirements.run.txt, hash-pinned packages that ``requirements.run`` needs beside other recipes. Recipes that
+    these need are in ``requirements.run`` as well."""
     document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
     """meta.yaml as plain dicts, lists and scalars without sharing. To change it, copy it deeply first."""
 
