@@ -13,6 +13,7 @@ from emwheels.harness.engines import ENGINES
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import Options, Outcome
+from emwheels.pipeline.preflight import check_faults, with_locks
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.profile import PROFILES
 from emwheels.progress import print_table
@@ -43,6 +44,9 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
         run.add_argument(
             "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"
+        )
+        run.add_argument(
+            "--locked", action="store_true", help="fail where a lock is missing or outdated, for CI (default: make it)"
         )
         run.add_argument("--test-seconds", type=float, default=120, metavar="S", help="limit for one test (120)")
         if verb == "build":
@@ -115,6 +119,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         )
     environment = open_environment(arguments, project, targets)
     run = make_run(environment, arguments.names, options, builds=open_builds(arguments, environment))
+    run = with_locks(run, arguments.names, locked=arguments.locked)
+    check_faults(run, arguments.names)
     if arguments.scheduler:
         from emwheels.pipeline.worker import run_on_cluster
 

@@ -138,9 +138,7 @@ class Fetcher:
         pins = _read_lock(lock, marker_environment(python, platform=EMSCRIPTEN if wasm else "linux"))
         return tuple(self._wheel(pinned, lock, python, platforms, sources=sources) for pinned in pins)
 
-    def _wheel(
-        self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str], *, sources: bool
-    ) -> Fetched:
+    def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str], *, sources: bool) -> Fetched:
         text = f"{pinned.name}=={pinned.version}"
         key = _key("wheel", text, sorted(pinned.hashes), python, list(platforms))
         if fetched := self._already_fetched(key):

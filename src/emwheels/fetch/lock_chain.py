@@ -23,9 +23,7 @@ _PROJECTS = 200
 _METADATA = 4 << 20
 
 
-def chains_to_compiled(
-    asked: Sequence[str], index: LockIndex, *, python: str, recipes: Collection[str]
-) -> list[str]:
+def chains_to_compiled(asked: Sequence[str], index: LockIndex, *, python: str, recipes: Collection[str]) -> list[str]:
     """Return a line for each project that `LockIndex.unfit` has and that ``asked`` leads to, by newest versions.
 
     What ``recipes`` (names) provide is not looked into.
@@ -35,7 +33,9 @@ def chains_to_compiled(
     environment = marker_environment(python, platform=EMSCRIPTEN)
     lines: dict[str, str] = {}
     seen: set[tuple[str, frozenset[str]]] = set()
-    waiting = [(requirement, ()) for requirement in _applying(asked, (), environment)]
+    waiting: list[tuple[Requirement, tuple[str, ...]]] = [
+        (requirement, ()) for requirement in _applying(asked, (), environment)
+    ]
     while waiting and len(seen) < _PROJECTS:
         requirement, before = waiting.pop(0)
         name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
@@ -56,9 +56,7 @@ def _line(chain: Sequence[str]) -> str:
     return f"  {way}{last} is compiled and has no wheel for the target's ABI: it needs a recipe"
 
 
-def _applying(
-    texts: Sequence[str], extras: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[Requirement]:
+def _applying(texts: Sequence[str], extras: Sequence[str], environment: Mapping[str, str]) -> Iterator[Requirement]:
     for text in texts:
         try:
             requirement = Requirement(text)

@@ -159,7 +159,6 @@ class LockIndex:
             return None
         return path
 
-
     def _built(self, name: str, offer: Offer, path: Path, *, metadata: bool) -> Path:
         """Return the wheel that a source archive is built to, or its metadata. Raises `FetchError` if it is not."""
         with self._building:

@@ -12,7 +12,8 @@ from packaging.version import InvalidVersion, Version
 from emwheels.errors import FetchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence, Set
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from packaging.tags import Tag
@@ -30,14 +31,14 @@ class Selection:
     hash and the content are those of the file.
     """
 
-    tags: Set[Tag] = frozenset()
+    tags: AbstractSet[Tag] = frozenset()
     """The tags that fit; empty: all do. Else a project is left out whose newest version
     has no wheel that fits, unless some have one for the platform itself: older pure wheels are of another time."""
     aside: Mapping[str, object] = field(default_factory=dict)
     """Projects of which every wheel counts: it is not they that will be installed, or the recipe wants a version."""
     build: Callable[[str, Offer], Path] | None = None
     """Builds the wheel of a project that has source archives only, of which the resolver is shown."""
-    native: Set[Tag] = frozenset()
+    native: AbstractSet[Tag] = frozenset()
     """With ``build``: the tags of wheels for the machine that builds."""
 
     def choose(self, name: str, offers: Sequence[Offer]) -> list[tuple[int, str]]:
@@ -51,7 +52,9 @@ class Selection:
         if any(_tags(offer) & self.native for _, offer in wheels):
             return [(n, offer.resource.filename) for n, offer in wheels]
         sources = [(n, offer) for n, offer in enumerate(offers) if _is_source(offer)]
-        return [(n, _universal(name, n, offer)) for n, offer in sources] or [(n, o.resource.filename) for n, o in wheels]
+        return [(n, _universal(name, n, offer)) for n, offer in sources] or [
+            (n, o.resource.filename) for n, o in wheels
+        ]
 
     def _fitting(self, wheels: Sequence[tuple[int, Offer]], offers: Sequence[Offer]) -> list[tuple[int, Offer]]:
         fitting = [(n, offer) for n, offer in wheels if _tags(offer) & self.tags]
@@ -70,7 +73,7 @@ def _universal(name: str, number: int, offer: Offer) -> str:
     return f"{name.replace('-', '_')}-{offer.version}-{number}-py3-none-any.whl"
 
 
-def _tags(offer: Offer) -> Set[Tag]:
+def _tags(offer: Offer) -> AbstractSet[Tag]:
     try:
         return parse_wheel_filename(offer.resource.filename)[3]
     except InvalidWheelFilename:

@@ -30,6 +30,8 @@ MEMBERS = "/mnt/members"
 """The documents."""
 OUT = "/mnt/out"
 """Where the wheel with the documents goes."""
+BACKEND = "/mnt/run_backend.py"
+"""The program that calls a build backend."""
 
 BUILD_PATHS = (WORK, CROSSENV)
 """What must not be found in a wheel."""

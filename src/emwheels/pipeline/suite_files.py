@@ -44,7 +44,7 @@ def staged(
     lock = recipe.folder / LOCK_FILE
     of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.recipes))
     if locked and not lock.is_file():
-        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
+        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: emwheels lock {recipe.name}")
     if recipe.source.url is None:
         raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
     left = set(of_recipes).difference(also)
@@ -67,5 +67,5 @@ def staged(
                 options=suite.options,
                 requirements=tuple(text for text, name in suite.required.items() if name not in left),
             ),
-            beside=environment.pure_wheels(lock) if locked else (),
+            beside=environment.run_wheels(lock) if locked else (),
         )

@@ -111,25 +111,7 @@ def _same(one: str, other: str) -> bool:
         return one == other
 
 
-def forgotten_headers(recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[str]:
-    """Return the packages to compile against that the build asks for and ``requirements.host`` does not name.
-
-    The build would take the headers of the native package then, which are of another word size.
-    """
+def build_names(recipe: Recipe) -> set[NormalizedName]:
+    """Return the names of what the build asks for and the recipe does not compile against, as far as files tell."""
     asked = {canonicalize_name(Requirement(text).name) for text in recipe.requirements.build_extras}
-    asked |= pinned_versions(recipe.build_lock).keys()
-    return sorted(
-        name
-        for name in asked - set(recipe.requirements.host) - {recipe.name}
-        if name in recipes and recipes[name].build.cross_build_env
-    )
-
-
-def forgotten_message(recipe: Recipe, names: Iterable[str]) -> str:
-    """Return what is wrong where ``names`` are those of `forgotten_headers`."""
-    listed = ", ".join(names)
-    return (
-        f"{recipe.folder / 'meta.yaml'}: requirements.host does not name {listed}, which the build asks for: it would "
-        f"compile against the native headers of {listed}, and the module would crash the interpreter. "
-        f"Add {listed} to requirements.host and requirements.run, then: emwheels lock {recipe.name}"
-    )
+    return (asked | pinned_versions(recipe.build_lock).keys()) - {recipe.name, *recipe.requirements.host}
