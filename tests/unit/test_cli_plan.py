@@ -107,7 +107,7 @@ def test_a_profile_has_builds_of_its_own(command, environment):
 def test_a_recipe_that_cannot_be_built_blocks_what_needs_it(command, environment):
     (environment.project.recipes / "base" / "requirements.build.txt").unlink()
     lines = command("plan").lines()
-    assert "base blocked there is no requirements.build.txt beside it: make it by nox -s lock -- base" in lines
+    assert "base to build needs a lock: there is no requirements.build.txt; never built" in lines
     assert "above blocked needs base" in lines
     assert lines[-1] == "1 to build, 2 blocked"
 

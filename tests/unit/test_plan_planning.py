@@ -24,7 +24,7 @@ class World:
         self.patches.mkdir()
         self.image = "sha256:1"
         self.builds, self.records = {}, {}
-        self.faults, self.remote = {}, set()
+        self.faults, self.locks, self.remote = {}, {}, set()
 
     def recipe(self, name, *, host=(), run=(), extra=""):
         folder = self.recipes / name
@@ -67,6 +67,9 @@ class World:
 
     def fault(self, recipe):
         return self.faults.get(recipe.name, "")
+
+    def lock(self, recipe):
+        return self.locks.get(recipe.name, "")
 
     def plan(self):
         return {package.name: package for package in make_plan(self.load(), self)}

@@ -8,6 +8,7 @@ import platform
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -108,10 +109,12 @@ class Fetcher:
         self._refuse_offline(url_or_purl)
         expected = {sha256} if sha256 else set()
         if url_or_purl.startswith("pkg:"):
-            candidates = self._registries.candidates(parse_purl(url_or_purl), sha256)
+            purl = parse_purl(url_or_purl)
+            candidates = self._registries.candidates(purl, sha256)
+            known = partial(self._registries.debian_versions, purl)
         else:
-            candidates = (_plain(url_or_purl),)
-        return self._remember(key, self._first(candidates, expected))
+            candidates, known = (_plain(url_or_purl),), list[str]
+        return self._remember(key, self._first(candidates, expected, known))
 
     def take(self, path: Path, sha256: str | None) -> Fetched:
         """Keep a file of this machine in the store. Raises `FetchError` when it is missing or not the one asked for."""
@@ -178,7 +181,10 @@ class Fetcher:
                 hint=f"run the same command once without --offline, or copy a store that has it to {self._store.root}",
             )
 
-    def _first(self, candidates: Sequence[Resource], expected: Collection[str]) -> Fetched:
+    def _first(
+        self, candidates: Sequence[Resource], expected: Collection[str], known: Callable[[], list[str]] = list
+    ) -> Fetched:
+        """Return the first that there is; ``known`` tells which versions there are instead of the one asked for."""
         for resource in candidates:
             try:
                 return self._obtain(resource, expected)
@@ -187,29 +193,27 @@ class Fetcher:
                 if len(candidates) == 1:
                     raise
         tried = ", ".join(dict.fromkeys(resource.filename for resource in candidates))
-        raise FetchError(f"no mirror has any of: {tried}", hint="check name and version") from missing
+        hint = f"it has these versions: {', '.join(versions)}" if (versions := known()) else "check name and version"
+        raise FetchError(f"no mirror has any of: {tried}", hint=hint) from missing
 
     def _obtain(self, resource: Resource, expected: Collection[str]) -> Fetched:
         expected = expected or ({resource.sha256} if resource.sha256 else set())
         name = _key(without_secrets(resource.url), sorted(expected))
         with self._store.lock(name):
-            partial = self._store.partial(name)
+            part = self._store.partial(name)
             # What an earlier run left is only worth keeping when a hash will tell that both halves belong together.
             if not expected:
-                partial.unlink(missing_ok=True)
-            had_some = partial.exists()
-            sha256 = self._download(resource, partial)
+                part.unlink(missing_ok=True)
+            had_some = part.exists()
+            sha256 = self._download(resource, part)
             if expected and sha256 not in expected and had_some:
-                partial.unlink()
-                sha256 = self._download(resource, partial)
+                part.unlink()
+                sha256 = self._download(resource, part)
             if expected and sha256 not in expected:
-                partial.unlink()
-                raise FetchError(
-                    f"{resource.filename}: expected sha256 {' or '.join(sorted(expected))}, got {sha256}",
-                    hint="the file was removed; if upstream replaced it on purpose, correct the hash",
-                )
-            self._store.put_file(KIND, partial)
-            partial.unlink()
+                part.unlink()
+                raise _other_hash(resource, expected, sha256)
+            self._store.put_file(KIND, part)
+            part.unlink()
         url = without_secrets(resource.url)
         return Fetched(path=self._store.path_of(KIND, sha256), sha256=sha256, filename=resource.filename, url=url)
 
@@ -226,6 +230,25 @@ class Fetcher:
         else:
             self._downloader.save(resource.url, partial, report, listed_at=resource.listed_at)
         return sha256_of(partial)
+
+
+def _other_hash(resource: Resource, expected: Collection[str], got: str) -> FetchError:
+    if resource.sha256 == got:
+        advice = (
+            f"the index states {got} for it as well: for a version that is new in the recipe, write this hash. If the "
+            "recipe's hash was right before, somebody replaced the file, or the version in the URL is another one"
+        )
+    elif resource.sha256:
+        advice = (
+            f"the index states {resource.sha256}, so the file is damaged or not what the index means: write neither"
+        )
+    else:
+        advice = (
+            "the source states no hash to compare with: for a version that is new in the recipe, compare the hash with "
+            "upstream's own before you write it; else find out why the file was replaced"
+        )
+    message = f"{resource.filename}: expected sha256 {' or '.join(sorted(expected))}, got {got}"
+    return FetchError(message, hint=f"the file was removed; {advice}")
 
 
 def _lock_again(lock: Path) -> str:
