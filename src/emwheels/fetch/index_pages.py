@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +22,6 @@ from emwheels.fetch.download import Downloader, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from unearth import Package
     from unearth.fetchers import Fetcher as UnearthFetcher
@@ -128,8 +128,12 @@ def _offer(package: Package, listed_at: str, place: int | None) -> Offer:
         place=place,
         index=without_secrets(listed_at),
         metadata=bool(package.link.dist_info_metadata),
-        uploaded=package.link.upload_time,
+        uploaded=_aware(package.link.upload_time),
     )
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _resource(package: Package, listed_at: str) -> Resource:

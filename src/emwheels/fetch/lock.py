@@ -180,6 +180,9 @@ def _lock(
         faults = "\n".join(dict.fromkeys(failure.message for failure in index.failures.values()))
         index.failures.clear()
         raise FetchError(f"{what} cannot be locked, as not every index answered:\n{faults}")
+    if index.unbuilt:
+        lines = "\n".join(dict.fromkeys(error.message for error in index.unbuilt.values()))
+        raise RecipeError(f"{what} cannot be locked:\n{lines}", hint="constrain it to a version that has a wheel")
     if status != 0:
         if chains := chains_to_compiled(asked, index, python=min(pythons, key=Version), recipes=recipes):
             raise RecipeError(f"{what} cannot be locked:\n" + "\n".join(chains), hint=_COMPILED)

@@ -65,6 +65,8 @@ class LockIndex:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.failures: dict[str, FetchError] = {}
         """What could not be fetched, by project or file."""
+        self.unbuilt: dict[str, EmwheelsError] = {}
+        """What could not be built from its source archive, by file."""
         self.unfit: set[str] = set()
         """The projects that were asked for and have files, but none that can be installed."""
 
@@ -154,8 +156,11 @@ class LockIndex:
                 self._downloader.save(resource.url, path, lambda *_: None, listed_at=resource.listed_at)
         except NotFoundError:
             return None
+        except FetchError as error:
+            self.failures[resource.filename] = error
+            return None
         except EmwheelsError as error:
-            self.failures[resource.filename] = FetchError(error.message, hint=error.hint)
+            self.unbuilt[resource.filename] = error
             return None
         return path
 
