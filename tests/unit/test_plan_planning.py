@@ -227,7 +227,15 @@ def test_what_cannot_be_built_blocks_what_needs_it(world):
     world.faults.clear()
     world.build_all()
     world.faults["numpy"] = "there is no requirements.build.txt"
-    assert set(world.states().values()) == {UP_TO_DATE}, "nobody has to build what is there"
+    assert world.states()["numpy"] == BLOCKED, "what was built in spite of it is not to be used"
+
+
+def test_what_needs_a_lock_says_so_whatever_becomes_of_it(world):
+    world.locks["numpy"] = "there is no requirements.build.txt"
+    assert world.plan()["numpy"].why[:2] == ("needs a lock: there is no requirements.build.txt", "never built")
+    world.build_all()
+    built = world.plan()["numpy"]
+    assert (built.state, built.why) == (UP_TO_DATE, ("needs a lock: there is no requirements.build.txt",))
 
 
 def test_an_output_that_is_gone_is_built_again(world):
