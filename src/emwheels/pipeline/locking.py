@@ -27,6 +27,7 @@ from emwheels.fetch.lock import (
 from emwheels.fetch.lock_index import LockIndex
 from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.registries import Registries
+from emwheels.image.door import Door
 from emwheels.pipeline.environment import under_own_name
 from emwheels.pipeline.gathering import build_wheels
 from emwheels.pipeline.known import headers_fault
@@ -251,8 +252,7 @@ def _ask_and_lock(locking: Locking, place: Path, lock: Path, wish: _Wish) -> tup
     What it asks for is in pyproject.toml, and in the backend's answer once that is installed.
     """
     lock.parent.mkdir()
-    static = read_build_requirements(place / "inside" / "source", label=f"{wish.label}: pyproject.toml")
-    asked = pinned_to_recipes([*static, *wish.extras], wish.cross)
+    asked = pinned_to_recipes([*_static(place / "inside" / "source", wish.label), *wish.extras], wish.cross)
     pinned = locking.lock_build(asked, lock, wish.constraints)
     late = _late(locking, place, lock, wish)
     built = [need for pin in pinned for need in locking.tools.get((canonicalize_name(pin.name), pin.version), ())]
@@ -262,6 +262,18 @@ def _ask_and_lock(locking: Locking, place: Path, lock: Path, wish: _Wish) -> tup
         asked += more
         pinned = locking.lock_build(asked, lock, wish.constraints)
     return asked, pinned
+
+
+def _static(source: Path, label: str) -> tuple[str, ...]:
+    """Return what pyproject.toml asks for. An archive, or a patch in the sandbox, may have laid a link in its place."""
+    with tempfile.TemporaryDirectory() as folder, Door(source) as tree:
+        if any(left.path == _PROJECT for left in tree.files(deep=False)):
+            Path(folder, _PROJECT).write_bytes(tree.read(_PROJECT, limit=_PROJECT_LIMIT))
+        return read_build_requirements(Path(folder), label=f"{label}: {_PROJECT}")
+
+
+_PROJECT = "pyproject.toml"
+_PROJECT_LIMIT = 4 << 20
 
 
 def _late(locking: Locking, place: Path, lock: Path, wish: _Wish) -> list[str]:
