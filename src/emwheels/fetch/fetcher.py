@@ -111,9 +111,9 @@ class Fetcher:
         if url_or_purl.startswith("pkg:"):
             purl = parse_purl(url_or_purl)
             candidates = self._registries.candidates(purl, sha256)
-            known = partial(self._registries.debian_versions, purl)
+            known: Callable[[], list[str]] = partial(self._registries.debian_versions, purl)
         else:
-            candidates, known = (_plain(url_or_purl),), list[str]
+            candidates, known = (_plain(url_or_purl),), list
         return self._remember(key, self._first(candidates, expected, known))
 
     def take(self, path: Path, sha256: str | None) -> Fetched:

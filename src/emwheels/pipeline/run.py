@@ -198,8 +198,8 @@ def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
 
 
 def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], outcome: Outcome) -> None:
-    if why := fault(recipe, run.environment.project):
-        raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
+    if wrong := fault(recipe, run.environment.project):
+        raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {wrong}")
     key = key_of(run, recipe, outputs)
     known = None if run.options.rebuild else existing(run, key)
     if known is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from packed import tar_gz
 from synthetic_wheels import make_wheel
 
-from conftest import SETUPTOOLS
-
+SETUPTOOLS = Path(__file__).resolve().parents[2] / "recipes" / "msgpack" / "requirements.build.txt"
 BACKEND = """
 from setuptools.build_meta import *
 
