@@ -82,7 +82,12 @@ def test_recipes_that_need_each_other(plain_project):
 @pytest.mark.image
 def test_no_lock(tiny_project):
     tiny_project.recipe("tiny", {"file.txt": TEXT}, locked=False)
-    tiny_project.refused(3, "recipes/tiny/meta.yaml: there is no requirements.build.txt", "nox -s lock -- tiny")
+    tiny_project.refused(
+        3,
+        "recipes/tiny: needs a lock: there is no requirements.build.txt",
+        "emwheels lock tiny",
+        verb=("build", "--no-test", "--locked"),
+    )
 
 
 # Sources

@@ -90,7 +90,7 @@ class Files:
         return self._given[url][0]
 
     def fetch_requirements(
-        self, lock: Path, *, python: str, platforms: Sequence[str] | None = None
+        self, lock: Path, *, python: str, platforms: Sequence[str] | None = None, sources: bool = False
     ) -> tuple[Fetched, ...]:
         self.asked.append(f"{lock.parent.name}/{lock.name} {python} {' '.join(platforms or ['native'])}")
         return self._given.get(str(lock), ())

@@ -27,27 +27,28 @@ def locked(monkeypatch, environment):
     calls = {}
 
     def lock(requirements, destination, *, pythons, **options):
-        calls[str(destination.relative_to(environment.project.recipes))] = list(requirements)
+        calls[f"{destination.parent.name}/{destination.name}"] = list(requirements)
         calls["pythons"], calls["recipes"] = list(pythons), options.get("recipes", calls.get("recipes"))
         destination.write_text("locked\n")
         calls["any_index"] = options["any_index"]
         return [Pinned(name="cython", version="3.2", index="https://index.example/simple/")]
 
-    monkeypatch.setattr("emwheels.cli.lock.lock_build_requirements", lock)
-    monkeypatch.setattr("emwheels.cli.lock.lock_pure_requirements", lock)
+    monkeypatch.setattr("emwheels.pipeline.locking.lock_build_requirements", lock)
+    monkeypatch.setattr("emwheels.pipeline.locking.lock_pure_requirements", lock)
+    monkeypatch.setattr("emwheels.pipeline.locking.ask_backend", lambda *_arguments, **_options: [])
     return calls
 
 
 @pytest.fixture
 def command(environment, locked, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.lock.Downloader", lambda **_options: None)
+    monkeypatch.setattr("emwheels.pipeline.locking.Downloader", lambda **_options: None)
     return make_command_in(environment, "lock", monkeypatch, capsys)
 
 
-def test_build_requirements_are_those_of_the_source(command, locked, targets):
+def test_build_requirements_are_those_of_the_source(command, locked, environment):
     assert command("lock", "tiny").out == "recipes/tiny/requirements.build.txt\n"
     assert locked["tiny/requirements.build.txt"] == ["setuptools>=77", "numpy>=2"]
-    assert locked["pythons"] == sorted({target.python_minor for target in targets.targets.values()})
+    assert locked["pythons"] == sorted({target.python_minor for target in environment.targets.targets.values()})
 
 
 def test_it_is_told_from_which_index_each_version_came(command, environment):
@@ -57,7 +58,7 @@ def test_it_is_told_from_which_index_each_version_came(command, environment):
 
 def test_projects_that_may_come_from_any_index_are_passed_on(command, locked):
     command("lock", "tiny", "--any-index", "cython", "--any-index", "six")
-    assert locked["any_index"] == ["cython", "six"]
+    assert locked["any_index"] == ("cython", "six")
 
 
 def test_a_direct_reference_of_the_source_is_refused_by_file_and_line(command, environment, locked):
@@ -169,7 +170,7 @@ def test_without_a_solution_the_lock_of_before_stays(command, environment, monke
     def fail(*_arguments, **_options):
         raise RecipeError("no solution found", hint="loosen them")
 
-    monkeypatch.setattr("emwheels.cli.lock.lock_build_requirements", fail)
+    monkeypatch.setattr("emwheels.pipeline.locking.lock_build_requirements", fail)
     before = (environment.project.recipes / "tiny" / "requirements.build.txt").read_bytes()
     assert command("lock", "tiny", status=3).err == "emwheels: no solution found\n  loosen them\n"
     assert (environment.project.recipes / "tiny" / "requirements.build.txt").read_bytes() == before

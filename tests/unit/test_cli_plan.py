@@ -104,10 +104,18 @@ def test_a_profile_has_builds_of_its_own(command, environment):
     assert rows(command("plan", "zlib", "--json"))["zlib"]["state"] == "to build"
 
 
-def test_a_recipe_that_cannot_be_built_blocks_what_needs_it(command, environment):
+def test_a_recipe_without_a_lock_needs_one(command, environment):
     (environment.project.recipes / "base" / "requirements.build.txt").unlink()
+    (line,) = [line for line in command("plan").lines() if line.startswith("base ")]
+    assert line.startswith("base to build needs a lock: there is no requirements.build.txt; never built")
+
+
+def test_a_recipe_that_cannot_be_built_blocks_what_needs_it(command, environment):
+    folder = environment.project.recipes / "base"
+    (folder / "src").mkdir()
+    add_recipe(environment, "base", "requirements:\n  host: [zlib]\n", source="path: src")
     lines = command("plan").lines()
-    assert "base blocked there is no requirements.build.txt beside it: make it by nox -s lock -- base" in lines
+    assert "base blocked source.path is not built yet: give source.url and source.sha256" in lines
     assert "above blocked needs base" in lines
     assert lines[-1] == "1 to build, 2 blocked"
 

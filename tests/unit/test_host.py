@@ -75,7 +75,7 @@ def test_native_package_of_another_version(filenames, said):
     with pytest.raises(RecipeError, match=said) as caught:
         check_native_packages(USER, [NUMPY], [wheel(name) for name in filenames])
     assert "has 2.5.5" in caught.value.message
-    assert caught.value.hint == "lock again: nox -s lock -- user"
+    assert caught.value.hint == "lock again: emwheels lock user"
 
 
 def test_native_package_of_the_same_version():

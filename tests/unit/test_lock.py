@@ -1,21 +1,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import zipfile
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
 from loopback import serving
+from packaging.tags import Tag
 
 from emwheels.errors import FetchError, RecipeError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.fetcher import Fetcher
 from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
 from emwheels.fetch.lock_index import LockIndex
+from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.pip_configuration import PipConfiguration
 from emwheels.fetch.registries import Registries
 from emwheels.store import Store
@@ -96,6 +100,7 @@ def test_what_a_recipe_provides_is_resolved_and_not_written(tmp_path: Path, inde
         ["pytest"],
         destination,
         recipes={"packaging": "25.0", "nobody-asks-for-this": "1.0"},
+        note="# Needs: ",
         pythons=["3.14"],
         index=index,
     )
@@ -111,6 +116,7 @@ def test_a_recipe_version_that_does_not_fit_is_said(tmp_path: Path, index: LockI
             ["pytest>=9"],
             tmp_path / "spam" / "requirements.run.txt",
             recipes={"packaging": "20.0"},
+            note="# Needs: ",
             pythons=["3.14"],
             index=index,
         )
@@ -123,17 +129,20 @@ class Site:
 
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    kinds: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
-    def add(self, index: str, name: str, version: str, requires: tuple[str, ...] = ()) -> str:
+    def add(
+        self, index: str, name: str, version: str, requires: tuple[str, ...] = (), *, tag: str = "py3-none-any"
+    ) -> str:
         """List a wheel at an index and return its sha256."""
-        filename = f"{name}-{version}-py3-none-any.whl"
+        filename = f"{name}-{version}-{tag}.whl"
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
         metadata += "".join(f"Requires-Dist: {text}\n" for text in requires)
         content = BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             archive.writestr(f"{name}-{version}.dist-info/METADATA", metadata)
-            archive.writestr(f"{name}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: py3-none-any\n# {index}\n")
+            archive.writestr(f"{name}-{version}.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n# {index}\n")
             archive.writestr(f"{name}-{version}.dist-info/RECORD", "")
         sha256 = hashlib.sha256(content.getvalue()).hexdigest()
         self.files[f"/{index}/files/{filename}"] = content.getvalue()
@@ -160,7 +169,7 @@ def site() -> Iterator[Site]:
             site.asked.append(self.path)
             content = site.files.get(self.path)
             self.send_response(404 if content is None else 200)
-            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Type", site.kinds.get(self.path, "text/html"))
             self.send_header("Content-Length", str(len(content or b"")))
             self.end_headers()
             self.wfile.write(content or b"")
@@ -246,3 +255,101 @@ def test_an_index_that_does_not_answer_is_an_error_and_not_passed_over(tmp_path:
     ):
         lock_build_requirements(["demo"], lock_of(tmp_path), pythons=["3.14"], index=index)
     assert not lock_of(tmp_path).exists()
+
+
+def run_lock_of(tmp_path: Path) -> Path:
+    (tmp_path / "spam").mkdir(exist_ok=True)
+    return tmp_path / "spam" / "requirements.run.txt"
+
+
+OURS = frozenset({Tag("py3", "none", "any"), Tag("cp314", "cp314", "pyemscripten_2026_0_wasm32")})
+
+
+def index_for_pyodide(site: Site, **aside: str) -> LockIndex:
+    """The index ``one`` of ``site``, as a run lock is shown it."""
+    downloader = Downloader(attempts=1, seconds=10)
+    registries = Registries(downloader, pip=PipConfiguration(index_urls=(f"{site.url}/one/simple/",)))
+    return LockIndex(registries, downloader, selection=Selection(tags=OURS, aside=aside))
+
+
+def test_what_is_compiled_is_named_with_the_chain_that_leads_to_it(tmp_path: Path, site: Site) -> None:
+    site.add("one", "first", "1.0", ("second", "never; sys_platform == 'win32'"))
+    site.add("one", "second", "1.0", ("hard>=1",))
+    site.add("one", "hard", "1.0", tag="cp314-cp314-manylinux_2_17_x86_64")
+    with index_for_pyodide(site) as index, pytest.raises(RecipeError) as caught:
+        lock_pure_requirements(["first"], run_lock_of(tmp_path), recipes={}, note="# ", pythons=["3.14"], index=index)
+    chain = "first needs second: second needs hard: hard is compiled and has no wheel for the target's ABI"
+    assert f"  {chain}: it needs a recipe" in caught.value.message.splitlines()
+    assert not run_lock_of(tmp_path).exists()
+
+
+def test_a_recipe_that_a_pure_package_needs_is_named_in_the_lock(tmp_path: Path, site: Site) -> None:
+    site.add("one", "first", "1.0", ("hard>=1",))
+    site.add("one", "hard", "1.0", tag="cp314-cp314-manylinux_2_17_x86_64")
+    with index_for_pyodide(site, hard="1.0") as index:
+        options = {"recipes": {"hard": "1.0"}, "note": "# Needs: ", "pythons": ["3.14"], "index": index}
+        lock_pure_requirements(["first"], run_lock_of(tmp_path), **options)
+        lines = run_lock_of(tmp_path).read_text().splitlines()
+        lock_pure_requirements(["first"], run_lock_of(tmp_path), known=["hard"], **options)
+    assert lines[-1] == "# Needs: hard"
+    assert [line.partition(" ")[0] for line in lines if "==" in line] == ["first==1.0"]
+    assert "# Needs" not in run_lock_of(tmp_path).read_text()
+
+
+def test_a_wheel_published_for_the_target_is_locked_by_its_hash(tmp_path: Path, site: Site) -> None:
+    site.add("one", "hard", "1.0", tag="cp314-cp314-manylinux_2_17_x86_64")
+    ours = site.add("one", "hard", "1.0", tag="cp314-cp314-pyemscripten_2026_0_wasm32")
+    with index_for_pyodide(site) as index:
+        lock_pure_requirements(
+            ["hard; sys_platform == 'emscripten'"],
+            run_lock_of(tmp_path),
+            recipes={},
+            note="# ",
+            pythons=["3.14"],
+            index=index,
+        )
+    text = run_lock_of(tmp_path).read_text()
+    assert re.findall(r"sha256:(\w+)", text) == [ours]
+    assert "hard==1.0 \\" in text, "no marker for what is always so"
+
+
+def test_constraints_bound_what_is_needed_anyway(tmp_path: Path, site: Site) -> None:
+    for version in ("1.0", "2.0"):
+        site.add("one", "demo", version)
+    with site.index("one") as index:
+        pinned = lock_build_requirements(
+            ["demo"], lock_of(tmp_path), pythons=["3.14"], index=index, constraints=["demo<2", "nobody<1"]
+        )
+    assert [(pin.name, pin.version) for pin in pinned] == [("demo", "1.0")]
+
+
+def test_an_index_that_states_no_times_cannot_be_asked_for_an_age(tmp_path: Path, site: Site) -> None:
+    site.add("one", "demo", "1.0")
+    downloader = Downloader(attempts=1, seconds=10)
+    registries = Registries(downloader, pip=PipConfiguration(index_urls=(f"{site.url}/one/simple/",)))
+    newest = datetime(2026, 1, 1, tzinfo=UTC)
+    with LockIndex(registries, downloader, newest=newest) as index, pytest.raises(FetchError, match="PEP 700"):
+        lock_build_requirements(["demo"], lock_of(tmp_path), pythons=["3.14"], index=index)
+
+
+def test_what_is_newer_is_left_out(tmp_path: Path, site: Site) -> None:
+    files = []
+    for version, day in (("1.0", "01"), ("2.0", "20")):
+        sha256 = site.add("one", "demo", version)
+        filename = f"demo-{version}-py3-none-any.whl"
+        files.append(
+            {
+                "filename": filename,
+                "url": f"{site.url}/one/files/{filename}",
+                "hashes": {"sha256": sha256},
+                "upload-time": f"2026-01-{day}T00:00:00Z",
+            }
+        )
+    page = {"meta": {"api-version": "1.1"}, "name": "demo", "files": files}
+    site.files["/one/simple/demo/"] = json.dumps(page).encode()
+    site.kinds["/one/simple/demo/"] = "application/vnd.pypi.simple.v1+json"
+    downloader = Downloader(attempts=1, seconds=10)
+    registries = Registries(downloader, pip=PipConfiguration(index_urls=(f"{site.url}/one/simple/",)))
+    with LockIndex(registries, downloader, newest=datetime(2026, 1, 10, tzinfo=UTC)) as index:
+        pinned = lock_build_requirements(["demo"], lock_of(tmp_path), pythons=["3.14"], index=index)
+    assert [pin.version for pin in pinned] == ["1.0"]

@@ -133,25 +133,44 @@ def test_the_latest_build_is_one_of_this_profile(run, environment, zlib):
 
 
 def test_a_recipe_that_can_be_built_has_no_fault(run):
-    assert [fault(recipe) for recipe in run.recipes.values()] == ["", ""]
+    assert [fault(recipe, run.environment.project) for recipe in run.recipes.values()] == ["", ""]
 
 
 @pytest.mark.parametrize("arguments", [{"source": "path: src"}, {"source": "path: src", "locked": False}])
 def test_a_source_in_the_recipe_is_a_fault(environment, arguments):
     (environment.project.recipes / "local" / "src").mkdir(parents=True)
     folder = add_recipe(environment, "local", **arguments)
-    found = fault(load_recipe(folder, patches=environment.project.patches))
+    found = fault(load_recipe(folder, patches=environment.project.patches), environment.project)
     assert found.startswith(
         "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive"
     )
 
 
-def test_a_package_without_a_lock_is_a_fault_and_a_library_without_one_is_none(environment):
+def test_a_package_without_a_lock_needs_one_and_a_library_does_not(environment):
     for name, meta in (("unlocked", ""), ("library", LIBRARY)):
         add_recipe(environment, name, meta, locked=False)
-    recipes = make_run(environment, ["unlocked", "library"]).recipes
-    assert fault(recipes["unlocked"]).endswith("make it by nox -s lock -- unlocked")
-    assert fault(recipes["library"]) == ""
+    run = make_run(environment, ["unlocked", "library"])
+    known = KnownBuilds(run)
+    assert known.lock(run.recipes["unlocked"]) == "there is no requirements.build.txt"
+    assert known.lock(run.recipes["library"]) == ""
+    assert fault(run.recipes["unlocked"], environment.project) == ""
+
+
+@pytest.mark.parametrize("asked", ["lock", "extras"])
+def test_headers_that_the_build_asks_for_and_the_recipe_does_not_are_a_fault(environment, asked):
+    headers = "build:\n  cross-build-env: true\n  cross-build-files: [heads/core.h]\n"
+    add_recipe(environment, "heads", headers)
+    folder = add_recipe(
+        environment, "user", "requirements:\n  build-extras: [Heads]\n" if asked == "extras" else "", files={}
+    )
+    if asked == "lock":
+        (folder / "requirements.build.txt").write_text(f"heads==2.0 \\\n    --hash=sha256:{'0' * 64}\n")
+    user = load_recipe(folder, patches=environment.project.patches)
+    found = fault(user, environment.project)
+    assert found.startswith("requirements.host does not name heads, which the build asks for")
+    assert found.endswith("emwheels lock user")
+    named = replace(user, requirements=replace(user.requirements, host=("heads",)))
+    assert fault(named, environment.project) == ""
 
 
 def test_known_builds_are_told_of_without_bringing_them_here(run, environment, zlib, tmp_path):
@@ -174,4 +193,6 @@ def test_known_builds_answer_what_planning_asks(run, zlib):
     assert known.found(known.key_for(run.recipes["zlib"], {})) == (zlib.sha256, "store")
     assert known.found(known.key_for(run.recipes["tiny"], {"zlib": zlib.sha256})) is None
     assert known.latest("zlib") == latest(run, "zlib")
-    assert known.fault(replace(run.recipes["tiny"], build_lock=None)).startswith("there is no requirements.build.txt")
+    assert known.fault(run.recipes["tiny"]) == ""
+    assert known.lock(run.recipes["tiny"]) == ""
+    assert known.lock(replace(run.recipes["tiny"], build_lock=None)) == "there is no requirements.build.txt"

@@ -113,7 +113,7 @@ def test_requirements_without_a_lock_are_refused(stage, environment):
     ):
         pytest.fail("it was laid out")
     assert str(environment.project.recipes / "tiny") in caught.value.message
-    assert caught.value.hint == "make it: nox -s lock -- tiny"
+    assert caught.value.hint == "make it: emwheels lock tiny"
     assert environment.fetcher.asked == []
 
 

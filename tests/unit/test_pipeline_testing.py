@@ -337,7 +337,7 @@ def test_needs_of_the_index_without_a_lock_are_refused(harness, environment):
     with pytest.raises(RecipeError, match="has six, attrs, but there is no") as caught:
         testing.test_package(run, run.recipes["lone"], outputs, Outcome(name="lone", state="built"))
     assert str(folder) in caught.value.message
-    assert caught.value.hint == "make it: nox -s lock -- lone"
+    assert caught.value.hint == "make it: emwheels lock lone"
     assert harness.calls == []
 
 

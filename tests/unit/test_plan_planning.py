@@ -24,7 +24,7 @@ class World:
         self.patches.mkdir()
         self.image = "sha256:1"
         self.builds, self.records = {}, {}
-        self.faults, self.remote = {}, set()
+        self.faults, self.locks, self.remote = {}, {}, set()
 
     def recipe(self, name, *, host=(), run=(), extra=""):
         folder = self.recipes / name
@@ -67,6 +67,9 @@ class World:
 
     def fault(self, recipe):
         return self.faults.get(recipe.name, "")
+
+    def lock(self, recipe):
+        return self.locks.get(recipe.name, "")
 
     def plan(self):
         return {package.name: package for package in make_plan(self.load(), self)}
@@ -224,7 +227,15 @@ def test_what_cannot_be_built_blocks_what_needs_it(world):
     world.faults.clear()
     world.build_all()
     world.faults["numpy"] = "there is no requirements.build.txt"
-    assert set(world.states().values()) == {UP_TO_DATE}, "nobody has to build what is there"
+    assert world.states()["numpy"] == BLOCKED, "what was built in spite of it is not to be used"
+
+
+def test_what_needs_a_lock_says_so_whatever_becomes_of_it(world):
+    world.locks["numpy"] = "there is no requirements.build.txt"
+    assert world.plan()["numpy"].why[:2] == ("needs a lock: there is no requirements.build.txt", "never built")
+    world.build_all()
+    built = world.plan()["numpy"]
+    assert (built.state, built.why) == (UP_TO_DATE, ("needs a lock: there is no requirements.build.txt",))
 
 
 def test_an_output_that_is_gone_is_built_again(world):

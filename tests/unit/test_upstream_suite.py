@@ -124,4 +124,4 @@ def test_requirements_that_are_not_locked_are_told(suite, environment):
     add_recipe(environment, "tiny", files={"upstream.yaml": "files: [tests]\nrequirements: [hypothesis]\n"})
     with pytest.raises(RecipeError, match=r"there is no requirements\.upstream\.txt") as caught:
         suite()
-    assert "nox -s lock -- tiny" in caught.value.hint
+    assert "emwheels lock tiny" in caught.value.hint

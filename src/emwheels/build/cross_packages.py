@@ -45,7 +45,7 @@ def check_native_packages(recipe: Recipe, cross: Sequence[Recipe], wheels: Seque
             raise RecipeError(
                 f"{recipe.folder / 'requirements.build.txt'}: {pinned}, and the recipe that {recipe.name} is to be "
                 f"built against has {needed.version}",
-                hint=f"lock again: nox -s lock -- {recipe.name}",
+                hint=f"lock again: emwheels lock {recipe.name}",
             )
 
 

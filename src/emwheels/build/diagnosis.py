@@ -30,8 +30,8 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"No matching distribution found for|Could not find a version that satisfies the requirement",
         (
-            "A build requirement is not in requirements.build.txt: run `nox -s lock -- NAME`, and if the backend asks "
-            "for it only when it runs, add it to requirements/build-extras of the recipe first."
+            "A build requirement is not in requirements.build.txt: run `emwheels lock NAME`, which asks the backend. "
+            "If that does not find it, name it in requirements.build-extras of meta.yaml first."
         ),
     ),
     (

@@ -27,6 +27,7 @@ from emwheels.harness.model import ENDS_IN_A_ROW
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.named import content
 from emwheels.pipeline.model import STEPS, Options, Outcome
+from emwheels.pipeline.preflight import check_faults, with_locks
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.plan.planning import BAD_RECIPE, BLOCKED
 from emwheels.profile import profile_names
@@ -65,6 +66,9 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
         run.add_argument(
             "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"
+        )
+        run.add_argument(
+            "--locked", action="store_true", help="fail where a lock is missing or outdated, for CI (default: make it)"
         )
         run.add_argument(
             "--test-seconds",
@@ -193,6 +197,8 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
         options = _from(arguments, options)
     environment = open_environment(arguments, project, targets)
     run = make_run(environment, arguments.names, options, builds=open_builds(arguments, environment))
+    run = with_locks(run, locked=arguments.locked)
+    check_faults(run)
     if arguments.scheduler:
         from emwheels.pipeline.worker import run_on_cluster
 

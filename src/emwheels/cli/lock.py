@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import tempfile
-from functools import partial
-from pathlib import Path
+import argparse
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from emwheels.build.source import unpack_source
 from emwheels.cli.opening import NAMES, open_environment, open_recipes, say_bad
 from emwheels.errors import UsageError
-from emwheels.fetch.download import PATIENCE, Downloader
-from emwheels.fetch.lock import lock_build_requirements, lock_pure_requirements, read_build_requirements
-from emwheels.fetch.lock_index import LockIndex
-from emwheels.fetch.registries import Registries
-from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes
-from emwheels.recipe.own_tests import TEST_LOCK
+from emwheels.pipeline.locking import LockOptions, lock_recipe, open_locking
 from emwheels.recipe.select import is_selector
-from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.lock import Pinned
     from emwheels.pipeline.environment import Environment
-    from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
 
-    _Lock = Callable[[list[str], Path], Sequence[Pinned]]
+_EXAMPLES = """examples:
+  emwheels lock regex                             the newest versions that fit
+  emwheels lock regex --min-age 14                nothing that was uploaded in the last two weeks
+  emwheels lock regex --exclude-newer 2026-11-01  nothing that was uploaded after that day
+  emwheels lock regex --any-index cython          this project from any of pip's indexes
+
+The source's build backend is asked in the sandbox what it needs when it runs, with the recipe's patches applied.
+"""
 
 
 def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
-    lock = verbs.add_parser("lock", parents=[common], help="pin build, run and test requirements by hash")
+    lock = verbs.add_parser(
+        "lock",
+        parents=[common],
+        help="pin build, run and test requirements by hash",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     lock.add_argument("names", nargs="+", metavar="NAME", help=NAMES)
     lock.add_argument(
         "--any-index",
@@ -43,59 +47,48 @@ def add_lock(verbs: Any, common: argparse.ArgumentParser) -> None:
         metavar="PROJECT",
         help="take this project from any of pip's indexes, not only from the first that has it; may be repeated",
     )
+    age = lock.add_mutually_exclusive_group()
+    age.add_argument(
+        "--exclude-newer", metavar="DATE", help="only files uploaded until then: YYYY-MM-DD, or with a time"
+    )
+    age.add_argument("--min-age", type=int, metavar="DAYS", help="only files uploaded at least so many days ago")
 
 
 def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Lock, print the names of the files that were written, and return the exit status."""
+    options = LockOptions(any_index=tuple(arguments.any_index), newest=_newest(arguments))
     environment = open_environment(arguments, project, targets)
     read, every = open_recipes(arguments, project, targets, arguments.names)
-    recipes, bad = read.sound, say_bad(read.bad)
-    versions = {name: recipe.version for name, recipe in every.sound.items() if recipe.build.type == "package"}
+    packages = {name for name, recipe in every.sound.items() if recipe.build.type == "package"}
     patterns = any(map(is_selector, arguments.names))  # which may pick libraries, too
-    chosen = [recipes[name] for name in read.names if name in recipes and not (patterns and name not in versions)]
-    pythons = sorted({target.python_minor for target in targets.targets.values()})
-    downloader = Downloader(patience=PATIENCE)
-    with LockIndex(Registries(downloader), downloader) as index:
-        options = {"pythons": pythons, "index": index, "any_index": arguments.any_index}
-        lock_build = partial(lock_build_requirements, **options)
-        lock_pure = partial(lock_pure_requirements, recipes=versions, **options)
-        for recipe in chosen:
-            _lock_build(environment, recipe, recipes, lock_build)
-            suite = read_suite(recipe.folder)
-            for file, requirements in (
-                ("requirements.run.txt", foreign_requirements(recipe, versions)),
-                (LOCK_FILE, split_requirements(suite, versions)[1] if suite else []),
-                (TEST_LOCK, recipe.own_tests.to_lock(versions)),
-            ):
-                _lock_pure(environment, recipe.folder / file, requirements, lock_pure)
+    chosen = [name for name in read.names if name in read.sound and (name in packages or not patterns)]
+    bad = say_bad(read.bad)
+    with open_locking(environment, options, every.sound) as locking:
+        for name in chosen:
+            for file, pinned in lock_recipe(locking, read.sound[name]):
+                _tell(environment, file, pinned)
     return bad
 
 
-def _lock_build(environment: Environment, recipe: Recipe, recipes: Mapping[str, Recipe], lock: _Lock) -> None:
-    if recipe.source.url is None or recipe.build.type != "package":
-        raise UsageError(f"{recipe.name} has no build requirements of its own: it is a {recipe.build.type}")
-    with environment.board.phase(recipe.name, "lock"):
-        asked = _build_requirements(environment, recipe, recipe.source.url)
-    asked = pinned_to_recipes(asked, cross_requirements(recipe, recipes))
-    destination = recipe.folder / "requirements.build.txt"
-    _tell(environment, destination, lock(asked, destination))
+def _newest(arguments: argparse.Namespace) -> datetime | None:
+    """Return until when a file may have been uploaded. Raises `UsageError` for a date that is none."""
+    text, days = arguments.exclude_newer, arguments.min_age
+    if days is not None:
+        if not 0 <= days <= _MOST_DAYS:
+            raise UsageError(f"--min-age {days}: give a number of days, from 0 to {_MOST_DAYS}")
+        return datetime.now(UTC) - timedelta(days=days)
+    if text is None:
+        return None
+    try:
+        newest = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--exclude-newer {text!r}: {error}", hint="for example --exclude-newer 2026-11-01") from error
+    if len(text) <= len("2026-11-01"):
+        newest += timedelta(days=1, microseconds=-1)  # a day is within it
+    return newest if newest.tzinfo else newest.replace(tzinfo=UTC)
 
 
-def _build_requirements(environment: Environment, recipe: Recipe, url: str) -> list[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        fetched = environment.fetcher.fetch(url, recipe.source.sha256)
-        tree = unpack_source(recipe, fetched, Path(folder) / "tree")
-        label = f"{fetched.filename}: pyproject.toml"
-        return [*read_build_requirements(tree, label=label), *recipe.requirements.build_extras]
-
-
-def _lock_pure(environment: Environment, file: Path, requirements: list[str], lock: _Lock) -> None:
-    if not requirements:
-        file.unlink(missing_ok=True)
-        return
-    pinned = lock(requirements, file)
-    environment.pure_wheels(file)  # now, as one that is not pure Python is a mistake in the recipe
-    _tell(environment, file, pinned)
+_MOST_DAYS = 36500
 
 
 def _tell(environment: Environment, file: Path, pinned: Sequence[Pinned]) -> None:

@@ -8,6 +8,7 @@ import platform
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -24,7 +25,7 @@ from emwheels.fetch.registries import Registries, parse_purl
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from emwheels.fetch.download import Progress
 
@@ -108,10 +109,12 @@ class Fetcher:
         self._refuse_offline(url_or_purl)
         expected = {sha256} if sha256 else set()
         if url_or_purl.startswith("pkg:"):
-            candidates = self._registries.candidates(parse_purl(url_or_purl), sha256)
+            purl = parse_purl(url_or_purl)
+            candidates = self._registries.candidates(purl, sha256)
+            known: Callable[[], list[str]] = partial(self._registries.debian_versions, purl)
         else:
-            candidates = (_plain(url_or_purl),)
-        return self._remember(key, self._first(candidates, expected))
+            candidates, known = (_plain(url_or_purl),), list
+        return self._remember(key, self._first(candidates, expected, known))
 
     def take(self, path: Path, sha256: str | None) -> Fetched:
         """Keep a file of this machine in the store. Raises `FetchError` when it is missing or not the one asked for."""
@@ -124,33 +127,36 @@ class Fetcher:
         return Fetched(path=self._store.path_of(KIND, digest), sha256=digest, filename=path.name, url=path.as_uri())
 
     def fetch_requirements(
-        self, lock: Path, *, python: str, platforms: Sequence[str] | None = None
+        self, lock: Path, *, python: str, platforms: Sequence[str] | None = None, sources: bool = False
     ) -> tuple[Fetched, ...]:
         """Fetch the wheels that a hash-pinned requirements file asks for on CPython ``python`` (``3.14``) under Linux.
 
         ``platforms`` are wheel platforms, best first, ``any`` for pure Python; `manylinux_platforms` of this machine by
-        default. A requirement without a fitting wheel is a `FetchError`, since its source distribution would run code
-        to be built.
+        default. With one of WebAssembly, markers are those of Pyodide. A requirement without a fitting wheel is a
+        `FetchError`, since its source distribution would run code to be built; with ``sources``, its source archive is
+        returned, if that is what is pinned.
         """
         platforms = platforms if platforms is not None else manylinux_platforms()
-        return tuple(self._wheel(pinned, lock, python, platforms) for pinned in _read_lock(lock, python))
+        wasm = any(platform.endswith("_wasm32") for platform in platforms)
+        pins = _read_lock(lock, marker_environment(python, platform=EMSCRIPTEN if wasm else "linux"))
+        return tuple(self._wheel(pinned, lock, python, platforms, sources=sources) for pinned in pins)
 
-    def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str]) -> Fetched:
+    def _wheel(self, pinned: _Pinned, lock: Path, python: str, platforms: Sequence[str], *, sources: bool) -> Fetched:
         text = f"{pinned.name}=={pinned.version}"
         key = _key("wheel", text, sorted(pinned.hashes), python, list(platforms))
         if fetched := self._already_fetched(key):
             return fetched
         self._refuse_offline(f"{text} ({lock})")
         wheels = self._registries.wheels(pinned.name, pinned.version, python, platforms)
+        if not wheels and sources:
+            offers = [offer.resource for offer in self._registries.offers(pinned.name)]
+            wheels = [each for each in offers if each.sha256 in pinned.hashes and each.filename.endswith(".tar.gz")]
         if not wheels:
-            raise FetchError(
-                f"{lock}: {text} has no wheel for CPython {python} on {platform.machine()}",
-                hint="a source distribution is not used, as it would execute code: pin a version that has a wheel",
-            )
+            raise _no_wheel(lock, pinned, python, platforms)
         allowed = [w for w in wheels if w.sha256 is None or w.sha256 in pinned.hashes]
         if not allowed:
             names = ", ".join(w.filename for w in wheels)
-            raise FetchError(f"{lock}: {text}: no pinned hash is that of {names}", hint="lock again: nox -s lock")
+            raise FetchError(f"{lock}: {text}: no pinned hash is that of {names}", hint=_lock_again(lock))
         return self._remember(key, self._first(allowed[:1], pinned.hashes))
 
     def _already_fetched(self, key: str) -> Fetched | None:
@@ -175,7 +181,10 @@ class Fetcher:
                 hint=f"run the same command once without --offline, or copy a store that has it to {self._store.root}",
             )
 
-    def _first(self, candidates: Sequence[Resource], expected: Collection[str]) -> Fetched:
+    def _first(
+        self, candidates: Sequence[Resource], expected: Collection[str], known: Callable[[], list[str]] = list
+    ) -> Fetched:
+        """Return the first that there is; ``known`` tells which versions there are instead of the one asked for."""
         for resource in candidates:
             try:
                 return self._obtain(resource, expected)
@@ -184,29 +193,27 @@ class Fetcher:
                 if len(candidates) == 1:
                     raise
         tried = ", ".join(dict.fromkeys(resource.filename for resource in candidates))
-        raise FetchError(f"no mirror has any of: {tried}", hint="check name and version") from missing
+        hint = f"it has these versions: {', '.join(versions)}" if (versions := known()) else "check name and version"
+        raise FetchError(f"no mirror has any of: {tried}", hint=hint) from missing
 
     def _obtain(self, resource: Resource, expected: Collection[str]) -> Fetched:
         expected = expected or ({resource.sha256} if resource.sha256 else set())
         name = _key(without_secrets(resource.url), sorted(expected))
         with self._store.lock(name):
-            partial = self._store.partial(name)
+            part = self._store.partial(name)
             # What an earlier run left is only worth keeping when a hash will tell that both halves belong together.
             if not expected:
-                partial.unlink(missing_ok=True)
-            had_some = partial.exists()
-            sha256 = self._download(resource, partial)
+                part.unlink(missing_ok=True)
+            had_some = part.exists()
+            sha256 = self._download(resource, part)
             if expected and sha256 not in expected and had_some:
-                partial.unlink()
-                sha256 = self._download(resource, partial)
+                part.unlink()
+                sha256 = self._download(resource, part)
             if expected and sha256 not in expected:
-                partial.unlink()
-                raise FetchError(
-                    f"{resource.filename}: expected sha256 {' or '.join(sorted(expected))}, got {sha256}",
-                    hint="the file was removed; if upstream replaced it on purpose, correct the hash",
-                )
-            self._store.put_file(KIND, partial)
-            partial.unlink()
+                part.unlink()
+                raise _other_hash(resource, expected, sha256)
+            self._store.put_file(KIND, part)
+            part.unlink()
         url = without_secrets(resource.url)
         return Fetched(path=self._store.path_of(KIND, sha256), sha256=sha256, filename=resource.filename, url=url)
 
@@ -225,6 +232,46 @@ class Fetcher:
         return sha256_of(partial)
 
 
+def _other_hash(resource: Resource, expected: Collection[str], got: str) -> FetchError:
+    if resource.sha256 == got:
+        advice = (
+            f"the index states {got} for it as well: for a version that is new in the recipe, write this hash. If the "
+            "recipe's hash was right before, somebody replaced the file, or the version in the URL is another one"
+        )
+    elif resource.sha256:
+        advice = (
+            f"the index states {resource.sha256}, so the file is damaged or not what the index means: write neither"
+        )
+    else:
+        advice = (
+            "the source states no hash to compare with: for a version that is new in the recipe, compare the hash with "
+            "upstream's own before you write it; else find out why the file was replaced"
+        )
+    message = f"{resource.filename}: expected sha256 {' or '.join(sorted(expected))}, got {got}"
+    return FetchError(message, hint=f"the file was removed; {advice}")
+
+
+def _lock_again(lock: Path) -> str:
+    return f"lock again: emwheels lock {lock.parent.name}"
+
+
+def _no_wheel(lock: Path, pinned: _Pinned, python: str, platforms: Sequence[str]) -> FetchError:
+    text = f"{lock}: {pinned.name}=={pinned.version}"
+    if "any" in platforms and len(platforms) <= _FEW:
+        return FetchError(
+            f"{text} is compiled and has no wheel for {platforms[0] if len(platforms) > 1 else 'every platform'}",
+            hint=f"add a recipe for {pinned.name}, then {_lock_again(lock)}",
+        )
+    return FetchError(
+        f"{text} has no wheel for CPython {python} on {platform.machine()}",
+        hint=f"constrain it to a version that has one (requirements.constraint), then {_lock_again(lock)}",
+    )
+
+
+_FEW = 3
+"""Platforms of WebAssembly and none; the machine's own are many."""
+
+
 def _key(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -241,9 +288,13 @@ def _plain(url: str) -> Resource:
     return Resource(url=url, filename=filename)
 
 
-def _environment(python: str) -> dict[str, str]:
-    """Return what markers are evaluated against: CPython ``python`` on Linux, whatever runs this."""
-    return {key: str(value) for key, value in default_environment().items()} | {
+EMSCRIPTEN = "emscripten"
+_WASM = {"platform_machine": "wasm32", "platform_system": "Emscripten", "sys_platform": EMSCRIPTEN}
+
+
+def marker_environment(python: str, *, platform: str = "linux") -> dict[str, str]:
+    """Return what markers are evaluated against: CPython ``python`` on Linux or `EMSCRIPTEN`, whatever runs this."""
+    common = {key: str(value) for key, value in default_environment().items()} | {
         "implementation_name": "cpython",
         "implementation_version": f"{python}.0",
         "os_name": "posix",
@@ -253,14 +304,14 @@ def _environment(python: str) -> dict[str, str]:
         "python_version": python,
         "sys_platform": "linux",
     }
+    return common | _WASM if platform == EMSCRIPTEN else common
 
 
-def _read_lock(lock: Path, python: str) -> list[_Pinned]:
+def _read_lock(lock: Path, environment: Mapping[str, str]) -> list[_Pinned]:
     try:
         text = lock.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise FetchError(f"{lock} cannot be read: {error}") from error
-    environment = _environment(python)
     pinned = []
     for line in re.sub(r"\\\r?\n", " ", text).splitlines():
         entry = re.sub(r"(^|\s)#.*", "", line).strip()
@@ -269,7 +320,7 @@ def _read_lock(lock: Path, python: str) -> list[_Pinned]:
             try:
                 applies = holds(requirement.marker, environment)
             except ValueError as error:
-                raise FetchError(f"{lock}: {requirement}: {error}", hint="lock again: nox -s lock") from error
+                raise FetchError(f"{lock}: {requirement}: {error}", hint=_lock_again(lock)) from error
             if applies:
                 pinned.append(_pin(lock, requirement, frozenset(_HASH.findall(entry))))
     return pinned
@@ -279,7 +330,7 @@ def _parse_line(lock: Path, line: str) -> Requirement:
     try:
         return Requirement(_HASH.sub("", line).strip())
     except InvalidRequirement as error:
-        hint = "it may hold nothing but NAME==VERSION --hash=sha256:…; make it with nox -s lock"
+        hint = f"it may hold nothing but NAME==VERSION --hash=sha256:…; {_lock_again(lock)}"
         raise FetchError(f"{lock}: {line!r} is not a pinned requirement: {error}", hint=hint) from error
 
 
@@ -287,5 +338,5 @@ def _pin(lock: Path, requirement: Requirement, hashes: frozenset[str]) -> _Pinne
     specifiers = list(requirement.specifier)
     exact = len(specifiers) == 1 and specifiers[0].operator == "==" and not specifiers[0].version.endswith("*")
     if requirement.url or not exact or not hashes:
-        raise FetchError(f"{lock}: {requirement} is not pinned by version and sha256", hint="lock again: nox -s lock")
+        raise FetchError(f"{lock}: {requirement} is not pinned by version and sha256", hint=_lock_again(lock))
     return _Pinned(name=canonicalize_name(requirement.name), version=specifiers[0].version, hashes=hashes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -69,6 +70,8 @@ class Offer:
     """The index, or the find-link, without user and password."""
     metadata: bool = False
     """There is a file with the wheel's metadata beside it (PEP 658)."""
+    uploaded: datetime | None = None
+    """When, where the index tells (PEP 700)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +128,12 @@ def _offer(package: Package, listed_at: str, place: int | None) -> Offer:
         place=place,
         index=without_secrets(listed_at),
         metadata=bool(package.link.dist_info_metadata),
+        uploaded=_aware(package.link.upload_time),
     )
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _resource(package: Package, listed_at: str) -> Resource:

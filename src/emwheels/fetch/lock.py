@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import tempfile
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uv
@@ -17,10 +19,10 @@ from packaging.version import Version
 
 from emwheels.atomic import write_atomically
 from emwheels.errors import FetchError, RecipeError, redacted, visible, without_secrets
+from emwheels.fetch.lock_chain import chains_to_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
     from emwheels.fetch.lock_index import LockIndex
 
@@ -31,6 +33,7 @@ _DISCARD = 9
 _SECONDS = 600
 """How long a resolution may take."""
 _PINNED = re.compile(r"^([^\s=\[]+)(?:\[[^\]]*\])?==([^\s;]+)", re.MULTILINE)
+_COMPILED = "add a recipe for what is compiled, or leave what needs it out of the recipe's requirements"
 _DIRECT = "name the package and a version (NAME==1.2); emwheels locks only what a package index has"
 
 
@@ -67,7 +70,8 @@ def read_build_requirements(source_tree: Path, *, label: str = "") -> tuple[str,
     if not isinstance(requires, list):
         raise RecipeError(f"{label}: build-system.requires is not a list (PEP 518)")
     return tuple(
-        _checked(str(entry), f"{label}:{_line_of(str(entry), text)}: build-system.requires") for entry in requires
+        checked_requirement(str(entry), f"{label}:{_line_of(str(entry), text)}: build-system.requires")
+        for entry in requires
     )
 
 
@@ -76,7 +80,7 @@ def _line_of(entry: str, text: str) -> int:
     return text.count("\n", 0, max(0, text.find(entry))) + 1
 
 
-def _checked(text: str, where: str) -> str:
+def checked_requirement(text: str, where: str) -> str:
     """Return a requirement of PEP 508 on one line. Raises `RecipeError` for none, and for a direct reference."""
     try:
         requirement = Requirement(text)
@@ -99,8 +103,11 @@ def lock_build_requirements(
     pythons: Sequence[str],
     index: LockIndex,
     any_index: Collection[str] = (),
+    constraints: Sequence[str] = (),
 ) -> list[Pinned]:
     """Write ``destination``: every requirement and what it needs, pinned by version and sha256, wheels only.
+
+    ``constraints`` bound the versions of what is needed anyway.
 
     One resolution holds for all ``pythons`` (``3.14``) and every platform, by markers. ``index`` says where to look;
     the file does not, but what is returned does. A version that comes from another index than the first that has the
@@ -113,7 +120,8 @@ def lock_build_requirements(
         pythons=pythons,
         index=index,
         any_index=any_index,
-        hint="every one of them needs a wheel; relax a bound by a patch, or constrain it in the recipe",
+        constraints=constraints,
+        hint="every one of them needs a wheel; relax a bound by a patch, or set one in requirements.constraint",
     )
 
 
@@ -122,30 +130,33 @@ def lock_pure_requirements(
     destination: Path,
     *,
     recipes: Mapping[str, str],
+    known: Collection[str] = (),
+    note: str,
     pythons: Sequence[str],
     index: LockIndex,
     any_index: Collection[str] = (),
+    constraints: Sequence[str] = (),
 ) -> list[Pinned]:
     """Write ``destination``: what is needed beside wheels of recipes (name -> version), pinned by version and sha256.
 
-    What recipes provide takes part in the resolution, at the recipe's version, and is not written: the wheels built
-    here are installed for it. Otherwise as `lock_build_requirements`.
+    The resolution is one for Emscripten. What recipes provide takes part in it, at the recipe's version, and is not
+    written: the wheels built here are installed for it. The recipes that the others need are named in a comment that
+    starts with ``note``, but for those ``known``. Otherwise as `lock_build_requirements`. Where it is a compiled
+    project that ends it, the message has the chain of requirements that leads to it.
     """
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
-        constraints.write("".join(f"{name}=={version}\n" for name, version in sorted(recipes.items())))
-        constraints.flush()
-        options = ["--constraint", constraints.name]
-        for name in sorted(recipes):
-            options += ["--no-emit-package", name]
-        return _lock(
-            requirements,
-            destination,
-            pythons=pythons,
-            index=index,
-            any_index=any_index,
-            options=options,
-            hint="every one of them needs a wheel, and has to accept the versions of the recipes",
-        )
+    return _lock(
+        requirements,
+        destination,
+        pythons=pythons,
+        index=index,
+        any_index=any_index,
+        constraints=[*constraints, *(f"{name}=={version}" for name, version in sorted(recipes.items()))],
+        environment="sys_platform == 'emscripten'",
+        recipes=recipes,
+        known=known,
+        note=note,
+        hint="every one of them needs a wheel, and has to accept the versions of the recipes",
+    )
 
 
 def _lock(
@@ -156,19 +167,31 @@ def _lock(
     index: LockIndex,
     any_index: Collection[str],
     hint: str,
-    options: Sequence[str] = (),
+    constraints: Sequence[str],
+    environment: str = "",
+    recipes: Collection[str] = (),
+    known: Collection[str] = (),
+    note: str = "",
 ) -> list[Pinned]:
     what = f"the requirements of {destination.parent.name} for {destination.name}"
-    asked = [_checked(text, what) for text in requirements]
-    status, text, said = _resolve(asked, pythons=pythons, index=index, options=options)
+    asked = [checked_requirement(text, what) for text in requirements]
+    status, text, said = _resolve(asked, pythons=pythons, index=index, constraints=constraints, environment=environment)
     if index.failures:
         faults = "\n".join(dict.fromkeys(failure.message for failure in index.failures.values()))
         index.failures.clear()
         raise FetchError(f"{what} cannot be locked, as not every index answered:\n{faults}")
+    if index.unbuilt:
+        lines = "\n".join(dict.fromkeys(error.message for error in index.unbuilt.values()))
+        raise RecipeError(f"{what} cannot be locked:\n{lines}", hint="constrain it to a version that has a wheel")
     if status != 0:
+        if chains := chains_to_compiled(asked, index, python=min(pythons, key=Version), recipes=recipes):
+            raise RecipeError(f"{what} cannot be locked:\n" + "\n".join(chains), hint=_COMPILED)
         lines = "\n".join(said.strip().splitlines()[-_LINES_SHOWN:])
         raise RecipeError(f"{what} cannot be locked:\n{visible(lines)}", hint=hint)
+    text, followed = _without(text, recipes)
     pinned = [_pinned(what, name, version, index, any_index) for name, version in _PINNED.findall(text)]
+    if new := sorted(set(followed) - set(known)):
+        text += f"{note}{', '.join(new)}\n"
     header = f"# Generated by `nox -s lock -- {destination.parent.name}`; do not edit.\n"
     write_atomically(destination, (header + redacted(text)).encode())
     return pinned
@@ -186,36 +209,70 @@ def _pinned(what: str, name: str, version: str, index: LockIndex, any_index: Col
 
 
 def _resolve(
-    requirements: Sequence[str], *, pythons: Sequence[str], index: LockIndex, options: Sequence[str]
+    requirements: Sequence[str],
+    *,
+    pythons: Sequence[str],
+    index: LockIndex,
+    constraints: Sequence[str],
+    environment: str,
 ) -> tuple[int, str, str]:
     """Return uv's exit status, the lock, and what uv said. Raises `RecipeError` if it finds no end."""
     oldest = min(pythons, key=Version)
     argv = [uv.find_uv_bin(), "pip", "compile", "--universal", "--python-version", oldest, "--no-cache"]
-    argv += ["--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate", "--no-config"]
-    argv += ["--no-progress", "--no-python-downloads", *options, "-"]
-    try:
-        done = subprocess.run(
-            argv,
-            input="\n".join(requirements),
-            env=_environment(index.url),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SECONDS,
+    argv += ["--generate-hashes", "--only-binary", ":all:", "--no-header", "--no-annotate"]
+    argv += ["--no-progress", "--no-python-downloads", "--constraint", "constraints.txt", "-"]
+    with tempfile.TemporaryDirectory(prefix="emwheels-lock-") as folder:
+        Path(folder, "constraints.txt").write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+        # uv reads the environments from a project's file alone (0.13).
+        Path(folder, "pyproject.toml").write_text(
+            f"[tool.uv]\nenvironments = [{json.dumps(environment)}]\n" if environment else "", encoding="utf-8"
         )
-    except subprocess.TimeoutExpired as error:
-        raise RecipeError(f"no versions that fit were found in {_SECONDS} s", hint="pin some of them") from error
-    return done.returncode, done.stdout, done.stderr
+        try:
+            done = subprocess.run(
+                argv,
+                input="\n".join(requirements),
+                cwd=folder,
+                env=_environment(index.url, folder),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RecipeError(f"no versions that fit were found in {_SECONDS} s", hint="pin some of them") from error
+    text = done.stdout
+    for clause in (f" ; {environment}", f" and {environment}", f"{environment} and ") if environment else ():
+        text = text.replace(clause, "")
+    return done.returncode, text, done.stderr
 
 
-def _environment(index: str) -> dict[str, str]:
-    """Return the environment for uv, which reaches ``index`` on loopback and nothing else: a proxy that is none."""
+def _without(lock: str, names: Collection[str]) -> tuple[str, list[str]]:
+    """Return a lock without the entries of ``names``, and those of the names that were in it."""
+    entries = re.split(r"(?m)^(?=[^\s#])", lock)
+    kept, gone = [], []
+    for entry in entries:
+        match = _PINNED.match(entry)
+        if match and canonicalize_name(match[1]) in names:
+            gone.append(str(canonicalize_name(match[1])))
+        else:
+            kept.append(entry)
+    return "".join(kept), gone
+
+
+def _environment(index: str, settings: str) -> dict[str, str]:
+    """Return the environment for uv, which reaches ``index`` on loopback and nothing else: a proxy that is none.
+
+    ``settings`` is the folder in which it looks for a user's and the system's settings, and finds none.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("UV_")}
     kept = {key: value for key, value in kept.items() if not key.lower().endswith("_proxy")}
     nobody = f"http://127.0.0.1:{_DISCARD}"
     return kept | {
         "UV_DEFAULT_INDEX": index,
+        "UV_HTTP_TIMEOUT": str(_SECONDS),
+        "XDG_CONFIG_HOME": settings,
+        "XDG_CONFIG_DIRS": settings,
         "HTTP_PROXY": nobody,
         "HTTPS_PROXY": nobody,
         "ALL_PROXY": nobody,

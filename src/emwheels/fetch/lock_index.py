@@ -20,11 +20,13 @@ from urllib.request import url2pathname
 
 from packaging.utils import InvalidName, canonicalize_name, canonicalize_version
 
-from emwheels.errors import FetchError
+from emwheels.errors import EmwheelsError, FetchError
 from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.lock_selection import Selection, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from emwheels.fetch.index_pages import Offer
     from emwheels.fetch.registries import Registries
@@ -38,19 +40,35 @@ _FILE = re.compile(r"/files/([^/]+)/(\d{1,6})/[^/]+?(\.metadata)?")
 class LockIndex:
     """The indexes of ``registries`` as one, on a port of loopback. Use as a context manager.
 
-    Of each version it has the wheels of the first index that lists it, and of find-links.
+    Of each version it has the wheels of the first index that lists it, and of find-links; with ``newest``, only those
+    that were uploaded until then; and what ``selection`` chooses of them.
     """
 
-    def __init__(self, registries: Registries, downloader: Downloader) -> None:
+    def __init__(
+        self,
+        registries: Registries,
+        downloader: Downloader,
+        *,
+        newest: datetime | None = None,
+        selection: Selection | None = None,
+    ) -> None:
         self._registries = registries
         self._downloader = downloader
+        self._newest = newest
+        self._selection = selection or Selection()
         self._offers: dict[str, Sequence[Offer]] = {}
+        self._wheels: dict[str, Path] = {}
+        self._building = threading.RLock()
         self._folder = tempfile.TemporaryDirectory(prefix="emwheels-lock-")
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self.failures: dict[str, FetchError] = {}
         """What could not be fetched, by project or file."""
+        self.unbuilt: dict[str, EmwheelsError] = {}
+        """What could not be built from its source archive, by file."""
+        self.unfit: set[str] = set()
+        """The projects that were asked for and have files, but none that can be installed."""
 
     @property
     def url(self) -> str:
@@ -87,16 +105,36 @@ class LockIndex:
             name = canonicalize_name(unquote(text), validate=True)
         except InvalidName:
             return None
+        offers = self.offers(name)
+        chosen = self._selection.choose(name, offers)
+        if offers and not chosen:
+            self.unfit.add(name)
+        files = [_entry(name, number, offers[number], shown) for number, shown in chosen]
+        return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode() if offers else None
+
+    def offers(self, name: str) -> Sequence[Offer]:
+        """Return the files of a project, newest first; none where an index did not answer, which is noted."""
         if name not in self._offers:
             try:
-                self._offers.setdefault(name, self._registries.versions(name))
+                self._offers.setdefault(name, self._until_newest(name, self._registries.versions(name)))
             except FetchError as error:
                 self.failures[name] = error
                 self._offers[name] = ()
-        offers = self._offers[name]
-        wheels = ((n, offer) for n, offer in enumerate(offers) if offer.resource.filename.endswith(".whl"))
-        files = [_entry(name, number, offer) for number, offer in wheels]
-        return json.dumps({"meta": {"api-version": "1.1"}, "name": name, "files": files}).encode() if offers else None
+        return self._offers[name]
+
+    def chosen(self, name: str) -> Sequence[int]:
+        """Return the numbers of those files of a project that the resolver is shown, newest first."""
+        return [number for number, _ in self._selection.choose(name, self.offers(name))]
+
+    def _until_newest(self, name: str, offers: Sequence[Offer]) -> Sequence[Offer]:
+        if self._newest is None:
+            return offers
+        if silent := next((offer for offer in offers if offer.uploaded is None), None):
+            raise FetchError(
+                f"{silent.index} does not say when {silent.resource.filename} of {name} was uploaded (PEP 700)",
+                hint="leave --exclude-newer and --min-age away for this index",
+            )
+        return [offer for offer in offers if offer.uploaded is not None and offer.uploaded <= self._newest]
 
     def file(self, name: str, number: int, *, metadata: bool) -> Path | None:
         """Return a file of a project, or its metadata beside it; None where there is none."""
@@ -106,6 +144,8 @@ class LockIndex:
         resource = offers[number].resource
         path = Path(self._folder.name) / f"{name}-{number}{'.metadata' if metadata else ''}"
         try:
+            if not resource.filename.endswith(".whl"):
+                return self._built(name, offers[number], path, metadata=metadata)
             if resource.url.startswith("file:"):
                 source = Path(url2pathname(urlsplit(resource.url).path))
                 return source.with_name(f"{source.name}.metadata") if metadata else source
@@ -119,17 +159,32 @@ class LockIndex:
         except FetchError as error:
             self.failures[resource.filename] = error
             return None
+        except EmwheelsError as error:
+            self.unbuilt[resource.filename] = error
+            return None
         return path
 
+    def _built(self, name: str, offer: Offer, path: Path, *, metadata: bool) -> Path:
+        """Return the wheel that a source archive is built to, or its metadata. Raises `FetchError` if it is not."""
+        with self._building:
+            wheel = self._wheels.get(offer.resource.filename)
+            if wheel is None:
+                assert self._selection.build is not None  # or no source archive was chosen
+                wheel = self._selection.build(name, offer)
+                self._wheels[offer.resource.filename] = wheel
+        if metadata:
+            path.write_bytes(read_metadata(wheel))
+        return path if metadata else wheel
 
-def _entry(name: str, number: int, offer: Offer) -> dict[str, Any]:
+
+def _entry(name: str, number: int, offer: Offer, shown: str) -> dict[str, Any]:
     resource = offer.resource
     entry: dict[str, Any] = {
-        "filename": resource.filename,
-        "url": f"/files/{name}/{number}/{quote(resource.filename)}",
+        "filename": shown,
+        "url": f"/files/{name}/{number}/{quote(shown)}",
         "hashes": {"sha256": resource.sha256} if resource.sha256 else {},
         "yanked": False if offer.yanked is None else offer.yanked or True,
-        "core-metadata": offer.metadata,
+        "core-metadata": offer.metadata or not resource.filename.endswith(".whl"),
     }
     return entry | ({"requires-python": offer.requires_python} if offer.requires_python else {})
 

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from packageurl import PackageURL
 from packaging.utils import canonicalize_version
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~!-]*")
 _DEBIAN_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_LIST_LIMIT = 4 << 20
+_VERSIONS_SHOWN = 8
 _ORIG_SUFFIXES = ("xz", "gz", "bz2", "zst")
 
 
@@ -81,6 +83,23 @@ class Registries:
         raise FetchError(
             f"{purl}: this kind of package URL is not known", hint="known: pkg:pypi, pkg:npm, pkg:deb/debian"
         )
+
+    def debian_versions(self, purl: PackageURL) -> list[str]:
+        """Return the upstream versions of a Debian source package that the mirrors have, newest last.
+
+        They are read from the mirror's list of its folder; empty for another kind of purl, and where there is no list.
+        """
+        if (purl.type, purl.namespace) != ("deb", "debian") or not _DEBIAN_NAME.fullmatch(purl.name):
+            return []
+        form = re.compile(rf"{re.escape(purl.name)}_([0-9][A-Za-z0-9.+~]{{0,60}})\.orig\.tar\.(?:xz|gz|bz2|zst)\b")
+        versions: set[str] = set()
+        for mirror in _debian_mirrors(self._debian_mirror_fallback):
+            try:
+                page = self._downloader.get(f"{mirror}/{_debian_folder(purl.name)}/", limit=_LIST_LIMIT).content
+            except FetchError:  # a mirror need not list its folders
+                continue
+            versions.update(form.findall(unquote(page.decode(errors="replace"))))
+        return sorted(versions, key=_digits)[-_VERSIONS_SHOWN:]
 
     def wheels(self, name: str, version: str, python: str, platforms: Sequence[str]) -> Sequence[Resource]:
         """Return a release's wheels for CPython ``python`` (``3.14``) and one of ``platforms``, best first."""
@@ -283,12 +302,20 @@ def _debian(purl: PackageURL, fallback: Callable[[], str] | None) -> Sequence[Re
     upstream = upstream.rpartition("-")[0] or upstream
     file_name = _qualifiers(purl).get("file_name")
     names = [file_name] if file_name else [f"{name}_{upstream}.orig.tar.{suffix}" for suffix in _ORIG_SUFFIXES]
-    prefix = name[:4] if name.startswith("lib") else name[:1]
     return [
-        Resource(url=f"{mirror}/pool/main/{prefix}/{name}/{quote(file)}", filename=file)
+        Resource(url=f"{mirror}/{_debian_folder(name)}/{quote(file)}", filename=file)
         for mirror in _debian_mirrors(fallback)
         for file in names
     ]
+
+
+def _debian_folder(name: str) -> str:
+    return f"pool/main/{name[:4] if name.startswith('lib') else name[:1]}/{name}"
+
+
+def _digits(version: str) -> list[tuple[int, str]]:
+    """Return what versions sort by where nothing more is known of them than that numbers count as such."""
+    return [(int(part[:9]), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", version)]
 
 
 def _debian_mirrors(fallback: Callable[[], str] | None) -> list[str]:

@@ -32,6 +32,8 @@ OUT = "/mnt/out"
 """Where the wheel with the documents goes."""
 DEBUG_SHELL = "/mnt/debug_shell.py"
 """The program that opens a shell where a build would compile."""
+BACKEND = "/mnt/run_backend.py"
+"""The program that calls a build backend."""
 
 BUILD_PATHS = (WORK, CROSSENV)
 """What must not be found in a wheel."""

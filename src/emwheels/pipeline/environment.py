@@ -33,10 +33,10 @@ from emwheels.store import Store
 from emwheels.target import BuildImagePins, load_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emwheels.checkout import Checkout
-    from emwheels.fetch.fetcher import Fetcher
+    from emwheels.fetch.fetcher import Fetched, Fetcher
     from emwheels.image.debs import DebSet
     from emwheels.image.model import Image
     from emwheels.image.offer import Choice
@@ -275,12 +275,17 @@ class Environment:
 
     def pure_wheels(self, lock: Path) -> tuple[Path, ...]:
         """Return the pure-Python wheels of a hash-pinned requirements file, under the files' own names."""
-        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=("any",))
+        return self._named_wheels(lock, ("any",))
+
+    def run_wheels(self, lock: Path) -> tuple[Path, ...]:
+        """Return the wheels of a recipe's lock that fit the target, pure or published for it, under their own names."""
+        tag = self.target.platform_tag
+        return self._named_wheels(lock, (tag, tag.replace("pyemscripten_", "pyodide_"), "any"))
+
+    def _named_wheels(self, lock: Path, platforms: Sequence[str]) -> tuple[Path, ...]:
+        fetched = self.fetcher.fetch_requirements(lock, python=self.target.python_minor, platforms=platforms)
         folder = self.project.cache / "harness" / hashlib.sha256(lock.read_bytes()).hexdigest()[:24]
-        folder.mkdir(parents=True, exist_ok=True)
-        for wheel in fetched:
-            write_atomically(folder / wheel.filename, wheel.path.read_bytes())
-        return tuple(folder / wheel.filename for wheel in fetched)
+        return tuple(under_own_name(wheel, folder) for wheel in fetched)
 
     @cached_property
     def runtime(self) -> Path:
@@ -303,6 +308,13 @@ class Environment:
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
         return self.project.dist if profile == "speed" else self.project.dist / profile
+
+
+def under_own_name(fetched: Fetched, folder: Path) -> Path:
+    """Return a copy of a file of the store in ``folder``, under its own name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / fetched.filename, fetched.path.read_bytes())
+    return folder / fetched.filename
 
 
 def environment_of(project: Checkout, target: str | None = None) -> Environment:

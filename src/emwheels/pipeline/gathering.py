@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from emwheels.build.backend import build_tool
 from emwheels.build.compile import BuildInputs
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
@@ -85,13 +86,30 @@ def _limits_error(recipe: Recipe, message: str) -> RecipeError:
 
 
 def _fetch(environment: Environment, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
-    if why := fault(recipe) or missing_programs(environment, recipe):
+    if why := fault(recipe, environment.project) or missing_programs(environment, recipe):
         raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
+    if recipe.build.type == "package" and recipe.build_lock is None:
+        raise RecipeError(
+            f"{recipe.folder}: there is no requirements.build.txt", hint=f"make it: emwheels lock {recipe.name}"
+        )
     assert recipe.source.url is not None  # a fault otherwise
-    fetcher, python = environment.fetcher, environment.target.python_minor
-    source = fetcher.fetch(recipe.source.url, recipe.source.sha256)
-    wheels = fetcher.fetch_requirements(recipe.build_lock, python=python) if recipe.build_lock else ()
-    return source, wheels
+    source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    return source, build_wheels(environment, recipe.build_lock) if recipe.build_lock else ()
+
+
+def build_wheels(environment: Environment, lock: Path) -> tuple[Fetched, ...]:
+    """Return the wheels of a lock for the machine that builds; what is a source archive is built to one, in the image.
+
+    Raises `FetchError` and `BuildError`.
+    """
+    python = environment.target.python_minor
+    fetched = environment.fetcher.fetch_requirements(lock, python=python, sources=True)
+    wheels = [each for each in fetched if each.filename.endswith(".whl")]
+    tools = [each for each in fetched if not each.filename.endswith(".whl")]
+    return (
+        *wheels,
+        *(build_tool(tool, wheels, image=environment.image, python=python, store=environment.store) for tool in tools),
+    )
 
 
 def _libraries(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[str, Output]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emwheels.errors import RecipeError
 from emwheels.image.toolchain import toolchain_key
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_build
 from emwheels.plan.key import BuildKey, build_key
 from emwheels.recipe.graph import host_recipes
+from emwheels.recipe.load import load_recipe, recipe_folders
+from emwheels.recipe.locked import build_names, lock_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
+    from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
     from emwheels.recipe.model import Recipe
@@ -49,16 +54,42 @@ def latest(run: Run, name: str) -> dict[str, Any] | None:
     return latest_build(run.environment.store, name, run.environment.target.name, run.options.profile)
 
 
-def fault(recipe: Recipe) -> str:
+def fault(recipe: Recipe, project: Checkout) -> str:
     """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
     if recipe.source.url is None:
         return (
             "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive, "
             "and give its address as source.url with source.sha256"
         )
-    if recipe.build.type == "package" and recipe.build_lock is None:
-        return f"there is no requirements.build.txt beside it: make it by nox -s lock -- {recipe.name}"
-    return ""
+    return headers_fault(recipe, project, build_names(recipe))
+
+
+def headers_fault(recipe: Recipe, project: Checkout, names: Iterable[str]) -> str:
+    """Return what is wrong if a recipe of the project to compile against is one of ``names``, which a build asks for.
+
+    The build would take the headers of the native package, which are of another word size. It would compile.
+    """
+    folders = recipe_folders(project.recipes)
+    forgotten = [
+        name
+        for name in sorted(set(names) - {recipe.name, *recipe.requirements.host})
+        if name in folders and _has_headers(folders[name], project)
+    ]
+    if not forgotten:
+        return ""
+    listed = ", ".join(forgotten)
+    return (
+        f"requirements.host does not name {listed}, which the build asks for: it would compile against the native "
+        f"headers of {listed}, and the module would crash the interpreter; add {listed} to requirements.host and "
+        f"requirements.run, then lock again: emwheels lock {recipe.name}"
+    )
+
+
+def _has_headers(folder: Path, project: Checkout) -> bool:
+    try:
+        return load_recipe(folder, patches=project.patches).build.cross_build_env
+    except RecipeError:  # said where that recipe is used
+        return False
 
 
 def missing_programs(environment: Environment, recipe: Recipe) -> str:
@@ -94,4 +125,9 @@ class KnownBuilds:
 
     def fault(self, recipe: Recipe) -> str:
         """See `fault` and `missing_programs`."""
-        return fault(recipe) or missing_programs(self._run.environment, recipe)
+        environment = self._run.environment
+        return fault(recipe, environment.project) or missing_programs(environment, recipe)
+
+    def lock(self, recipe: Recipe) -> str:
+        """See `lock_needed`."""
+        return lock_needed(recipe, self._run.recipes)

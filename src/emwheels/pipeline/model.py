@@ -77,6 +77,8 @@ class Run:
     """Set when everything is to end."""
     jobserver: JobServer | None = None
     """Shares the cores between builds; without it, a build takes what it wants."""
+    names: tuple[str, ...] = ()
+    """What was asked for."""
     bad: Mapping[str, RecipeProblems] = field(default_factory=dict)
     """Recipes that the run was to be about, or that it needs, in which something is wrong."""
     blocked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emwheels.errors import EmwheelsError, HarnessError, ImageError, of_os_error
+from emwheels.errors import EmwheelsError, HarnessError, ImageError, RecipeError, of_os_error
 from emwheels.image.places import JOBSERVER
 from emwheels.outputs.builds import Builds
-from emwheels.pipeline.known import existing, key_of, latest
+from emwheels.pipeline.known import existing, fault, key_of, latest
 from emwheels.pipeline.model import Options, Outcome, Run, Stage, Step
 from emwheels.pipeline.phases import alone, remove_stale_work
 from emwheels.pipeline.publishing import publish_package, show_status, withdraw_package
@@ -52,6 +52,7 @@ def make_run(
     return Run(
         environment=environment,
         recipes=read.sound,
+        names=read.names,
         bad=read.bad,
         blocked=read.blocked,
         options=options or Options(),
@@ -171,7 +172,8 @@ def _tasks(run: Run, cores: int) -> list[Task[Step]]:
     """
     tasks = []
     for name, recipe in run.recipes.items():
-        needs = tuple(Step(Stage.BUILD, need) for need in required_recipes(recipe, run.recipes))
+        wrong = fault(recipe, run.environment.project)  # is said at once, not after what it needs is compiled
+        needs = () if wrong else tuple(Step(Stage.BUILD, need) for need in required_recipes(recipe, run.recipes))
         before = latest(run, name) or {}
         seconds = before.get("output", {}).get("seconds", _UNKNOWN_SECONDS)
         memory = before.get("peak_kib", _UNKNOWN_PEAK_KIB) * 1024 * cores
@@ -216,6 +218,8 @@ def do_step(run: Run, step: Step, given: Mapping[Step, Outcome]) -> Outcome:
 
 
 def _build_or_reuse(run: Run, recipe: Recipe, outputs: Mapping[str, Output], outcome: Outcome) -> None:
+    if wrong := fault(recipe, run.environment.project):
+        raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {wrong}")
     key = key_of(run, recipe, outputs)
     if recipe.name in run.options.starts:
         from emwheels.pipeline.resuming import start_at  # noqa: PLC0415  as below

@@ -44,7 +44,7 @@ def staged(
     lock = recipe.folder / LOCK_FILE
     of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.recipes))
     if locked and not lock.is_file():
-        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: nox -s lock -- {recipe.name}")
+        raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: emwheels lock {recipe.name}")
     if recipe.source.url is None:
         raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
     left = set(of_recipes).difference(also)
@@ -67,5 +67,5 @@ def staged(
                 ends_in_a_row=0,  # what is known to fail may do so in any number
                 strict=False,
             ),
-            beside=environment.pure_wheels(lock) if locked else (),
+            beside=environment.run_wheels(lock) if locked else (),
         )

@@ -209,12 +209,12 @@ def _served_wheels(run: Run, names: Iterable[str]) -> tuple[Path, ...]:
     for name in names:
         recipe = run.recipes[name]
         if recipe.run_lock is not None:
-            for wheel in run.environment.pure_wheels(recipe.run_lock):
+            for wheel in run.environment.run_wheels(recipe.run_lock):
                 served.setdefault(_project_name(wheel), wheel)
         elif missing := foreign_requirements(recipe, run.recipes):
             raise RecipeError(
                 f"{recipe.folder}: requirements.run has {', '.join(missing)}, but there is no requirements.run.txt",
-                hint=f"make it: nox -s lock -- {name}",
+                hint=f"make it: emwheels lock {name}",
             )
     return tuple(served.values())
 

@@ -60,6 +60,10 @@ class Known(Protocol):
         """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
         ...
 
+    def lock(self, recipe: Recipe) -> str:
+        """Return why ``recipe`` has to be locked first; empty if nothing tells so."""
+        ...
+
 
 def make_plan(recipes: Mapping[str, Recipe], known: Known) -> list[Planned]:
     """Return what a run would do with ``recipes``, each after those that it needs. Builds and downloads nothing.
@@ -88,8 +92,12 @@ class _Planner:
             blocked = [need for need in needs if self.planned[need].state == BLOCKED]
             if blocked:
                 planned = Planned(name=name, state=BLOCKED, why=(f"needs {', '.join(blocked)}",))
+            elif fault := self.known.fault(recipe):
+                planned = Planned(name=name, state=BLOCKED, why=(fault,))
             else:
                 planned = self._one(recipe, latest)
+                if lock := self.known.lock(recipe):
+                    planned = replace(planned, why=(f"needs a lock: {lock}", *planned.why))
             self.planned[name] = replace(planned, needs=needs, seconds=seconds)
         return list(self.planned.values())
 
@@ -110,8 +118,6 @@ class _Planner:
                 return Planned(name=name, state=TO_BUILD, why=perhaps, certain=False)
             digest = "" if first else key.digest
             why = explain(key, latest["inputs"] if latest else None)
-        if fault := self.known.fault(recipe):
-            return Planned(name=name, state=BLOCKED, why=(fault,))
         if latest:
             self.outputs[name] = latest["output"].get("content") or latest["output"]["sha256"]
         return Planned(name=name, state=TO_BUILD, why=(*why, after) if first else tuple(why), key=digest)

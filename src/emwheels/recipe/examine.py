@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,10 @@ from emwheels.recipe.document import (
     read_document,
 )
 from emwheels.recipe.keys import KEYS
+from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK, followed_recipes
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 from emwheels.recipe.overrides import Aim, overridden, placed, read_overrides
-from emwheels.recipe.own_tests import read_imports, read_own_tests
+from emwheels.recipe.own_tests import TEST_LOCK, read_imports, read_own_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +94,7 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
     for section in sections.values():
         section.report_unknown()
     all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
-    build_lock, run_lock, test_lock = (folder / f"requirements.{name}.txt" for name in ("build", "run", "test"))
+    build_lock, run_lock, test_lock = (folder / name for name in (BUILD_LOCK, RUN_LOCK, TEST_LOCK))
     for file in (*tests, build_lock, run_lock, test_lock, folder / "upstream.yaml"):
         _check_file(file, folder, findings)
     for name, _ in source.extras:
@@ -101,6 +103,8 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
     if source.path is not None and (all_patches or source.patches or source.extras):
         message = "a source that is in the recipe's folder takes neither patches nor extras"
         sections["source"].report("path", message)
+    followed = followed_recipes(run_lock if run_lock.is_file() else None)
+    requirements = replace(requirements, run=tuple(dict.fromkeys((*requirements.run, *followed))))
     return Recipe(
         folder=folder,
         package=package,

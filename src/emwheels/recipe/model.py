@@ -134,7 +134,8 @@ class Recipe:
     build_lock: Path | None = None
     """requirements.build.txt, the hash-pinned build requirements."""
     run_lock: Path | None = None
-    """requirements.run.txt, hash-pinned pure-Python packages that ``requirements.run`` needs beside other recipes."""
+    """requirements.run.txt, hash-pinned packages that ``requirements.run`` needs beside other recipes. Recipes that
+    these need are in ``requirements.run`` as well."""
     test_lock: Path | None = None
     """requirements.test.txt, hash-pinned pure-Python packages that the recipe's own tests need."""
     document: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
