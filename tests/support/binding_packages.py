@@ -544,7 +544,7 @@ _API = Binding(
 
 _ABI = Binding(
     files={
-        "pyproject.toml": _project("indlopen", more="[tool.setuptools]\npackages = [\"indlopen\"]\n"),
+        "pyproject.toml": _project("indlopen", more='[tool.setuptools]\npackages = ["indlopen"]\n'),
         "setup.py": _setup("""
             setup(ext_modules=[Extension("indlopen._library", ["library.c"])])
         """),

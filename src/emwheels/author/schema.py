@@ -17,6 +17,8 @@ _ANY_NAME = re.compile(r"[A-Z]{2,}")
 """A part of a dotted key that stands for a name of your own."""
 _OPEN = ("extra",)
 """Sections that other programs keep keys in."""
+_WHOLE = ("extra.emwheels.accepted[]", "extra.emwheels.lint[]")
+"""Lists whose entries need every key."""
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _PAIR: dict[str, Any] = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
@@ -31,10 +33,10 @@ def recipe_schema() -> dict[str, Any]:
     schema = _mapping()
     schema |= {"$schema": DIALECT, "title": "meta.yaml of an emwheels recipe", "required": ["package", "source"]}
     for name, key in KEYS.items():
-        _add(schema, name.split("."), _value(key))
         section, _, last = name.rpartition(".")
-        if key.required:
-            schema["properties"][section].setdefault("required", []).append(last)
+        schema_of_section = _add(schema, name.split("."), _value(name, key))
+        if key.required or section in _WHOLE:
+            schema_of_section.setdefault("required", []).append(last)
     for section in _OPEN:
         schema["properties"][section]["additionalProperties"] = True
     schema["properties"]["source"]["anyOf"] = [_given("url", "sha256"), _given("path")]
@@ -47,11 +49,11 @@ def _mapping() -> dict[str, Any]:
 
 def _given(*keys: str) -> dict[str, Any]:
     """Return a schema for mappings that have all these keys, and text in each."""
-    return {"required": list(keys), "properties": {key: _TEXT for key in keys}}
+    return {"required": list(keys), "properties": dict.fromkeys(keys, _TEXT)}
 
 
-def _add(schema: dict[str, Any], parts: list[str], value: dict[str, Any]) -> None:
-    """Put the schema of one key at its place below ``schema``."""
+def _add(schema: dict[str, Any], parts: list[str], value: dict[str, Any]) -> dict[str, Any]:
+    """Put the schema of one key at its place below ``schema``; return that of the mapping which has the key."""
     first, *rest = parts
     if _ANY_NAME.fullmatch(first):
         if names := value.pop("names", None):
@@ -62,17 +64,16 @@ def _add(schema: dict[str, Any], parts: list[str], value: dict[str, Any]) -> Non
     elif first.endswith("[]"):
         entries = schema["properties"].setdefault(first[:-2], {"type": "array", "items": _mapping()})
         below = entries["items"]
-        below.setdefault("required", []).append(rest[0])
     else:
         below = schema["properties"].setdefault(first, _mapping() if rest else value)
-    if rest:
-        _add(below, rest, value)
+    return _add(below, rest, value) if rest else schema
 
 
-def _value(key: Key) -> dict[str, Any]:
+def _value(name: str, key: Key) -> dict[str, Any]:
     """Return the schema of a key's value, with its words."""
     schema = {"description": key.means, **_kind(key.kind), "examples": [key.example]}
-    if key.default is None and not key.required and schema.get("type") == "string":
+    optional = key.default is None and not key.required and not name.startswith(_OPEN)
+    if optional and schema.get("type") == "string":
         schema["type"] = ["string", "null"]
     elif key.default not in (None, ()):
         schema["default"] = key.default
