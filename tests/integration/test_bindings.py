@@ -9,7 +9,7 @@ from binding_packages import BINDINGS, CFFI
 
 from emwheels.checkout import find_project
 
-pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.image, pytest.mark.network, pytest.mark.timeout(1800)]
 CHECKOUT = find_project().root
 
 
@@ -25,7 +25,7 @@ def built(make_tiny_project, tmp_path_factory):
         project.recipe_from(name, url, sha256, meta, version=version, locked=False)
     locked = project.run("lock", "cffi", *BINDINGS)
     assert locked.status == 0, locked.err
-    done = project.run("build", *BINDINGS, "--engine", "node", "--json", seconds=580)
+    done = project.run("build", *BINDINGS, "--engine", "node", "--json", seconds=1500)
     assert done.out, done.err
     return done.json()
 

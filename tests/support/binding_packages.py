@@ -162,7 +162,8 @@ _NANOBIND = Binding(
                 nb::class_<Counter>(m, "Counter")
                     .def(nb::init<>())
                     .def_rw("value", &Counter::value)
-                    .def("add", [](Counter &self, long long more) -> Counter & { self.value += more; return self; });
+                    .def("add", [](Counter &self, long long more) -> Counter & { self.value += more; return self; },
+                         nb::rv_policy::reference);
                 m.def("join", [](const std::vector<std::string> &words) {
                     std::string all;
                     for (const auto &word : words) all += word;
@@ -437,7 +438,7 @@ _FORTRAN = Binding(
                   Z = Z / (0.0D0, 1.0D0)
                   END
         """)
-        .strip("\n")
+        .lstrip("\n")
         .replace("!\n", "C     Translated by f2c.\n"),
         "infortran.c": dedent("""
             #include <Python.h>
@@ -488,7 +489,7 @@ _FORTRAN = Binding(
 
 _API = Binding(
     files={
-        "pyproject.toml": _project("incffi", "cffi"),
+        "pyproject.toml": _project("incffi", "cffi", more='dependencies = ["cffi"]\n'),
         "setup.py": dedent("""
             from setuptools import setup
             setup(py_modules=[], cffi_modules=["build_incffi.py:builder"])
@@ -544,7 +545,9 @@ _API = Binding(
 
 _ABI = Binding(
     files={
-        "pyproject.toml": _project("indlopen", more='[tool.setuptools]\npackages = ["indlopen"]\n'),
+        "pyproject.toml": _project(
+            "indlopen", more='dependencies = ["cffi"]\n[tool.setuptools]\npackages = ["indlopen"]\n'
+        ),
         "setup.py": _setup("""
             setup(ext_modules=[Extension("indlopen._library", ["library.c"])])
         """),

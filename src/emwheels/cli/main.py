@@ -38,6 +38,7 @@ _EXAMPLES = """examples:
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lint --fix                    what is wrong with recipes; mends what is mechanical
+  emwheels recipe show numpy             what is known of a recipe; graph draws what needs what
   emwheels lock numpy                    pin numpy's build requirements by hash
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
   emwheels status                        write dist/index.html, the page of what is published, anew
@@ -178,6 +179,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "audit": ("add_audit", False, {"audit": "run_audit"}),
     "lint": ("add_lint", False, {"lint": "run_lint"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
+    "recipe": ("add_recipe", False, {"recipe": "run_recipe"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
     "tables": ("add_tables", False, {"tables": "run_tables"}),
     "plan": ("add_plan", True, {"plan": "run_plan"}),
