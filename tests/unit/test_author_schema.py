@@ -157,6 +157,21 @@ def test_what_is_right_under_extra():
     assert refused(PLAIN | {"extra": {"emwheels": own, "others": {"a": 1}, "recipe-maintainers": ["alex"]}}) == []
 
 
+def test_the_line_that_tells_an_editor_names_the_file_that_the_page_writes():
+    page = (CHECKOUT / "docs" / "adding-a-recipe.md").read_text()
+    written = re.search(r"\$ emwheels recipe schema > (\S+)", page)[1]
+    line = re.search(r"^(# yaml-language-server: \$schema=(\S+))$", page, re.MULTILINE)
+    assert (CHECKOUT / "recipes" / "NAME" / line[2]).resolve() == CHECKOUT / written
+    assert f"`reference/{written}`" in page
+
+
+def test_a_recipe_with_that_line_is_read(tmp_path):
+    (tmp_path / "demo").mkdir()
+    text = "# yaml-language-server: $schema=../../meta.schema.json\n" + json.dumps(PLAIN)
+    (tmp_path / "demo" / "meta.yaml").write_text(text)
+    assert examine(tmp_path / "demo", None)[1].problems == []
+
+
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(0, 10**6), st.floats(0.5, 9.5), st.text("ab.-1", max_size=4),
     st.sampled_from(["package", "static_library", "pyinit", "whole_archive"]),

@@ -101,5 +101,6 @@ def _kind(kind: str) -> dict[str, Any]:
 
 def _is_text(kind: str) -> bool:
     return kind.startswith((
-        "text", "a folder", "a file", "a package URL", "64 hexadecimal digits", "an SPDX expression", "a pattern", "a rule",
+        "text", "a folder", "a file", "a package URL", "64 hexadecimal digits", "an SPDX expression", "a pattern",
+        "a rule",
     ))  # fmt: skip
