@@ -95,8 +95,8 @@ def _graph(arguments: argparse.Namespace, recipes: Mapping[str, Recipe], project
     output: Path | None = arguments.output
     if output is not None and output.suffix not in (".svg", ".dot"):
         raise UsageError(f"--output {output}: the name must end in .svg or .dot")
-    chosen = [find_recipe(name, recipes, project.recipes).name for name in arguments.names] or [*map(str, recipes)]
-    graph = relations(chosen, recipes)
+    chosen = [find_recipe(name, recipes, project.recipes).name for name in arguments.names]
+    graph = relations(chosen or recipes, recipes)
     if output is not None:
         write_atomically(output, (svg(graph) if output.suffix == ".svg" else dot(graph)).encode())
         print(f"{output}: {len(graph.titles)} packages, {len(graph.needs)} arrows")
