@@ -127,6 +127,7 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports", "--no-cache", "--no-logo")
     session.run("python", "benchmarks/structure.py")
     session.run("python", "benchmarks/prose.py")
+    session.run("emwheels", "lint")
     session.run("emwheels", "tables", "--check")
     github = ("ci/github/bump.yml", "ci/github/wheels.yml")
     session.run("zizmor", "--offline", "--quiet", "--no-progress", *github)

@@ -8,6 +8,7 @@ by a page when it is opened.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -18,8 +19,11 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 sys.path.append(str(CHECKOUT / "benchmarks"))  # structure.py, which the picture of the rooms is made from
 
+from emwheels.author.schema import recipe_schema  # noqa: E402
 from reference_pages import pages  # noqa: E402
 
+SCHEMA = "reference/meta.schema.json"
+"""Where editors find the schema of meta.yaml."""
 PAGES = (
     *("*.md", "docs/*.md", "docs/*.jpg", "ci/*.md", "ci/image/*.md"),
     *("demo/*.md", "demo/nginx.conf", "demo/onnxruntime/*.md"),
@@ -56,6 +60,7 @@ def main() -> int:
         if status:
             print("the site was not made: each line above names a page and its fault", file=sys.stderr)
             return status
+        (made / SCHEMA).write_text(json.dumps(recipe_schema(), indent=1) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         shutil.move(made, folder)

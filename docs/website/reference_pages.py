@@ -191,6 +191,7 @@ def meta_yaml_page() -> str:
         "A recipe's `meta.yaml` has these keys. The format is pyodide-build's; `extra.emwheels` is emwheels' own.",
         "emwheels reports every unknown key, wrong type and missing value with its line.",
         "[Adding a recipe](../docs/adding-a-recipe.md) shows how they work together.",
+        "`meta.schema.json` beside this page is for [your editor](../docs/adding-a-recipe.md#in-your-editor).",
     ]
     section = ""
     for name, key in KEYS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from emwheels.audit.rules import RULES
+from emwheels.author.schema import recipe_schema
 from emwheels.recipe.keys import KEYS
 
 CHECKOUT = Path(__file__).parents[2]
@@ -90,3 +92,8 @@ def test_another_folder_is_left_alone(tmp_path):
     done = make(PROGRAM, tmp_path)
     assert done.returncode == 2
     assert (tmp_path / "mine").exists()
+
+
+def test_the_schema_for_editors_is_beside_the_reference(site):
+    schema = json.loads((site / "reference" / "meta.schema.json").read_text())
+    assert schema == recipe_schema()

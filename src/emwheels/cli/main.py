@@ -40,6 +40,8 @@ _EXAMPLES = """examples:
   emwheels source numpy                  its source, patches applied, in a folder; then emwheels create-patch numpy
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
+  emwheels lint --fix                    what is wrong with recipes; mends what is mechanical
+  emwheels recipe show numpy             what is known of a recipe; graph draws what needs what
   emwheels lock numpy                    pin numpy's build requirements by hash
   emwheels bump --check                  what is newer than the recipes; emwheels bump NAME changes one
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
@@ -188,7 +190,9 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "image": ("add_image", False, {"image": "run_image"}),
     "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),
     "audit": ("add_audit", False, {"audit": "run_audit"}),
+    "lint": ("add_lint", False, {"lint": "run_lint"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
+    "recipe": ("add_recipe", False, {"recipe": "run_recipe"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
     "bump": ("add_bump", True, {"bump": "run_bump"}),
     "tables": ("add_tables", False, {"tables": "run_tables"}),

@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from emwheels.atomic import write_atomically
+from emwheels.atomic import read_regular, write_atomically
 from emwheels.errors import FetchError, RecipeError, redacted, visible, without_secrets
 from emwheels.fetch.lock_chain import chains_to_compiled
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_REQUIRES = ("setuptools>=40.8.0",)  # PEP 518; the bound is that of pypa/build
 _LINES_SHOWN = 20
+_LARGEST = 16 << 20
+"""Bytes of a lock file."""
 _DISCARD = 9
 """The port of the discard protocol (RFC 863), where nobody answers."""
 _SECONDS = 600
@@ -157,6 +159,18 @@ def lock_pure_requirements(
         note=note,
         hint="every one of them needs a wheel, and has to accept the versions of the recipes",
     )
+
+
+def locked_versions(lock: Path) -> dict[str, set[str]]:
+    """Return what a lock file pins: normalised name -> versions, one for each marker. Raises `RecipeError`."""
+    try:
+        text = read_regular(lock, limit=_LARGEST).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{lock}: cannot be read: {error}", hint="lock again: emwheels lock NAME") from error
+    found: dict[str, set[str]] = {}
+    for name, version in _PINNED.findall(text):
+        found.setdefault(canonicalize_name(name), set()).add(version)
+    return found
 
 
 def _lock(

@@ -58,6 +58,7 @@ def printable(text: str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class _Place:
     line: int
+    column: int
     text: str
     """A scalar as written."""
 
@@ -79,9 +80,13 @@ class Findings:
         self.problems.append(Problem(file=file, line=1, key="", message=message))
 
     def _line(self, key: str) -> int:
+        return self.position(key)[0]
+
+    def position(self, key: str) -> tuple[int, int]:
+        """Return the line and the column (from 1) of a key, or of the nearest one above it that is there."""
         while key and key not in self.places:
             key = key.rpartition(".")[0]
-        return self.places[key].line if key else 1
+        return (self.places[key].line, self.places[key].column) if key else (1, 1)
 
 
 class UnreadableError(Exception):
@@ -225,7 +230,8 @@ class _PlainData:
     def _note(self, key: str, at: yaml.Node, value: yaml.Node, depth: int) -> None:
         if depth < _PLACED_DEPTH:
             text = value.value if isinstance(value, yaml.ScalarNode) else ""
-            self._findings.places[key] = _Place(line=at.start_mark.line + 1, text=text)
+            mark = at.start_mark
+            self._findings.places[key] = _Place(line=mark.line + 1, column=mark.column + 1, text=text)
 
 
 class _WrongTypeError(Exception):

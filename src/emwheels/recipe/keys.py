@@ -301,6 +301,14 @@ KEYS: dict[str, Key] = {
     "extra.emwheels.accepted[].reason": Key(
         kind=_TEXT, example="no module hands these to another", means="Why the finding does no harm."
     ),
+    "extra.emwheels.lint[].rule": Key(
+        kind="a rule of `emwheels lint`",
+        example="about",
+        means="A rule that lint does not apply to the recipe. Each entry needs `rule` and `reason`.",
+    ),
+    "extra.emwheels.lint[].reason": Key(
+        kind=_TEXT, example="the project has no home page", means="Why the recipe is right all the same."
+    ),
 }
 """Dotted key -> what it is. Words in capitals stand for a name of your own, SECTION and KEY for one of this table;
 [] for each entry of a list."""
