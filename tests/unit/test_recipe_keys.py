@@ -13,6 +13,7 @@ from emwheels.recipe import document, examine
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
+from emwheels.recipe.provides import KINDS as KINDS_PROVIDED
 from emwheels.target.limits import LIMITS
 
 META = """\
@@ -95,11 +96,12 @@ def test_what_is_under_extra(tmp_path):
 
 def test_every_key_under_extra():
     accepted = {f"{OWN}accepted[].{field.name}" for field in dataclasses.fields(Accepted)}
-    others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT"}
+    others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT", f"{OWN}provides.KIND"}
     assert {key for key in KEYS if key.startswith(OWN)} == accepted | others
     assert all(name in KEYS[f"{OWN}limits.LIMIT"].kind for name in LIMITS)
+    assert all(name in KEYS[f"{OWN}provides.KIND"].kind for name in KINDS_PROVIDED)
     source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "src").rglob("*.py"))
-    assert source.count('extra.get("emwheels"') == source.count(".own.get(") - 1 == 1, (
+    assert source.count('extra.get("emwheels"') == source.count(".own.get(") - 2 == 1, (
         "another reader of extra.emwheels: add its keys to the table"
     )
     assert source.count('("emwheels", "profiles", profile, "environment")') == 1
