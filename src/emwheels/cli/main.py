@@ -37,6 +37,7 @@ _EXAMPLES = """examples:
   emwheels index verify URL              does every project install from that index, in every client
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
+  emwheels new-recipe crc32c             write a recipe for a package of PyPI, build it and test it
   emwheels lock numpy                    pin numpy's build requirements by hash
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
   emwheels status                        write dist/index.html, the page of what is published, anew
@@ -176,6 +177,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),
     "audit": ("add_audit", False, {"audit": "run_audit"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
+    "new_recipe": ("add_new_recipe", False, {"new-recipe": "run_new_recipe"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
     "tables": ("add_tables", False, {"tables": "run_tables"}),
     "plan": ("add_plan", True, {"plan": "run_plan"}),

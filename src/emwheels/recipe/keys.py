@@ -258,7 +258,7 @@ KEYS: dict[str, Key] = {
     "extra.emwheels.provides.KIND": Key(
         kind="a list of texts, for one of pkg-config, cmake, headers, libraries",
         example="[zlib.h, zconf.h]",
-        means="Names by which a source looks for this library. `emwheels new-recipe` matches them. Headers may be patterns.",
+        means="Names by which sources look for this library; `emwheels new-recipe` reads it. Headers may be patterns.",
     ),
 }
 """Dotted key -> what it is. PROFILE and NAME stand for a name of your own; [] for each entry of a list."""
