@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from emwheels.atomic import make_once
 from emwheels.author.edit import written
 from emwheels.author.new_metadata import About, about_of_source
 from emwheels.author.new_needs import COMPILED, MISSING, Need, find_needs
@@ -19,6 +20,7 @@ from emwheels.author.new_source import Examined, examine_source, required_name
 from emwheels.errors import FetchError, RecipeError, UsageError, visible
 from emwheels.fetch.archive import unpack
 from emwheels.fetch.lock import read_build_requirements
+from emwheels.recipe.load import load_recipe
 from emwheels.recipe.provides import providers, with_needs
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ def _proposal(
         about = about_of_source(tree)
         examined = examine_source(tree, asked.name, build_requires)
     needs = tuple(find_needs(asked.name, about.requires, registry, target, recipes))
-    hosts, notes = _hosts(examined, recipes)
+    hosts, notes = find_hosts(examined, recipes)
     document = {
         "package": {"name": asked.name, "version": release.version} | _listed("top-level", examined.top_level),
         "source": {"url": url, "sha256": fetched.sha256},
@@ -186,7 +188,7 @@ def _is_cross(name: str, recipes: Mapping[str, Recipe]) -> bool:
     return name in recipes and recipes[name].build.cross_build_env
 
 
-def _hosts(examined: Examined, recipes: Mapping[str, Recipe]) -> tuple[list[str], list[str]]:
+def find_hosts(examined: Examined, recipes: Mapping[str, Recipe]) -> tuple[list[str], list[str]]:
     """Return the libraries that the source looks for and that recipes provide, and a line about each."""
     libraries = {name: recipe for name, recipe in recipes.items() if recipe.build.type != "package"}
     hosts: dict[str, str] = {}
@@ -203,3 +205,23 @@ def _chain(need: Need) -> str:
 def first_words(need: Need) -> str:
     """Return a line about a requirement that needs a recipe first."""
     return f"{_chain(need)}: it is compiled and has no wheel for Pyodide, so it needs a recipe first"
+
+
+def write_recipe(folder: Path, meta: str, patches: Path) -> None:
+    """Write a recipe's folder, whole or not at all.
+
+    Raises `RecipeError` for text that makes no recipe, and `UsageError` where there is one.
+    """
+
+    def fill(made: Path) -> None:
+        made.mkdir()
+        with tempfile.TemporaryDirectory(prefix="emwheels-new-") as parent:
+            proof = Path(parent) / folder.name
+            proof.mkdir()
+            (proof / "meta.yaml").write_text(meta, encoding="utf-8")
+            load_recipe(proof, patches=patches)
+        (made / "meta.yaml").write_text(meta, encoding="utf-8")
+
+    if folder.exists():
+        raise UsageError(f"{folder} is there already", hint="edit it, or move it away")
+    make_once(folder, fill)

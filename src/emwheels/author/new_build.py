@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from emwheels.atomic import read_regular, write_atomically
 from emwheels.author.edit import Edit, edited
+from emwheels.author.new_library import provided
 from emwheels.author.new_metadata import wanted_here
 from emwheels.author.new_remedies import host_edits, remedies_for
 from emwheels.author.new_tests import first_test, read_contents
@@ -37,6 +38,8 @@ class Attempt:
     log: str = ""
     """What the step said, for its diagnosis."""
     wheel: Path | None = None
+    archive: Path | None = None
+    """What a library installed."""
     summary: str = ""
     """E.g. ``node 3 passed``."""
 
@@ -103,7 +106,9 @@ def bring_up(name: str, folder: Path, workshop: Workshop, target: Target) -> Res
             settled = True
             if _settle(job, attempt.wheel):
                 attempt = _first_failure(name, (workshop.lock, workshop.build))
-        if attempt.error is None and attempt.wheel is not None:
+        if attempt.archive is not None:
+            _change(folder, [Edit(key="extra.emwheels.provides", value=provided(attempt.archive))])
+        if attempt.wheel is not None:
             attempt = workshop.test(name)
         result.error, result.summary = attempt.error, attempt.summary
         if attempt.error is None or not _mend(job, attempt):

@@ -60,7 +60,9 @@ def find_needs(
     A recipe is not followed: it says itself what it needs.
     """
     found: dict[str, Need] = {}
-    waiting = [(requirement, (name,)) for requirement in wanted_here(requires, target)]
+    waiting: list[tuple[Requirement, tuple[str, ...]]] = [
+        (requirement, (name,)) for requirement in wanted_here(requires, target)
+    ]
     while waiting and len(found) < _MOST:
         requirement, chain = waiting.pop(0)
         needed = canonicalize_name(requirement.name)

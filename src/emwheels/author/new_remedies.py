@@ -87,18 +87,15 @@ _MODULES = {
     "hatchling": "hatchling",
 }
 """Modules whose package has another name."""
-_LATE = (
-    re.compile(r"No matching distribution found for ([A-Za-z0-9][\w.-]*)((?:\[[\w,.-]+\])?[<>=!~][^\s;(]*)?"),
-    re.compile(
-        r"Could not find a version that satisfies the requirement ([A-Za-z0-9][\w.-]*)((?:\[[\w,.-]+\])?[<>=!~][^\s;(]*)?"
-    ),
-    re.compile(r"Missing dependencies:\s+([A-Za-z0-9][\w.-]*)((?:\[[\w,.-]+\])?[<>=!~][^\s;(]*)?"),
+_ASKED = r"([A-Za-z0-9][\w.-]*)((?:\[[\w,.-]+\])?[<>=!~][^\s;(]*)?"
+_LATE = re.compile(
+    rf"(?:No matching distribution found for|that satisfies the requirement|Missing dependencies:)\s+{_ASKED}"
 )
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([A-Za-z_]\w*)")
 
 
 def _late_requirement(log: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
-    found = [(match[1], match[2] or "") for pattern in _LATE for match in pattern.finditer(log)]
+    found = [(match[1], match[2] or "") for match in _LATE.finditer(log)]
     found += [(_MODULES.get(match[1], match[1].replace("_", "-")), "") for match in _NO_MODULE.finditer(log)]
     for name, bound in dict.fromkeys(found):
         bare = canonicalize_name(re.split(r"[<>=!~\[]", name)[0])

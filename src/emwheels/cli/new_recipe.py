@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from emwheels.atomic import make_once
-from emwheels.author.new import WRITE, Asked, Proposal, first_words, parse_asked, propose
+from emwheels.author.new import WRITE, Asked, Proposal, first_words, parse_asked, propose, write_recipe
 from emwheels.author.new_build import Result, bring_up
+from emwheels.author.new_library import library_name
 from emwheels.cli.opening import open_environment
 from emwheels.cli.workshop import CommandWorkshop
 from emwheels.errors import RecipeError, UsageError
@@ -18,7 +18,7 @@ from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.harness.engines import ENGINES
 from emwheels.progress import print_table
-from emwheels.recipe.load import load_recipe, load_recipes
+from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,8 @@ _EXAMPLES = """examples:
   emwheels new-recipe crc32c                    the newest version: recipe, lock, build, first test
   emwheels new-recipe mmh3==5.1.0 --engine node
   emwheels new-recipe --with-dependencies netcdf4    also recipes for what it needs and has none
-  emwheels new-recipe --dry-run cytoolz         show the meta.yaml, write nothing
+  emwheels new-recipe pkg:deb/debian/taglib     a C or C++ library, by the name of Debian's source package
+  emwheels new-recipe --dry-run pyroaring       show the meta.yaml, write nothing
   emwheels new-recipe --no-build pyroaring      only write the recipe
 
 exit status: 0 every package is tested, or needs no recipe; 3 something needs a recipe first; else as emwheels build
@@ -51,7 +52,9 @@ def add_new_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="+", metavar="NAME[==VERSION]", help="a package of your index")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME[==VERSION]", help="a package of your index, or pkg:deb/debian/NAME"
+    )
     parser.add_argument(
         "--with-dependencies", action="store_true", help="write recipes for compiled requirements that have none, too"
     )
@@ -59,6 +62,9 @@ def add_new_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="show what would be written; write and build nothing")
     parser.add_argument("--no-build", action="store_true", help="write the recipes, and lock, build and test nothing")
     parser.add_argument("--engine", action="append", choices=ENGINES, help="test only in this engine; may be repeated")
+
+
+_DEBIAN = "pkg:deb/debian/"
 
 
 @dataclass(kw_only=True)
@@ -96,11 +102,11 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
     if arguments.offline:
         raise UsageError("new-recipe asks your index, and this is offline", hint="run it without --offline")
     environment = open_environment(arguments, project, targets)
-    asked = [parse_asked(text) for text in arguments.names]
+    asked = [parse_asked(text) for text in arguments.names if not text.startswith(_DEBIAN)]
+    workshop = CommandWorkshop(environment, tuple(arguments.engine or ENGINES))
+    rows = [_library(text, workshop, arguments) for text in arguments.names if text.startswith(_DEBIAN)]
     recipes = load_recipes(project.recipes, patches=project.patches)
     proposals = _proposals(asked, environment, recipes, arguments)
-    rows = []
-    workshop = CommandWorkshop(environment, tuple(arguments.engine or ENGINES))
     failed: set[str] = set()
     for name in _in_order(proposals):
         row = _row(proposals[name])
@@ -114,6 +120,25 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
         rows.append(row)
     _print(rows, arguments)
     return next((row.status for row in rows if row.status), 0)
+
+
+def _library(text: str, workshop: CommandWorkshop, arguments: argparse.Namespace) -> _Row:
+    """Do one library of Debian: ``pkg:deb/debian/NAME``, with or without ``@VERSION``."""
+    name, _, version = text.removeprefix(_DEBIAN).partition("@")
+    source = workshop.library_source(name, version)
+    texts = workshop.library_texts(source)
+    row = _Row(name=library_name(source, workshop.recipes()), version=source.version, meta=texts[0])
+    if arguments.dry_run:
+        row.state = "would be written"
+    elif arguments.no_build:
+        project = workshop.environment.project
+        write_recipe(project.recipes / row.name, row.meta, project.patches)
+        row.state = "written"
+    elif workshop.write_library(source, texts):
+        row.state = "built"
+    else:
+        row.state, row.why, row.status = "failed", "it does not build in any way that its source offers", 6
+    return row
 
 
 def _proposals(
@@ -192,23 +217,6 @@ def _take(row: _Row, result: Result, folder: Path) -> None:
     else:
         row.state, row.why = "failed", result.error.message
         row.status = result.error.exit_code
-
-
-def write_recipe(folder: Path, meta: str, patches: Path) -> None:
-    """Write a recipe's folder, whole or not at all. Raises `RecipeError` for text that makes no recipe."""
-
-    def fill(made: Path) -> None:
-        made.mkdir(exist_ok=True)
-        inside = made / folder.name
-        inside.mkdir()
-        (inside / "meta.yaml").write_text(meta, encoding="utf-8")
-        load_recipe(inside, patches=patches)
-        (inside / "meta.yaml").rename(made / "meta.yaml")
-        inside.rmdir()
-
-    if folder.exists():
-        raise UsageError(f"{folder} is there already", hint="edit it, or move it away")
-    make_once(folder, fill)
 
 
 def _print(rows: Sequence[_Row], arguments: argparse.Namespace) -> None:
