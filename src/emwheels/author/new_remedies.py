@@ -22,9 +22,6 @@ _TAIL = 400_000
 INCLUDE, LIBRARIES = "-I$(WASM_LIBRARY_DIR)/include", "-L$(WASM_LIBRARY_DIR)/lib"
 
 
-EXTRAS = "requirements.build-extras"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
     """One thing to change."""
