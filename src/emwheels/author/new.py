@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 
 from emwheels.atomic import make_once
 from emwheels.author.edit import written
-from emwheels.author.new_metadata import About, about_of_source
+from emwheels.author.new_metadata import Described, about_of_source
 from emwheels.author.new_needs import COMPILED, MISSING, Need, find_needs
-from emwheels.author.new_release import Release, choose
+from emwheels.author.new_release import OfferedRelease, choose
 from emwheels.author.new_source import Examined, examine_source, required_name
 from emwheels.errors import FetchError, RecipeError, UsageError, visible
 from emwheels.fetch.archive import unpack
@@ -26,7 +26,7 @@ from emwheels.recipe.provides import providers, with_needs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emwheels.author.new_needs import Registry
+    from emwheels.author.new_needs import PackageSource
     from emwheels.recipe.model import Recipe
     from emwheels.target import Target
 
@@ -76,7 +76,7 @@ def parse_asked(text: str) -> Asked:
 
 
 def propose(
-    asked: Asked, registry: Registry, target: Target, recipes: Mapping[str, Recipe], *, anyway: bool = False
+    asked: Asked, registry: PackageSource, target: Target, recipes: Mapping[str, Recipe], *, anyway: bool = False
 ) -> Proposal:
     """Return what is to be done for ``asked``. Nothing is written, and nothing of the package is run.
 
@@ -96,7 +96,7 @@ def propose(
     return _proposal(asked, release, registry, target, recipes)
 
 
-def _release(asked: Asked, registry: Registry, target: Target) -> Release:
+def _release(asked: Asked, registry: PackageSource, target: Target) -> OfferedRelease:
     offers = registry.offers(asked.name)
     if not offers:
         raise FetchError(f"{asked.name}: there is no such package", hint="check the name and the index of this machine")
@@ -110,17 +110,17 @@ def _release(asked: Asked, registry: Registry, target: Target) -> Release:
     return release
 
 
-def _pure_words(release: Release) -> str:
+def _pure_words(release: OfferedRelease) -> str:
     words = "pure Python: its own wheel installs in Pyodide, no recipe is needed"
     return f"{words}; there is a compiled variant too" if release.compiled else words
 
 
-def _no_recipe(asked: Asked, release: Release, state: str, why: str) -> Proposal:
+def _no_recipe(asked: Asked, release: OfferedRelease, state: str, why: str) -> Proposal:
     return Proposal(name=asked.name, version=release.version, state=state, why=why, notes=release.passed_over)
 
 
 def _proposal(
-    asked: Asked, release: Release, registry: Registry, target: Target, recipes: Mapping[str, Recipe]
+    asked: Asked, release: OfferedRelease, registry: PackageSource, target: Target, recipes: Mapping[str, Recipe]
 ) -> Proposal:
     source = release.source
     if source is None:
@@ -180,7 +180,7 @@ def _listed(key: str, values: Sequence[str]) -> dict[str, list[str]]:
     return {key: list(values)} if values else {}
 
 
-def _about(about: About) -> dict[str, str]:
+def _about(about: Described) -> dict[str, str]:
     return {"home": about.home, "summary": about.summary, "license": about.license}
 
 

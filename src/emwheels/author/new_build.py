@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from emwheels.author.new_remedies import Remedy
     from emwheels.author.new_source import Look
-    from emwheels.author.new_tests import Contents
+    from emwheels.author.new_tests import WheelContents
     from emwheels.errors import EmwheelsError
     from emwheels.recipe.model import Recipe
     from emwheels.target import Target
@@ -73,7 +73,7 @@ class Workshop(Protocol):
 
 
 @dataclass(kw_only=True)
-class Result:
+class BroughtUp:
     """What came of a new recipe."""
 
     name: str
@@ -84,21 +84,21 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class BringingUp:
     """A recipe that is brought up, and with what."""
 
     folder: Path
     workshop: Workshop
     target: Target
-    result: Result
+    result: BroughtUp
     tried: set[str] = field(default_factory=set)
     """Remedies that were applied."""
 
 
-def bring_up(name: str, folder: Path, workshop: Workshop, target: Target) -> Result:
+def bring_up(name: str, folder: Path, workshop: Workshop, target: Target) -> BroughtUp:
     """Lock, build and test the recipe in ``folder``; mend it up to `ROUNDS` times."""
-    result = Result(name=name)
-    job = Job(folder=folder, workshop=workshop, target=target, result=result)
+    result = BroughtUp(name=name)
+    job = BringingUp(folder=folder, workshop=workshop, target=target, result=result)
     settled = False
     for _ in range(ROUNDS + 1):
         attempt = _first_failure(name, (workshop.lock, workshop.build))
@@ -125,7 +125,7 @@ def _first_failure(name: str, steps: Iterable[Callable[[str], Attempt]]) -> Atte
     return attempt
 
 
-def _mend(job: Job, attempt: Attempt) -> bool:
+def _mend(job: BringingUp, attempt: Attempt) -> bool:
     """Change the recipe by the first remedy that was not tried; return whether there was one."""
     error, name = attempt.error, job.result.name
     log = f"{attempt.log}\n{error.message if error else ''}"
@@ -151,7 +151,7 @@ def _edits(remedy: Remedy, recipe: Recipe, workshop: Workshop) -> tuple[Edit, ..
     return host_edits([library], recipe, workshop.recipes())
 
 
-def _settle(job: Job, wheel: Path) -> bool:
+def _settle(job: BringingUp, wheel: Path) -> bool:
     """Write what only the built wheel knows; return whether it has to be built again for that."""
     name = job.result.name
     recipe, contents = job.workshop.recipes()[name], read_contents(wheel)
@@ -173,7 +173,7 @@ def _settle(job: Job, wheel: Path) -> bool:
     return bool(news)
 
 
-def _write_test(job: Job, contents: Contents) -> None:
+def _write_test(job: BringingUp, contents: WheelContents) -> None:
     name = job.result.name
     test = job.folder / f"test_{re.sub(r'[-.]', '_', name)}.py"
     if not test.exists():

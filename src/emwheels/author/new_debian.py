@@ -80,9 +80,7 @@ class DebianSources:
 
     def _contents(self, look: Look) -> Iterator[str]:
         """Yield the lines of Debian's list of files that have the name; grep looks through a gigabyte of text."""
-        lists = [
-            path for path in sorted((self._folder / "lists").glob("*_Contents-*")) if "Contents-all" not in path.name
-        ]
+        lists = sorted((self._folder / "lists").glob("*_Contents-amd64*"))
         if not lists:
             return
         # Both programs end by themselves: the second reads to the end.
@@ -115,10 +113,10 @@ class DebianSources:
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         entry = f"[signed-by={_KEYRING}] {self._mirror} {self._suite} main\n"
         write_atomically(self._folder / "sources.list", f"deb {entry}deb-src {entry}".encode())
-        contents = "Acquire::IndexTargets::deb::Contents-deb"
+        contents = "Acquire::IndexTargets::deb::Contents-deb"  # of one architecture: names of files are all the same
         self._apt(
             *("apt-get", "-o", "Acquire::IndexTargets::deb::Packages::DefaultEnabled=false"),
-            *("-o", f"{contents}::MetaKey=main/Contents-$(NATIVE_ARCHITECTURE)"),
+            *("-o", f"{contents}::MetaKey=main/Contents-amd64"),
             *("-o", f"{contents}::ShortDescription=Contents", "-o", f"{contents}::Description=Contents"),
             "update",
         )

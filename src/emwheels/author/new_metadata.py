@@ -45,7 +45,7 @@ _LICENCES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
+class Described:
     """What a project says about itself."""
 
     summary: str = ""
@@ -57,11 +57,11 @@ class About:
     """False where an old source archive does not say what it requires."""
 
 
-def read_about(data: bytes) -> About:
+def read_about(data: bytes) -> Described:
     """Read METADATA or PKG-INFO. What does not parse is left out: it comes from strangers."""
     raw, _ = parse_email(data[:_LARGEST])
     dynamic = [field.casefold() for field in raw.get("dynamic", [])]
-    return About(
+    return Described(
         summary=_line(raw.get("summary", "")),
         license=_licence(raw),
         home=_home(raw),
@@ -70,7 +70,7 @@ def read_about(data: bytes) -> About:
     )
 
 
-def about_of_source(tree: Path) -> About:
+def about_of_source(tree: Path) -> Described:
     """Return what the PKG-INFO of an unpacked source archive says; an empty one where there is none."""
     for path in (
         tree / "PKG-INFO",
@@ -80,7 +80,7 @@ def about_of_source(tree: Path) -> About:
         if path.is_file() and not path.is_symlink():
             with path.open("rb") as stream:
                 return read_about(stream.read(_LARGEST))
-    return About(tells_requires=False)
+    return Described(tells_requires=False)
 
 
 def target_markers(target: Target) -> dict[str, str]:

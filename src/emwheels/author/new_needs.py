@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from packaging.utils import canonicalize_name
 
-from emwheels.author.new_metadata import About, read_about, wanted_here
+from emwheels.author.new_metadata import Described, read_about, wanted_here
 from emwheels.author.new_release import choose
 from emwheels.errors import FetchError
 from emwheels.wheel import UNREADABLE, metadata_member
@@ -40,7 +40,7 @@ class Need:
     version: str = ""
 
 
-class Registry(Protocol):
+class PackageSource(Protocol):
     """The part of `Registries` and `Fetcher` that is asked."""
 
     def offers(self, name: str) -> Sequence[Offer]:
@@ -53,7 +53,7 @@ class Registry(Protocol):
 
 
 def find_needs(
-    name: str, requires: Iterable[Requirement], registry: Registry, target: Target, recipes: Collection[str]
+    name: str, requires: Iterable[Requirement], registry: PackageSource, target: Target, recipes: Collection[str]
 ) -> list[Need]:
     """Return what ``requires``, those of the package ``name``, ask for, and what that asks for in turn.
 
@@ -76,24 +76,24 @@ def find_needs(
 
 
 def _need(
-    requirement: Requirement, chain: tuple[str, ...], registry: Registry, target: Target, recipes: Collection[str]
-) -> tuple[Need, About]:
+    requirement: Requirement, chain: tuple[str, ...], registry: PackageSource, target: Target, recipes: Collection[str]
+) -> tuple[Need, Described]:
     name = canonicalize_name(requirement.name)
     if name in recipes:
-        return Need(name=name, state=RECIPE, chain=chain), About()
+        return Need(name=name, state=RECIPE, chain=chain), Described()
     release = choose(registry.offers(name), target, requirement.specifier, sources=False)
     if release is None:
-        return Need(name=name, state=MISSING, chain=chain), About()
+        return Need(name=name, state=MISSING, chain=chain), Described()
     state, wheel = COMPILED, None
     if release.pure is not None:
         state, wheel = PURE, release.pure
     elif release.published is not None:
         state, wheel = PUBLISHED, release.published
-    about = About() if wheel is None else about_of_wheel(name, release.version, wheel, registry)
+    about = Described() if wheel is None else about_of_wheel(name, release.version, wheel, registry)
     return Need(name=name, state=state, chain=chain, version=release.version), about
 
 
-def about_of_wheel(name: str, version: str, wheel: Offer, registry: Registry) -> About:
+def about_of_wheel(name: str, version: str, wheel: Offer, registry: PackageSource) -> Described:
     """Return what the metadata of an offered wheel says. Raises `FetchError`."""
     file = wheel.resource
     fetched = registry.fetch(f"pkg:pypi/{name}@{version}?file_name={file.filename}", file.sha256)

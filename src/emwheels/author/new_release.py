@@ -22,7 +22,7 @@ _SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
+class OfferedRelease:
     """One version of a project, and its files by what they are good for."""
 
     version: str
@@ -42,7 +42,7 @@ class Release:
         return any(not offer.resource.filename.endswith("-none-any.whl") for offer in self.wheels)
 
 
-def choose(offers: Iterable[Offer], target: Target, wanted: SpecifierSet, *, sources: bool) -> Release | None:
+def choose(offers: Iterable[Offer], target: Target, wanted: SpecifierSet, *, sources: bool) -> OfferedRelease | None:
     """Return the newest release within ``wanted`` that can be used for ``target``; None if there is none.
 
     Pre-releases and yanked files count only where ``wanted`` pins a version. With ``sources`` a release has to have
@@ -61,14 +61,14 @@ def choose(offers: Iterable[Offer], target: Target, wanted: SpecifierSet, *, sou
             continue
         release, why = _judged(version, by_version[version], target, sources=sources, pinned=pinned)
         if release is not None:
-            return Release(**{**vars(release), "passed_over": tuple(passed_over)})
+            return OfferedRelease(**{**vars(release), "passed_over": tuple(passed_over)})
         passed_over.append(f"{version}: {why}")
     return None
 
 
 def _judged(
     version: Version, offers: Sequence[Offer], target: Target, *, sources: bool, pinned: bool
-) -> tuple[Release | None, str]:
+) -> tuple[OfferedRelease | None, str]:
     kept = [offer for offer in offers if pinned or offer.yanked is None]
     if not kept:
         return None, "yanked"
@@ -81,9 +81,9 @@ def _judged(
     return release, ""
 
 
-def _release(version: str, offers: Sequence[Offer], target: Target) -> Release:
+def _release(version: str, offers: Sequence[Offer], target: Target) -> OfferedRelease:
     wheels = [offer for offer in offers if offer.resource.filename.endswith(".whl")]
-    return Release(
+    return OfferedRelease(
         version=version,
         source=_source(offers),
         pure=next((offer for offer in wheels if _is_pure(offer, target)), None),

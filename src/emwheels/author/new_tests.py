@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emwheels.author.new_metadata import About, read_about
+from emwheels.author.new_metadata import Described, read_about
 from emwheels.errors import BuildError
 from emwheels.wheel import UNREADABLE, metadata_member, read_record
 
@@ -19,17 +19,17 @@ _ASIDE = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "benc
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contents:
+class WheelContents:
     """What is in a wheel, for a recipe."""
 
     top_level: tuple[str, ...]
     """Modules and packages that a user imports."""
     extensions: tuple[str, ...]
     """Compiled modules, by their dotted names."""
-    about: About
+    about: Described
 
 
-def read_contents(wheel: Path) -> Contents:
+def read_contents(wheel: Path) -> WheelContents:
     """Return what is in ``wheel``. Raises `BuildError` for one that cannot be read."""
     try:
         record = metadata_member(wheel, "RECORD") or b""
@@ -38,7 +38,7 @@ def read_contents(wheel: Path) -> Contents:
         raise BuildError(f"{wheel.name} cannot be read: {error}", hint="build it again") from error
     paths = [row.path for row in read_record("RECORD", record).rows]
     extensions = sorted({name for path in paths if (name := _extension(path))})
-    return Contents(top_level=_top_level(paths), extensions=tuple(extensions), about=about)
+    return WheelContents(top_level=_top_level(paths), extensions=tuple(extensions), about=about)
 
 
 def _extension(path: str) -> str:
@@ -63,7 +63,7 @@ def _top_level(paths: list[str]) -> tuple[str, ...]:
     return tuple(sorted(kept or found))
 
 
-def first_test(name: str, contents: Contents) -> str:
+def first_test(name: str, contents: WheelContents) -> str:
     """Return a pytest module: every compiled module is there and starts; without any, every top-level one."""
     modules = contents.extensions or contents.top_level
     listed = "".join(f'    "{module}",\n' for module in modules)

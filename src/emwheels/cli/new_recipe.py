@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from emwheels.author.new import WRITE, Asked, Proposal, first_words, parse_asked, propose, write_recipe
-from emwheels.author.new_build import Result, bring_up
+from emwheels.author.new_build import BroughtUp, bring_up
 from emwheels.author.new_library import library_name
 from emwheels.cli.opening import open_environment
 from emwheels.cli.workshop import CommandWorkshop
@@ -83,7 +83,7 @@ class _Row:
     status: int = 0
 
 
-class _Index:
+class _ConfiguredIndex:
     """The registry as `propose` asks it: projects from pip's indexes, files by way of the store."""
 
     def __init__(self, environment: Environment) -> None:
@@ -144,7 +144,7 @@ def _library(text: str, workshop: CommandWorkshop, arguments: argparse.Namespace
 def _proposals(
     asked: Sequence[Asked], environment: Environment, recipes: Mapping[str, Recipe], arguments: argparse.Namespace
 ) -> dict[str, Proposal]:
-    index = _Index(environment)
+    index = _ConfiguredIndex(environment)
     proposals: dict[str, Proposal] = {}
     waiting = list(asked)
     while waiting:
@@ -209,7 +209,7 @@ def _do(
         _take(row, result, folder)
 
 
-def _take(row: _Row, result: Result, folder: Path) -> None:
+def _take(row: _Row, result: BroughtUp, folder: Path) -> None:
     row.mended = result.mended
     row.meta = (folder / "meta.yaml").read_text(encoding="utf-8")
     if result.error is None:

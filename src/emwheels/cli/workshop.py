@@ -79,7 +79,8 @@ class CommandWorkshop:
     def find_library(self, look: Look) -> str:
         """Write and build a recipe for the library of Debian's that has what a source looks for; empty without one."""
         try:
-            source = self._debian.find(look)
+            with self.environment.board.phase(look.name, "search Debian's packages"):
+                source = self._debian.find(look)
             if source is None:
                 self.say(look.name, f"neither a recipe nor Debian has it ({look.kind})")
                 return ""
@@ -96,7 +97,8 @@ class CommandWorkshop:
         if version:
             fetched = self.environment.fetcher.fetch(f"pkg:deb/debian/{name}@{version}", None)
             return DebianSource(name=name, version=version, filename=fetched.filename, sha256=fetched.sha256)
-        source = self._debian.source(name)
+        with self.environment.board.phase(name, "search Debian's packages"):
+            source = self._debian.source(name)
         if source is None:
             raise FetchError(f"Debian has no source package {name!r} with an upstream archive", hint="check the name")
         return source
