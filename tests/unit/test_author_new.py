@@ -108,13 +108,29 @@ def test_a_header_of_its_own_is_not_looked_for(tmp_path):
             "host zlib",
             Edit(key="build.ldflags", value="-L$(WASM_LIBRARY_DIR)/lib"),
         ),
-        ("Error: unknown symbol 'have_aes'\n", "exports", Edit(key="build.exports", value="whole_archive")),
     ],
 )
 def test_a_failure_and_its_remedy(environment, log, identity, edit):
     recipes = recipes_of(environment)
     found = {remedy.identity: remedy for remedy in remedies_for(log, recipes["tiny"], recipes)}
     assert edit in found[identity].edits
+
+
+@pytest.mark.parametrize(
+    ("log", "identity", "edit"),
+    [
+        ("Error: unknown symbol 'have_aes'\n", "exports", Edit(key="build.exports", value="whole_archive")),
+        (
+            "ModuleNotFoundError: No module named 'six'\n",
+            "run six",
+            Edit(key="requirements.run", value="six", adds=True),
+        ),
+    ],
+)
+def test_a_failure_of_tests_and_its_remedy(environment, log, identity, edit):
+    recipes = recipes_of(environment)
+    (remedy,) = remedies_for(log, recipes["tiny"], recipes, tests=True)
+    assert (remedy.identity, remedy.edits) == (identity, (edit,))
 
 
 def test_a_failure_that_is_not_known_has_no_remedy(environment):

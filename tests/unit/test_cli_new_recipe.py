@@ -144,6 +144,13 @@ def test_what_cannot_be_done_is_one_clear_line(command, index, arguments, status
     assert said in command("new-recipe", *arguments, status=status).err
 
 
+def test_a_package_that_cannot_be_had_costs_no_other(command, index):
+    index("speedy")
+    said = command("new-recipe", "nothing-here", "speedy", "--no-build", status=4)
+    assert [line.split()[0] for line in said.lines()[1:]] == ["nothing-here", "speedy"]
+    assert recipe(command, "speedy")["package"]["version"] == "1.0"
+
+
 def test_a_hostile_archive_leaves_nothing(command, index):
     (index.folder / "speedy-1.0.tar.gz").write_bytes(tar_gz({"speedy-1.0/../../evil": "x"}))
     assert "leads out of the folder" in command("new-recipe", "speedy", "--no-build", status=4).err

@@ -38,6 +38,8 @@ class Attempt:
     log: str = ""
     """What the step said, for its diagnosis."""
     wheel: Path | None = None
+    tests: bool = False
+    """Whether it was the tests that were run."""
     archive: Path | None = None
     """What a library installed."""
     summary: str = ""
@@ -130,7 +132,7 @@ def _mend(job: BringingUp, attempt: Attempt) -> bool:
     error, name = attempt.error, job.result.name
     log = f"{attempt.log}\n{error.message if error else ''}"
     recipes = job.workshop.recipes()
-    for remedy in remedies_for(log, recipes[name], recipes):
+    for remedy in remedies_for(log, recipes[name], recipes, tests=attempt.tests):
         if remedy.identity in job.tried:
             continue
         job.tried.add(remedy.identity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from emwheels.author.new_source import Look
 from emwheels.recipe.provides import providers, with_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from emwheels.recipe.model import Recipe
 
@@ -36,10 +37,10 @@ class Remedy:
     """A library that no recipe provides yet."""
 
 
-def remedies_for(log: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> list[Remedy]:
-    """Return what is known to mend a failure with this ``log``, the most likely first."""
+def remedies_for(log: str, recipe: Recipe, recipes: Mapping[str, Recipe], *, tests: bool = False) -> list[Remedy]:
+    """Return what is known to mend a failure with this ``log``, of a build or of ``tests``, the most likely first."""
     tail = log[-_TAIL:]
-    return [remedy for find in _KINDS for remedy in find(tail, recipe, recipes)]
+    return [remedy for find in (_OF_TESTS if tests else _OF_BUILDS) for remedy in find(tail, recipe, recipes)]
 
 
 def _script(recipe: Recipe, line: str) -> tuple[Edit, ...]:
@@ -213,13 +214,25 @@ def _exports(log: str, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterat
         )
 
 
-_KINDS: tuple[Callable[[str, Recipe, Mapping[str, Recipe]], Iterator[Remedy]], ...] = (
+def _run_requirement(log: str, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
+    for module in dict.fromkeys(_NO_MODULE.findall(log)):
+        name = canonicalize_name(_MODULES.get(module, module))
+        if name not in (*recipe.requirements.run, recipe.name) and module not in recipe.package.top_level:
+            yield Remedy(
+                identity=f"run {name}",
+                words=f"it imports {module}, which it does not declare: requirements.run",
+                edits=(Edit(key="requirements.run", value=name, adds=True),),
+            )
+
+
+_Find = Callable[[str, "Recipe", "Mapping[str, Recipe]"], "Iterator[Remedy]"]
+_OF_TESTS: tuple[_Find, ...] = (_exports, _run_requirement)
+_OF_BUILDS: tuple[_Find, ...] = (
     _late_requirement,
     _numpy_headers,
     _python_headers,
     _cmake_policy,
     _versions,
     _machine_flags,
-    _exports,
     _libraries,
 )

@@ -13,7 +13,7 @@ from emwheels.author.new_build import BroughtUp, bring_up
 from emwheels.author.new_library import library_name
 from emwheels.cli.opening import open_environment
 from emwheels.cli.workshop import CommandWorkshop
-from emwheels.errors import RecipeError, UsageError
+from emwheels.errors import EmwheelsError, RecipeError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.harness.engines import ENGINES
@@ -106,8 +106,11 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
     workshop = CommandWorkshop(environment, tuple(arguments.engine or ENGINES))
     rows = [_library(text, workshop, arguments) for text in arguments.names if text.startswith(_DEBIAN)]
     recipes = load_recipes(project.recipes, patches=project.patches)
-    proposals = _proposals(asked, environment, recipes, arguments)
-    failed: set[str] = set()
+    proposals, faults = _proposals(asked, environment, recipes, arguments)
+    rows += [
+        _Row(name=name, state="failed", why=fault.message, status=fault.exit_code) for name, fault in faults.items()
+    ]
+    failed = set(faults)
     for name in _in_order(proposals):
         row = _row(proposals[name])
         blocked = sorted(failed.intersection(need.name for need in proposals[name].needs))
@@ -143,20 +146,27 @@ def _library(text: str, workshop: CommandWorkshop, arguments: argparse.Namespace
 
 def _proposals(
     asked: Sequence[Asked], environment: Environment, recipes: Mapping[str, Recipe], arguments: argparse.Namespace
-) -> dict[str, Proposal]:
+) -> tuple[dict[str, Proposal], dict[str, EmwheelsError]]:
+    """Return what is to be done for each package, and why nothing can be for some: they cost only what needs them."""
     index = _ConfiguredIndex(environment)
     proposals: dict[str, Proposal] = {}
+    faults: dict[str, EmwheelsError] = {}
     waiting = list(asked)
     while waiting:
         each = waiting.pop(0)
-        if each.name in proposals:
+        if each.name in proposals or each.name in faults:
             continue
-        with environment.board.phase(each.name, "look"):
-            proposal = propose(each, index, environment.target, recipes, anyway=arguments.anyway)
+        try:
+            with environment.board.phase(each.name, "look"):
+                proposal = propose(each, index, environment.target, recipes, anyway=arguments.anyway)
+        except EmwheelsError as error:
+            faults[each.name] = error
+            environment.board.say(each.name, f"failed: {error.message}\n  {error.hint}".rstrip())
+            continue
         proposals[each.name] = proposal
         if arguments.with_dependencies:
             waiting += [Asked(name=need.name) for need in proposal.first]
-    return proposals
+    return proposals, faults
 
 
 def _in_order(proposals: Mapping[str, Proposal]) -> list[str]:

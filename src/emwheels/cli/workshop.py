@@ -143,7 +143,7 @@ class CommandWorkshop:
         at_fault = next((one for one in outcomes.values() if one.error is not None), None)
         if at_fault is not None:
             log = self._log(at_fault, options) if at_fault.name == name else ""
-            return Attempt(error=at_fault.error, log=log)
+            return Attempt(error=at_fault.error, log=log, tests=at_fault.output is not None)
         wheel = archive = None
         if outcome.output is not None and outcome.output.kind == "wheels":
             wheel = self.environment.named_wheel(outcome.output)
