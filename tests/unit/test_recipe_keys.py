@@ -13,6 +13,7 @@ from emwheels.recipe import document, examine, own_tests
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
+from emwheels.recipe.provides import KINDS as KINDS_PROVIDED
 from emwheels.target.limits import LIMITS
 
 META = """\
@@ -105,11 +106,12 @@ def test_what_is_under_extra(tmp_path):
 def test_every_key_under_extra():
     accepted = {f"{OWN}accepted[].{field.name}" for field in dataclasses.fields(Accepted)}
     accepted |= {f"{OWN}lint[].{name}" for name in ("rule", "reason")}
-    others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT"}
+    others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT", f"{OWN}provides.KIND"}
     others |= {f"{OWN}overrides[].target", f"{OWN}overrides[].SECTION.KEY"}
     assert {key for key in KEYS if key.startswith(OWN) and not key.startswith(TEST)} == accepted | others
     assert {key.removeprefix(TEST).partition(".")[0] for key in KEYS if key.startswith(TEST)} == set(own_tests.KEYS)
     assert all(name in KEYS[f"{OWN}limits.LIMIT"].kind for name in LIMITS)
+    assert all(name in KEYS[f"{OWN}provides.KIND"].kind for name in KINDS_PROVIDED)
     source = "".join(path.read_text() for path in (Path(__file__).parents[2] / "src").rglob("*.py"))
     readers = source.count('extra.get("emwheels"'), source.count(".own.get(")
     assert readers == (2, 4), "another reader of extra.emwheels: add its keys to the table"

@@ -42,6 +42,7 @@ _EXAMPLES = """examples:
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lint --fix                    what is wrong with recipes; mends what is mechanical
   emwheels recipe show numpy             what is known of a recipe; graph draws what needs what
+  emwheels new-recipe crc32c             write a recipe for a package of PyPI, build it and test it
   emwheels lock numpy                    pin numpy's build requirements by hash
   emwheels bump --check                  what is newer than the recipes; emwheels bump NAME changes one
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
@@ -193,6 +194,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "lint": ("add_lint", False, {"lint": "run_lint"}),
     "lock": ("add_lock", False, {"lock": "run_lock"}),
     "recipe": ("add_recipe", False, {"recipe": "run_recipe"}),
+    "new_recipe": ("add_new_recipe", False, {"new-recipe": "run_new_recipe"}),
     "upstream": ("add_upstream_tests", False, {"upstream-tests": "run_upstream_tests"}),
     "bump": ("add_bump", True, {"bump": "run_bump"}),
     "tables": ("add_tables", False, {"tables": "run_tables"}),

@@ -309,6 +309,11 @@ KEYS: dict[str, Key] = {
     "extra.emwheels.lint[].reason": Key(
         kind=_TEXT, example="the project has no home page", means="Why the recipe is right all the same."
     ),
+    "extra.emwheels.provides.KIND": Key(
+        kind="a list of texts, for one of pkg-config, cmake, headers, libraries",
+        example="[zlib.h, zconf.h]",
+        means="Names by which sources look for this library; `emwheels new-recipe` reads it. Headers may be patterns.",
+    ),
 }
 """Dotted key -> what it is. Words in capitals stand for a name of your own, SECTION and KEY for one of this table;
 [] for each entry of a list."""

@@ -1,0 +1,171 @@
+"""Locks, builds and tests one recipe for a command that writes it; what it says is kept for a diagnosis."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import redirect_stdout
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from emwheels.author.new import write_recipe
+from emwheels.author.new_build import Attempt, bring_up
+from emwheels.author.new_debian import DebianSource, DebianSources
+from emwheels.author.new_library import library_name, library_recipes
+from emwheels.cli.lock import run_lock
+from emwheels.cli.main import command_parser
+from emwheels.errors import EmwheelsError, FetchError, RecipeError
+from emwheels.image.host_tools import debian_mirror, default_mirror
+from emwheels.pipeline.model import Options
+from emwheels.pipeline.run import make_run, run_packages
+from emwheels.recipe.load import find_recipe, load_recipes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from emwheels.author.new_source import Look
+    from emwheels.pipeline.environment import Environment
+    from emwheels.pipeline.model import Outcome
+    from emwheels.recipe.model import Recipe
+
+_LOG_END = 1 << 20
+"""Bytes of a log that are read."""
+_MOST_LOGS = 20
+
+
+class CommandWorkshop:
+    """A `Workshop` of the command: what ``emwheels lock``, ``build`` and ``test`` do, a recipe at a time."""
+
+    def __init__(self, environment: Environment, engines: tuple[str, ...]) -> None:
+        self.environment = environment
+        self._engines = engines
+        self._libraries: set[str] = set()
+        """Libraries that were tried."""
+
+    @cached_property
+    def _debian(self) -> DebianSources:
+        suite = self.environment.asked.image.suite
+        return DebianSources(self.environment.project.cache / "debian", suite, debian_mirror() or default_mirror(suite))
+
+    def recipes(self) -> Mapping[str, Recipe]:
+        """Return every recipe as it is now."""
+        project = self.environment.project
+        return load_recipes(project.recipes, patches=project.patches)
+
+    def lock(self, name: str) -> Attempt:
+        """Pin what the recipe requires; of a library there is nothing to pin."""
+        project = self.environment.project
+        if find_recipe(name, self.recipes(), project.recipes).build.type != "package":
+            return Attempt()
+        options = ["--target", self.environment.target.name, "--toolchain", self.environment.toolchain_name]
+        arguments = command_parser().parse_args(["lock", *options, name])
+        try:
+            with redirect_stdout(sys.stderr):
+                run_lock(arguments, project, self.environment.asked)
+        except EmwheelsError as error:
+            self.say(name, f"failed: {error.message}")
+            return Attempt(error=error, log=f"{error.message}\n{error.hint}")
+        return Attempt()
+
+    def build(self, name: str) -> Attempt:
+        """Build, and publish nothing."""
+        return self._run(name, Options(test=False, publish=False))
+
+    def test(self, name: str) -> Attempt:
+        """Test in the engines, and publish what passes."""
+        return self._run(name, Options(engines=self._engines))
+
+    def find_library(self, look: Look) -> str:
+        """Write and build a recipe for the library of Debian's that has what a source looks for; empty without one."""
+        try:
+            with self.environment.board.phase(look.name, "search Debian's packages"):
+                source = self._debian.find(look)
+            if source is None:
+                self.say(look.name, f"neither a recipe nor Debian has it ({look.kind})")
+                return ""
+            if library_name(source, self.recipes()) in self._libraries:
+                return ""
+            self.say(look.name, f"Debian's {source.name} {source.version} has it ({look.kind})")
+            return self.write_library(source, self.library_texts(source))
+        except EmwheelsError as error:
+            self.say(look.name, error.message)
+            return ""
+
+    def library_source(self, name: str, version: str) -> DebianSource:
+        """Return Debian's source package ``name``, the newest where no version is given. Raises `FetchError`."""
+        if version:
+            fetched = self.environment.fetcher.fetch(f"pkg:deb/debian/{name}@{version}", None)
+            return DebianSource(name=name, version=version, filename=fetched.filename, sha256=fetched.sha256)
+        with self.environment.board.phase(name, "search Debian's packages"):
+            source = self._debian.source(name)
+        if source is None:
+            raise FetchError(f"Debian has no source package {name!r} with an upstream archive", hint="check the name")
+        return source
+
+    def library_texts(self, source: DebianSource) -> list[str]:
+        """Return a meta.yaml for each way to build a library. Raises `RecipeError` for one that has none."""
+        fetched = self.environment.fetcher.fetch(f"pkg:deb/debian/{source.name}@{source.version}", source.sha256)
+        recipes = self.recipes()
+        texts = library_recipes(source, library_name(source, recipes), fetched.path, recipes)
+        if not texts:
+            raise RecipeError(
+                f"{source.filename} has no CMakeLists.txt, configure or Makefile at its top",
+                hint="write the recipe by hand",
+            )
+        return texts
+
+    def write_library(self, source: DebianSource, texts: list[str]) -> str:
+        """Write the first recipe of ``texts`` that builds, and return its name; empty if none does."""
+        project = self.environment.project
+        name = library_name(source, self.recipes())
+        folder = project.recipes / name
+        self._libraries.add(name)
+        for text in texts:
+            write_recipe(folder, text, project.patches)
+            self.say(name, f"wrote {folder.relative_to(project.root)}/meta.yaml")
+            if bring_up(name, folder, self, self.environment.target).error is None:
+                return name
+            shutil.rmtree(folder)
+            self.say(name, f"removed {folder.relative_to(project.root)}: it did not build")
+        return ""
+
+    def say(self, name: str, text: str) -> None:
+        """Tell the user one thing."""
+        self.environment.board.say(name, text)
+
+    def _run(self, name: str, options: Options) -> Attempt:
+        try:
+            outcomes = {one.name: one for one in run_packages(make_run(self.environment, [name], options))}
+        except EmwheelsError as error:
+            return Attempt(error=error, log=f"{error.message}\n{error.hint}")
+        outcome = outcomes[name]
+        at_fault = next((one for one in outcomes.values() if one.error is not None), None)
+        if at_fault is not None:
+            log = self._log(at_fault, options) if at_fault.name == name else ""
+            return Attempt(error=at_fault.error, log=log, tests=at_fault.output is not None)
+        wheel = archive = None
+        if outcome.output is not None and outcome.output.kind == "wheels":
+            wheel = self.environment.named_wheel(outcome.output)
+        elif outcome.output is not None:
+            archive = self.environment.store.get(outcome.output.kind, outcome.output.sha256)
+        summary = "; ".join(f"{engine} {summary}" for engine, summary in outcome.engines.items())
+        return Attempt(wheel=wheel, archive=archive, summary=summary)
+
+    def _log(self, outcome: Outcome, options: Options) -> str:
+        """Return the end of what a failed build wrote, and of what its tests did."""
+        environment = self.environment
+        log = environment.logs / outcome.name / f"{environment.target.name}-{options.profile}.log"
+        texts = [] if outcome.output is not None else [_end(log)]
+        reports = environment.dist(options.profile) / "reports" / outcome.name / environment.target.name
+        if outcome.output is not None and reports.is_dir():
+            texts += [_end(path) for path in sorted(reports.rglob("*.log"))[:_MOST_LOGS]]
+        return "\n".join(texts)
+
+
+def _end(path: Path) -> str:
+    if not path.is_file() or path.is_symlink():
+        return ""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _LOG_END))
+        return stream.read(_LOG_END).decode(errors="replace")
