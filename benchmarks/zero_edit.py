@@ -87,7 +87,7 @@ def new_recipe(project: Path, name: str, *options: str) -> tuple[dict[str, Any],
         rows = json.loads(done.stdout)
     except ValueError:
         return {}, next((line for line in done.stderr.splitlines() if line.startswith("emwheels: ")), "it said nothing")
-    row = next((row for row in rows if row["name"] == name), {})
+    row: dict[str, Any] = next((row for row in rows if row["name"] == name), {})
     if row.get("state") == "blocked":
         first = next((each for each in rows if each["state"] == "failed"), row)
         row["why"] = f"{first['name']}: {first['why']}"
