@@ -108,7 +108,9 @@ class Locking:
         """Lock what is installed in Pyodide beside recipes; see `lock_pure_requirements`."""
         versions, constraints = self.versions, recipe.requirements.constraint
         bounded = [canonicalize_name(Requirement(text).name) for text in constraints]
-        selection = Selection(tags=self._target_tags(), aside=dict.fromkeys([*versions, *bounded]))
+        selection = Selection(
+            tags=self._target_tags(), aside={**dict.fromkeys(bounded, False), **dict.fromkeys(versions, True)}
+        )
         with self.index(selection) as index:
             return lock_pure_requirements(
                 asked,
