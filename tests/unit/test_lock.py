@@ -269,7 +269,7 @@ def index_for_pyodide(site: Site, **aside: str) -> LockIndex:
     """The index ``one`` of ``site``, as a run lock is shown it."""
     downloader = Downloader(attempts=1, seconds=10)
     registries = Registries(downloader, pip=PipConfiguration(index_urls=(f"{site.url}/one/simple/",)))
-    return LockIndex(registries, downloader, selection=Selection(tags=OURS, aside=aside))
+    return LockIndex(registries, downloader, selection=Selection(tags=OURS, aside=dict.fromkeys(aside, True)))
 
 
 def test_what_is_compiled_is_named_with_the_chain_that_leads_to_it(tmp_path: Path, site: Site) -> None:
