@@ -26,8 +26,9 @@ from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.watch import limit_message
-from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
+from emwheels.profile import LINK_OPTIONS, profile_environment
 from emwheels.target.limits import Limits, default_limits
+from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -212,13 +213,14 @@ def _take_up(inputs: BuildInputs, place: Workplace) -> bool:
 
 
 def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache: CompilerCache) -> dict[str, str]:
+    own = inputs.target.profiles
     compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
     env = (
         dict(inputs.environment)
-        | profile_environment(inputs.recipe, inputs.profile, inputs.target)
+        | profile_environment(inputs.recipe, lineage(inputs.profile, own), profile_names(own))
         | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
-        | side_module_flags(toolchain, flags_of(inputs.profile, inputs.target))
+        | side_module_flags(toolchain, flags_of(inputs.profile, own))
         | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
     )
     return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}

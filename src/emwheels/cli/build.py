@@ -30,7 +30,6 @@ from emwheels.pipeline.model import STEPS, Options, Outcome
 from emwheels.pipeline.preflight import check_faults, with_locks
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.plan.planning import BAD_RECIPE, BLOCKED
-from emwheels.profile import profile_names
 from emwheels.progress import print_table
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
@@ -142,7 +141,7 @@ def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     for name, needs in read.blocked.items():
         print(f"{name:{width}}  {BLOCKED:12}  needs {', '.join(needs)}")
     print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
-    profiles = ", ".join(profile_names(targets.get(None)))
+    profiles = ", ".join(profile_names(targets.get(None).profiles))
     print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {profiles}")
     return status
 

@@ -35,7 +35,7 @@ from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinn
 from emwheels.recipe.load import read_recipes
 from emwheels.recipe.locked import BUILD_LOCK, FOLLOWED, RUN_LOCK
 from emwheels.recipe.own_tests import TEST_LOCK
-from emwheels.target import Policy, fitting_tags
+from emwheels.target.tags import Policy, fitting_tags
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
