@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 import sys
 from dataclasses import asdict, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from emwheels.build.compiler_cache import Hits
 from emwheels.cli.opening import (
     NAMES,
     add_limits,
@@ -33,6 +34,7 @@ from emwheels.plan.planning import BAD_RECIPE, BLOCKED
 from emwheels.progress import print_table
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
+from emwheels.target.profiles import profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -313,4 +315,4 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     print_table(headings, rows, right=("bytes", "seconds"))
     hits = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if hits:
-        print(f"ccache: {sum(hits, Hits())}")
+        print(f"ccache: {reduce(operator.add, hits)}")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emwheels.profile import LINK_OPTIONS, profile_environment
-from emwheels.target.profiles import flags_of, lineage, profile_names
 from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
