@@ -113,6 +113,31 @@ def test_tests_pass(run: Run, engine: str) -> None:
     assert "4 passed" in result.console.read_text()
 
 
+TWINS = """
+import pytest
+class Twin(pytest.Item):
+    def runtest(self):
+        while self.number == 1: pass
+class Twins(pytest.File):
+    def collect(self):
+        for number in range(3):
+            item = Twin.from_parent(self, name="twin")
+            item.number = number
+            yield item
+def pytest_collect_file(file_path, parent):
+    return Twins.from_parent(parent, path=file_path) if file_path.suffix == ".twins" else None
+"""
+
+
+def test_tests_that_have_one_name_are_counted(run: Run) -> None:
+    result = run("node", {"conftest.py": TWINS, "a.twins": "x"}, test_seconds=5)
+    assert [(case.nodeid, case.outcome) for case in result.cases] == [
+        ("a.twins::twin", "passed"),
+        ("a.twins::twin", "failed"),
+        ("a.twins::twin", "passed"),
+    ]
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_hang_and_crash_are_failures_with_a_name(run: Run, engine: str) -> None:
     result = run(engine, {"test_bad.py": BAD, "test_syntax.py": "def (:\n"})

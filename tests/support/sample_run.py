@@ -15,6 +15,7 @@ from wasm_encoding import HEADER
 
 from emwheels.build.compile import Built
 from emwheels.build.compiler_cache import Hits
+from emwheels.build.kept import Surroundings
 from emwheels.checkout import Checkout
 from emwheels.fetch.fetcher import Fetched
 from emwheels.image.toolchain import Toolchain
@@ -28,8 +29,10 @@ from emwheels.target import BuildImagePins, HarnessPins, ImagePins, Targets
 from emwheels.wheel import content_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import pytest
 
     from emwheels.build.compile import BuildInputs
     from emwheels.pipeline.model import Run
@@ -209,6 +212,9 @@ def keep(
     return output
 
 
+_NOTHING = Surroundings(mounts=(), env={}, cwd="/", spelling="", personality="")
+
+
 class Compiler:
     """Stands for `emwheels.build.compile.build`: writes a log, and a wheel or an archive into the working folder.
 
@@ -223,7 +229,22 @@ class Compiler:
         self.given: list[tuple[object, object]] = []
         self.work: list[Path] = []
 
-    def __call__(self, inputs: BuildInputs, *, image: object, toolchain: object, work: Path, log: Path) -> Built:
+    def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have `emwheels.pipeline.building` build with this, in a folder in which nothing is laid out."""
+        monkeypatch.setattr("emwheels.pipeline.building.prepare", lambda *_, **__: frozenset())
+        monkeypatch.setattr("emwheels.pipeline.building.build_prepared", self)
+        monkeypatch.setattr("emwheels.pipeline.leaving.surroundings", lambda *_, **__: _NOTHING)
+
+    def __call__(
+        self,
+        inputs: BuildInputs,
+        *,
+        image: object,
+        toolchain: object,
+        work: Path,
+        log: Path,
+        given: Collection[str] = (),
+    ) -> Built:
         self.inputs.append(inputs)
         self.given.append((image, toolchain))
         self.work.append(work)

@@ -116,11 +116,11 @@ BROKEN = [
     ("about", "  summary: Something\n", "  summary:\n", 17, "about.summary: is missing"),
     ("selector", "    - tzdata\n", "    - tzdata  # [win]\n", 12, "# [win] has no effect"),
     (
-        "unknown-key",
+        "format",
         "about:",
         "extra:\n  emwheels:\n    limit: {}\nabout:",
         17,
-        "nothing reads it; did you mean limits?",
+        "extra.emwheels.limit: unknown key; did you mean limits?",
     ),
     ("blanks", "  name: demo\n", "  name: demo  \n", 2, "blanks at the end of the line"),
     ("blanks", "license: MIT\n", "license: MIT", 18, "the last line has no end"),

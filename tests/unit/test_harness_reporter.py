@@ -84,6 +84,25 @@ def test_finished_tests_are_left_out_by_exact_name(tmp_path: Path) -> None:
     assert list(cases(run(tmp_path, finished=("test_t.py::test_a",)))) == ["test_t.py::test_ab"]
 
 
+TWINS = """
+import pytest
+class Twin(pytest.Item):
+    def runtest(self): pass
+class Twins(pytest.File):
+    def collect(self): return [Twin.from_parent(self, name="twin") for _ in range(3)]
+def pytest_collect_file(file_path, parent):
+    return Twins.from_parent(parent, path=file_path) if file_path.suffix == ".twins" else None
+"""
+
+
+def test_of_tests_with_one_name_as_many_are_left_out_as_are_finished(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(TWINS)
+    (tmp_path / "a.twins").write_text("")
+    for finished, left in (((), 3), (("a.twins::twin",), 2), (("a.twins::twin",) * 3, 0)):
+        events = run(tmp_path, finished=finished)
+        assert [event["nodeid"] for event in events if event["event"] == "case"] == ["a.twins::twin"] * left
+
+
 def test_imports_are_tests_of_their_own_and_come_first(tmp_path: Path) -> None:
     (tmp_path / "test_t.py").write_text("import os\ndef test_a(): assert os.environ['WORD'] == 'x'\n")
     (tmp_path / "conftest.py").write_text(

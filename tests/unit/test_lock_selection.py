@@ -45,8 +45,8 @@ def test_what_can_be_installed_in_pyodide(files, shown):
 
 
 def test_of_recipes_every_wheel_counts():
-    found = Selection(tags=OURS, aside={"a": None}).choose("a", offers(f"a-2.0-{LINUX}", "a-2.0.tar.gz"))
-    assert found == [(0, f"a-2.0-{LINUX}")]
+    found = Selection(tags=OURS, aside={"a": True}).choose("a", offers(f"a-2.0-{LINUX}", "a-2.0.tar.gz"))
+    assert found == [(0, "a-2.0-0-py3-none-any.whl")]
 
 
 def test_by_default_all_wheels_are_shown():

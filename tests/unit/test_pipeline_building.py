@@ -40,7 +40,7 @@ def compiler(monkeypatch):
 
     def compiler(**options):
         made = Compiler(**options)
-        monkeypatch.setattr("emwheels.pipeline.building.build", made)
+        made.put_in(monkeypatch)
         return made
 
     return compiler
@@ -133,12 +133,14 @@ def test_of_a_package_to_compile_against_what_others_see_counts(environment):
     assert output.content == content_of(wheel, ["base.h"]) != content_of(wheel)
 
 
-def test_a_failure_leaves_no_folder_and_what_was_kept_before(run, environment, compiler):
+def test_a_failure_leaves_its_folder_and_what_was_kept_before(run, environment, compiler):
     before = keep(run, "tiny")
     failing = compiler(error=BuildError("it does not compile"))
-    with pytest.raises(BuildError, match="it does not compile"):
+    with pytest.raises(BuildError, match="it does not compile") as caught:
         build(run)
     assert not failing.work[0].exists()
+    assert (environment.project.cache / "failed" / "tiny" / "source").is_dir()
+    assert "emwheels debug tiny" in caught.value.hint
     assert Output.of(latest(run, "tiny")) == before
     assert (environment.logs / "tiny" / "314.0.7-speed.log").read_text() == "it compiles\n"
 
@@ -183,7 +185,7 @@ def test_a_build_is_not_audited_once_everything_is_to_end(run, monkeypatch):
             return super().__call__(inputs, **given)
 
     last = Last()
-    monkeypatch.setattr("emwheels.pipeline.building.build", last)
+    last.put_in(monkeypatch)
     with pytest.raises(StoppedError):
         build(run)
     assert not last.work[0].exists()

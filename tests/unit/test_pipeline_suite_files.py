@@ -103,7 +103,8 @@ def test_requirements_that_are_locked_are_served_beside(stage, environment, tmp_
         assert ready.suite.requirements == ("hypothesis<7",)
         assert [path.name for path in ready.beside] == [wheel.name]
         assert ready.beside[0].read_bytes() == wheel.read_bytes()
-    assert f"tiny/{lock.name} 3.14 any" in environment.fetcher.asked
+    tags = f"{environment.target.platform_tag} pyodide_2026_0_wasm32 any"
+    assert f"tiny/{lock.name} 3.14 {tags}" in environment.fetcher.asked
 
 
 def test_requirements_without_a_lock_are_refused(stage, environment):

@@ -110,9 +110,16 @@ def test_a_plan_says_what_a_run_would_do(run, environment, zlib):
 
 
 def test_a_recipe_with_a_fault_blocks_what_needs_it(environment):
+    (environment.project.recipes / "base" / "src").mkdir()
+    add_recipe(environment, "base", source="path: src")
+    planned = {package.name: package for package in plan(make_run(environment, []))}
+    assert planned["base"].state == planned["above"].state == BLOCKED
+    assert planned["base"].why[0].startswith("source.path: a source tree")
+    assert planned["above"].why == ("needs base",)
+
+
+def test_a_lock_that_is_missing_is_said(environment):
     add_recipe(environment, "base", locked=False)
     (environment.project.recipes / "base" / "requirements.build.txt").unlink()
     planned = {package.name: package for package in plan(make_run(environment, []))}
-    assert planned["base"].state == planned["above"].state == BLOCKED
-    assert planned["base"].why[0].startswith("there is no requirements.build.txt")
-    assert planned["above"].why == ("needs base",)
+    assert any("needs a lock: there is no requirements.build.txt" in why for why in planned["base"].why)

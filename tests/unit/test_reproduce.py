@@ -276,7 +276,7 @@ def test_what_does_not_build_is_told_and_nothing_is_built_again(again, environme
 def test_a_build_that_is_missing_is_made_first(environment, monkeypatch):
     add_recipe(environment, "lib", LIBRARY)
     first, compiler = Compiler(), Compiler()
-    monkeypatch.setattr("emwheels.pipeline.building.build", first)
+    first.put_in(monkeypatch)
     monkeypatch.setattr("emwheels.pipeline.reproduce.build", compiler)
     found = reproduce(environment, Builds(environment.store), "lib", "speed")
     assert (len(first.inputs), len(compiler.inputs)) == (1, 2)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from emwheels.atomic import write_atomically
 from emwheels.errors import FetchError, visible
+from emwheels.image.host_tools import APT_HELPER, KEYRING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _DAY = 24 * 3600
 _SECONDS = 600
-_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_HELPER = "/usr/lib/apt/apt-helper"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _MOST_HITS = 4000
 _FOREIGN = re.compile(r"-cross\b|mingw|android|emscripten|\bwasi|-doc$|-dbg$|-dbgsym$|-examples$")
@@ -85,7 +84,7 @@ class DebianSources:
             return
         # Both programs end by themselves: the second reads to the end.
         with (
-            subprocess.Popen([_HELPER, "cat-file", lists[0]], stdout=subprocess.PIPE) as cat,
+            subprocess.Popen([APT_HELPER, "cat-file", lists[0]], stdout=subprocess.PIPE) as cat,
             subprocess.Popen(
                 ["grep", "-iF", "-m", str(_MOST_HITS), "-e", look.name],
                 stdin=cat.stdout,
@@ -111,7 +110,7 @@ class DebianSources:
             )
         for name in ("lists/partial", "cache/archives/partial"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
-        entry = f"[signed-by={_KEYRING}] {self._mirror} {self._suite} main\n"
+        entry = f"[signed-by={KEYRING}] {self._mirror} {self._suite} main\n"
         write_atomically(self._folder / "sources.list", f"deb {entry}deb-src {entry}".encode())
         contents = "Acquire::IndexTargets::deb::Contents-deb"  # of one architecture: names of files are all the same
         self._apt(

@@ -96,6 +96,10 @@ def _kind(kind: str) -> dict[str, Any]:
         return {"type": ["string", "number"], "names": kind.partition("for one of ")[2].split(", ")}
     if kind.startswith("a version"):
         return {"type": ["string", "number"]}
+    if kind.startswith("seconds, or a mapping"):
+        return {"type": ["number", "object"]}
+    if kind == "what the key takes":
+        return {"type": ["string", "number", "boolean", "array", "object", "null"]}
     return dict(_TEXT) if _is_text(kind) else {}
 
 

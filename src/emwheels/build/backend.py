@@ -15,7 +15,7 @@ from emwheels.errors import BuildError, visible
 from emwheels.fetch.archive import unpack
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
-from emwheels.image.places import BACKEND, WORK
+from emwheels.image.places import BACKEND, BUILD_PYTHON, WORK
 from emwheels.image.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _call(action: str, place: Path, wheels: Sequence[Fetched], *, image: Image, 
     with tempfile.TemporaryFile() as output:
         done = image.run(
             [
-                *(f"/opt/emwheels/python{python}/bin/python", "-I", BACKEND, action),
+                *(BUILD_PYTHON.format(minor=python), "-I", BACKEND, action),
                 *(f"{WORK}/source", f"{WORK}/wheels", f"{WORK}/out"),
             ],
             mounts=[

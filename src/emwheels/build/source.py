@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from emwheels.recipe.model import Recipe
 
 
-def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image) -> None:
+def prepare_source(recipe: Recipe, source: Fetched, destination: Path, image: Image | None) -> None:
     """Unpack the source at ``destination``, apply the patches, add the extra files.
 
-    Raises `FetchError` for an archive that is not to be trusted and `RecipeError` for a patch that does not apply,
-    with what patch said of it.
+    Without patches, no ``image`` is needed. Raises `FetchError` for an archive that is not to be trusted and
+    `RecipeError` for a patch that does not apply, with what patch said of it.
     """
     unpack_source(recipe, source, destination)
     for patch in recipe.patches:
+        assert image is not None
         apply_patch(patch, destination, image)
     with Door(destination) as tree:
         for name, inside in recipe.source.extras:

@@ -34,8 +34,9 @@ class Selection:
     tags: AbstractSet[Tag] = frozenset()
     """The tags that fit; empty: all do. Else a project is left out whose newest version
     has no wheel that fits, unless some have one for the platform itself: older pure wheels are of another time."""
-    aside: Mapping[str, object] = field(default_factory=dict)
-    """Projects of which every wheel counts: it is not they that will be installed, or the recipe wants a version."""
+    aside: Mapping[str, bool] = field(default_factory=dict)
+    """Projects whose older versions count as well. True: so does every wheel, as something else will be installed (a
+    recipe's own); False: the recipe bounds the version."""
     build: Callable[[str, Offer], Path] | None = None
     """Builds the wheel of a project that has source archives only, of which the resolver is shown."""
     native: AbstractSet[Tag] = frozenset()
@@ -44,10 +45,10 @@ class Selection:
     def choose(self, name: str, offers: Sequence[Offer]) -> list[tuple[int, str]]:
         """Return the number of each file that is shown, and the name that it gets, in the order of ``offers``."""
         wheels = [(n, offer) for n, offer in enumerate(offers) if offer.resource.filename.endswith(".whl")]
-        if name in self.aside or not (self.tags or self.build):
+        if not (self.tags or self.build):
             return [(n, offer.resource.filename) for n, offer in wheels]
         if self.tags:
-            fitting = self._fitting(wheels, offers)
+            fitting = wheels if self.aside.get(name) else self._fitting(wheels, offers, old=name in self.aside)
             return [(n, o.resource.filename if _is_pure(o) else _universal(name, n, o)) for n, o in fitting]
         if any(_tags(offer) & self.native for _, offer in wheels):
             return [(n, offer.resource.filename) for n, offer in wheels]
@@ -56,10 +57,12 @@ class Selection:
             (n, o.resource.filename) for n, o in wheels
         ]
 
-    def _fitting(self, wheels: Sequence[tuple[int, Offer]], offers: Sequence[Offer]) -> list[tuple[int, Offer]]:
+    def _fitting(
+        self, wheels: Sequence[tuple[int, Offer]], offers: Sequence[Offer], *, old: bool
+    ) -> list[tuple[int, Offer]]:
         fitting = [(n, offer) for n, offer in wheels if _tags(offer) & self.tags]
         newest = max((v for offer in offers if (v := _final(offer)) is not None), default=None)
-        if newest is None or any(_final(offer) == newest for _, offer in fitting):
+        if old or newest is None or any(_final(offer) == newest for _, offer in fitting):
             return fitting
         return [(n, offer) for n, offer in fitting if not _is_pure(offer)]
 

@@ -127,6 +127,10 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
         raise
 
 
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+"""The keys of Debian's archive (package debian-archive-keyring)."""
+APT_HELPER = "/usr/lib/apt/apt-helper"
+"""The program of apt that downloads a file."""
 _SYSTEM = "/usr/sbin:/usr/bin:/sbin:/bin"
 """Debian's programs first: mmdebstrap starts Python for each package, and a user's own may take half a second."""
 

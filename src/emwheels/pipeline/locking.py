@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from emwheels.atomic import write_atomically
 from emwheels.build.backend import ask_backend, unpack_at, workplace
 from emwheels.build.source import prepare_source
-from emwheels.errors import BuildError, RecipeError, UsageError
+from emwheels.errors import BuildError, ImageError, RecipeError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.fetcher import manylinux_platforms
 from emwheels.fetch.lock import (
@@ -109,7 +109,9 @@ class Locking:
         """Lock what is installed in Pyodide beside recipes; see `lock_pure_requirements`."""
         versions, constraints = self.versions, recipe.requirements.constraint
         bounded = [canonicalize_name(Requirement(text).name) for text in constraints]
-        selection = Selection(tags=self._target_tags(), aside=dict.fromkeys([*versions, *bounded]))
+        selection = Selection(
+            tags=self._target_tags(), aside={**dict.fromkeys(bounded, False), **dict.fromkeys(versions, True)}
+        )
         with self.index(selection) as index:
             return lock_pure_requirements(
                 asked,
@@ -235,7 +237,7 @@ def _lock_build(locking: Locking, recipe: Recipe) -> tuple[Path, list[Pinned]]:
         tempfile.TemporaryDirectory() as folder,
     ):
         source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
-        prepare_source(recipe, source, place / "inside" / "source", environment.image)
+        prepare_source(recipe, source, place / "inside" / "source", environment.image if recipe.patches else None)
         wish = _Wish(
             name=recipe.name,
             label=source.filename,
@@ -286,10 +288,10 @@ _PROJECT_LIMIT = 4 << 20
 def _late(locking: Locking, place: Path, lock: Path, wish: _Wish) -> list[str]:
     """Return what the backend asks for; nothing, and a word about it, where it cannot be asked."""
     environment = locking.environment
-    wheels = build_wheels(environment, lock)
     try:
+        wheels = build_wheels(environment, lock)
         answer = ask_backend(place, wheels, image=environment.image, python=locking.python)
-    except BuildError as error:
+    except (BuildError, ImageError) as error:
         environment.board.say(
             wish.name,
             f"its build backend could not be asked what it needs when it runs: {error.message}. If the build misses "

@@ -104,7 +104,8 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
         message = "a source that is in the recipe's folder takes neither patches nor extras"
         sections["source"].report("path", message)
     followed = followed_recipes(run_lock if run_lock.is_file() else None)
-    requirements = replace(requirements, run=tuple(dict.fromkeys((*requirements.run, *followed))))
+    more = tuple(name for name in followed if name not in requirements.run)
+    requirements = replace(requirements, run=(*requirements.run, *more))
     return Recipe(
         folder=folder,
         package=package,

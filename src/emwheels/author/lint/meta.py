@@ -11,7 +11,6 @@ from packaging.version import InvalidVersion, Version
 
 from emwheels.author.edit import Edit, edited
 from emwheels.recipe.document import did_you_mean, printable
-from emwheels.recipe.keys import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from emwheels.author.lint.model import Mend, Remark, Subject
     from emwheels.recipe.model import Recipe
 
-_OWN = "extra.emwheels."
 _SELECTOR = re.compile(r"#\s*\[[^\]]*\]\s*$|\{\{.*\}\}|\{%.*%\}")
 
 
@@ -176,16 +174,6 @@ def check_selectors(subject: Subject) -> Iterator[Remark]:
             yield subject.about("selector", subject.findings.file, message, line=number, column=found.start() + 1)
 
 
-def check_own_keys(subject: Subject) -> Iterator[Remark]:
-    """See rule ``unknown-key``."""
-    known = {key.removeprefix(_OWN).split(".")[0].removesuffix("[]") for key in KEYS if key.startswith(_OWN)}
-    for key in subject.recipe.own:
-        if key not in known:
-            near = did_you_mean(str(key), sorted(known))
-            yield subject.remark("unknown-key", f"{_OWN}{printable(str(key))}", f"nothing reads it{near}")
-
-
 CHECKS = (
     check_name, check_version, check_requirements, check_licence, check_about, check_top_level, check_selectors,
-    check_own_keys,
 )  # fmt: skip

@@ -70,11 +70,6 @@ RULES: dict[str, LintRule] = {
         why="nothing reads it here: the line counts for every target",
         mend="remove it",
     ),
-    "unknown-key": LintRule(
-        what="extra.emwheels has a key that nothing reads",
-        why="it has no effect",
-        mend="correct or remove it",
-    ),
     "blanks": LintRule(
         what="a line has a tab or blanks at its end, or the file ends in the middle of a line",
         why="such lines differ without a difference that you see",

@@ -66,14 +66,14 @@ class Session {
         return this.enter("collect", event.nodeid);
       case "collected":
         if (job.strict && this.expected) return this.forged("the tests were collected twice");
-        this.expected = new Set(event.nodeids);
+        this.expected = counted(event.nodeids);
         this.remaining = event.nodeids.length;
         return this.enter("session", "session");
       case "start":
         this.enter("test", event.nodeid, this.limit(event.nodeid));
         return this.progress.report(event);
       case "case":
-        if (!event.collection && !this.expected?.delete(event.nodeid) && job.strict) {
+        if (!event.collection && !this.take(event.nodeid) && job.strict) {
           return this.forged(`${event.nodeid} was reported, and was not collected or reported before`);
         }
         this.settle(event);
@@ -90,6 +90,14 @@ class Session {
       default:
         return this.end({ failure: `unknown event ${JSON.stringify(event)}` });
     }
+  }
+
+  /** Strike a test off those that are to be reported; whether it was one. Tests of one name are counted. */
+  take(nodeid) {
+    const left = this.expected?.get(nodeid) ?? 0;
+    if (left > 1) this.expected.set(nodeid, left - 1);
+    else this.expected?.delete(nodeid);
+    return left > 0;
   }
 
   /** End the session for what pytest does not do. The rest is not believed either. */
@@ -110,7 +118,7 @@ class Session {
     const collection = this.phase === "collect";
     const outcome = this.phase === "test" ? "failed" : "error";
     const known = this.progress.ignored.includes(this.nodeid); // leaving it out did not help, nor would it now
-    this.expected?.delete(this.nodeid);
+    this.take(this.nodeid);
     this.settle({ event: "case", nodeid: this.nodeid, outcome, seconds, message, output: "", collection });
     const expected = job.expected?.[this.progress.engine] ?? [];
     if (![this.nodeid, this.nodeid.split("[")[0]].some((name) => expected.includes(name))) this.progress.ends += 1;
@@ -124,13 +132,20 @@ class Session {
   giveUp(message) {
     const why = `${this.progress.ends} interpreters in a row ended: ${headline(message)}`;
     const none = { event: "case", seconds: 0, output: "", collection: false };
-    for (const nodeid of this.expected ?? []) {
+    for (const nodeid of this.expected?.keys() ?? []) {
       this.progress.report({ ...none, nodeid, outcome: "skipped", message: `not run: ${why}` });
     }
     const hint = "the extension does not fit what it was compiled against, or each test needs more time than it gets";
     this.progress.report({ ...none, nodeid: "session", outcome: "error", message: `${why}; ${hint}` });
     return false;
   }
+}
+
+/** Names with the number of times that each is there: a collector of a package's own may give tests one name. */
+function counted(names) {
+  const counts = new Map();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return counts;
 }
 
 /** The line of a failure that says what it was: JavaScript has it first, a Python traceback last. */

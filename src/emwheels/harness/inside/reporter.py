@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ class Reporter:
     ) -> None:
         self._emit = emit
         self._root = root
-        self._finished = frozenset(finished)
+        self._finished = Counter(finished)
         self._ignored = frozenset(ignored)
         self._imports = imports
         self._reports: list[pytest.TestReport] = []
@@ -133,8 +134,12 @@ class Reporter:
         Deselect by exact name: pytest's own ``--deselect`` takes a prefix, so ``test_a`` would take ``test_ab``.
         """
         items[:0] = import_items(session, self._imports)
-        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in self._finished])
-        items[:] = [item for item in items if item.nodeid not in self._finished]
+        finished, left, done = self._finished.copy(), [], []
+        for item in items:  # several may have one name: those that ran are the first ones
+            (done if finished[item.nodeid] > 0 else left).append(item)
+            finished[item.nodeid] -= 1
+        config.hook.pytest_deselected(items=done)
+        items[:] = left
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Say which tests are going to run: no others can pass."""
