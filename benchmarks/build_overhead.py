@@ -19,13 +19,12 @@ from pathlib import Path
 
 from emwheels.build.compile import BuildInputs, build, image_path
 from emwheels.build.source import plain_recipe, prepare_source
-from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, UsageError
 from emwheels.image.model import Image, Mount
 from emwheels.image.places import WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.toolchain.crossenv import INSIDE as CROSSENV
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import print_table
@@ -62,8 +61,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rounds < 1:
         parser.error("--rounds must be at least 1")
-    project = find_project(Path(__file__).parent)
-    environment = environment_of(project)
+    environment = environment_here(Path(__file__).parent)
     try:
         measured = measure(environment, arguments.package, arguments.profile, arguments.rounds)
         if not arguments.no_phases:

@@ -22,8 +22,8 @@ from emwheels.store.local import read_record
 from emwheels.store.upkeep import Size, size_below, sizes, verify
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable
+    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
