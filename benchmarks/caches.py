@@ -8,18 +8,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from emwheels.checkout import Checkout
-
 IMAGE = ("images", "npm", "xbuildenvs")
 """What the build image and the engines need."""
 SOURCES = ("store/files/sources", "store/records/fetched")
 """What was fetched."""
 
 
-def make_cache(cache: Path, real: Checkout, shared: Sequence[str] = IMAGE) -> Path:
-    """Make the folder ``cache``, in which ``shared`` are links into the user's cache, and return it."""
+def make_cache(cache: Path, real: Path, shared: Sequence[str] = IMAGE) -> Path:
+    """Make the folder ``cache``, in which ``shared`` are links into ``real``, the user's, and return it."""
     for name in shared:
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
-        (real.cache / name).mkdir(parents=True, exist_ok=True)
-        (cache / name).symlink_to(real.cache / name)
+        (real / name).mkdir(parents=True, exist_ok=True)
+        (cache / name).symlink_to(real / name)
     return cache

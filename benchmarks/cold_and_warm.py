@@ -14,10 +14,9 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
@@ -46,8 +45,8 @@ def main() -> int:
     parser.add_argument("--profile", default="speed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    project = find_project(Path(__file__).parent)
-    environment = environment_of(project)
+    environment = environment_here(Path(__file__).parent)
+    project = environment.project
     names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
     found = []
     for name in names:

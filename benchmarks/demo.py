@@ -23,10 +23,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.fetch.npm import npm_package
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support" / "demo"))
@@ -59,7 +57,7 @@ def visits(environment: Environment, site: Path, count: int) -> list[dict[str, d
 
 def prepare_steps(environment: Environment, site: Path) -> bytes:
     """Put beside the site what the comparison needs, and return the pixels that it works on."""
-    peer = npm_package(*OPENCV_JS, environment.fetcher, environment.project.cache)
+    peer = environment.npm_package(*OPENCV_JS)
     shutil.copyfile(peer / "dist" / "opencv.js", site / "opencv.js")
     shutil.copyfile(STEPS, site / "steps.py")
     (site / "blank.html").write_text("<!doctype html><title>blank</title>")
@@ -90,8 +88,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    project = find_project(CHECKOUT)
-    environment = environment_of(project)
+    environment = environment_here(CHECKOUT)
     with tempfile.TemporaryDirectory() as name:
         site, folder = Path(name) / "site", Path(name) / "folder"
         folder.mkdir()

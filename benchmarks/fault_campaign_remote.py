@@ -28,10 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from fake_builds import flipped, make_build
 from registry import LocalRegistry
 
-from emwheels.checkout import find_project
 from emwheels.outputs.builds import Builds, files_of
 from emwheels.outputs.remote.open import open_remote
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 from emwheels.store import Store
 from emwheels.store.upkeep import collect
 
@@ -116,8 +115,7 @@ def part_of(registry: LocalRegistry, what: str, key: str) -> Path:
 def campaign(rounds: int, seed: int, folder: Path, minutes: float) -> Counter[str]:
     """Run the rounds and return the counts."""
     randomness, counts = random.Random(seed), Counter[str]()
-    project = find_project(Path(__file__).parent)
-    image = environment_of(project).service_image
+    image = environment_here(Path(__file__).parent).service_image
     scratch = Store(folder / "scratch")
     known = [key_of(number, scratch) for number in range(BUILDS)]
     registry = LocalRegistry(image, folder / "registry").start()

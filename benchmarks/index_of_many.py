@@ -16,11 +16,10 @@ import time
 from pathlib import Path
 
 from emwheels import index
-from emwheels.checkout import find_project
 from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import rebuild
 from emwheels.index.update import read_catalogue
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 from emwheels.progress import Board
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
@@ -102,7 +101,7 @@ def synthetic(folder: Path, number: int, each: int) -> Path:
 
 def pyodide() -> index.Release:
     """Return the default target's release, of which a lock is made."""
-    return environment_of(find_project(Path(__file__).parent)).release
+    return environment_here(Path(__file__).parent).release
 
 
 if __name__ == "__main__":

@@ -28,9 +28,8 @@ from typing import TYPE_CHECKING, Any
 from caches import IMAGE, SOURCES, make_cache
 from two_workers import cluster, environment
 
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.model import Options
 from emwheels.recipe.graph import required_recipes
 from emwheels.recipe.load import load_recipes
@@ -45,8 +44,6 @@ from emwheels.pipeline.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from emwheels.checkout import Checkout
 
 
 @dataclass
@@ -82,17 +79,16 @@ def main() -> int:
     parser.add_argument("--ccache", action="store_true", help="share the user's compiler cache")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    real = find_project(Path(__file__).parent)
-    environment = environment_of(real)
+    here = environment_here(Path(__file__).parent)
     try:
-        expected = outputs_here(environment, arguments.packages)
+        expected = outputs_here(here, arguments.packages)
     except EmwheelsError as error:
         print(f"{error.message}\n  {error.hint}", file=sys.stderr)
         return error.exit_code
     with tempfile.TemporaryDirectory(prefix="killed-worker-") as name:
-        registry = LocalRegistry(environment.service_image, Path(name) / "registry").start()
+        registry = LocalRegistry(here.service_image, Path(name) / "registry").start()
         try:
-            result = run(Path(name), real, expected, arguments, registry.url)
+            result = run(Path(name), here, expected, arguments, registry.url)
         finally:
             registry.kill()
     print(json.dumps(result, indent=1) if arguments.json else "\n".join(f"{key}: {result[key]}" for key in result))
@@ -110,15 +106,16 @@ def outputs_here(environment: Environment, names: list[str]) -> dict[str, str]:
 
 
 def run(
-    folder: Path, real: Checkout, expected: Mapping[str, str], arguments: argparse.Namespace, remote: str
+    folder: Path, here: Environment, expected: Mapping[str, str], arguments: argparse.Namespace, remote: str
 ) -> dict[str, Any]:
     """Build on a cluster that loses a worker, and return what came of it."""
+    real = here.project
     shared = (*IMAGE, *SOURCES, *(("ccache",) if arguments.ccache else ()))
-    with cluster(folder, real, 2, shared) as (address, workers):
+    with cluster(folder, real.cache, 2, shared) as (address, workers):
         folders = [folder / f"worker{number}" / "cache" for number in range(2)]
         killer = Killer(folders, workers, half=len(expected) // 2)
         threading.Thread(target=killer.run, daemon=True).start()
-        client = make_cache(folder / "client" / "cache", real, shared)
+        client = make_cache(folder / "client" / "cache", real.cache, shared)
         command = [sys.executable, "-m", "emwheels", "--project", str(real.root), "build", "--no-test", "--json"]
         command += ["--scheduler", address, "--remote", remote, *(arguments.packages or ["--all"])]
         began = time.monotonic()

@@ -22,19 +22,18 @@ import sys
 import tempfile
 import time
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from caches import make_cache
 
 from emwheels import index
-from emwheels.checkout import Checkout, find_project
 from emwheels.cli.main import main as emwheels
 from emwheels.harness.engines import ENGINES
 from emwheels.outputs.builds import Output
 from emwheels.pipeline import run as run_module
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import Environment, environment_here, environment_of
 from emwheels.pipeline.known import key_of
 from emwheels.pipeline.testing import key_of_tests
 from emwheels.recipe.graph import dependency_order, host_recipes
@@ -60,9 +59,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="runs, of which the median is given (5)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    real = find_project(Path(__file__).parent)
+    here = environment_here(Path(__file__).parent)
     with tempfile.TemporaryDirectory() as folder:
-        project = make_project(Path(folder), real, arguments.recipes, arguments.size)
+        project = make_project(Path(folder), here, arguments.recipes, arguments.size).project
         command = [sys.executable, "-m", "emwheels", "--project", str(project.root), "build", "--all", "--json"]
         env = {**os.environ, "EMWHEELS_CACHE": str(project.cache)}
         subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL)
@@ -126,9 +125,10 @@ def _clocked(what: str, function: Callable[..., Any], spent: dict[str, float]) -
     return call
 
 
-def make_project(folder: Path, real: Checkout, count: int, size: int) -> Checkout:
+def make_project(folder: Path, here: Environment, count: int, size: int) -> Environment:
     """Return a project of ``count`` recipes for each of which there is a wheel in the store, and passed tests."""
-    project = Checkout(root=folder / "project", cache=make_cache(folder / "cache", real))
+    real = here.project
+    project = replace(real, root=folder / "project", cache=make_cache(folder / "cache", real.cache))
     (project.root / "patches").mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
     for number in range(count):
@@ -142,13 +142,13 @@ def make_project(folder: Path, real: Checkout, count: int, size: int) -> Checkou
         )
         (recipe / "requirements.build.txt").write_text(f"setuptools==80.0.0 --hash=sha256:{'cd' * 32}\n")
         (recipe / f"test_package_{number}.py").write_text("def test_nothing():\n    assert True\n")
-    fill_store(project, size)
-    return project
-
-
-def fill_store(project: Checkout, size: int) -> None:
-    """Put a wheel of every recipe into the store as if it had been built and had passed its tests."""
     environment = environment_of(project)
+    fill_store(environment, size)
+    return environment
+
+
+def fill_store(environment: Environment, size: int) -> None:
+    """Put a wheel of every recipe into the store as if it had been built and had passed its tests."""
     run = run_module.make_run(environment, ())
     recipes = run.recipes
     outputs: dict[str, Output] = {}
@@ -157,7 +157,7 @@ def fill_store(project: Checkout, size: int) -> None:
         recipe = recipes[name]
         needed = {need: outputs[need] for need in host_recipes(recipe, recipes)}
         key = key_of(run, recipe, needed)
-        wheel = project.cache / f"{name.replace('-', '_')}-1.0.0-py3-none-any.whl"
+        wheel = environment.project.cache / f"{name.replace('-', '_')}-1.0.0-py3-none-any.whl"
         write_wheel(wheel, name, size)
         outputs[name] = output = Output(
             name=name,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import brotli
 
-from emwheels.checkout import find_project
+from emwheels.pipeline.environment import environment_here
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("wheels", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    dist = find_project(Path(__file__).parent).dist
+    dist = environment_here(Path(__file__).parent).project.dist
     wheels = arguments.wheels or sorted((dist / "wheels").glob("*.whl"))
     if not wheels:
         print(f"there is no wheel in {dist}: build some first", file=sys.stderr)

@@ -15,12 +15,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
@@ -74,8 +73,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.packages) - PUBLISHED.keys():
         parser.error(f"no published wheel is pinned for {', '.join(sorted(unknown))}")
-    project = find_project(Path(__file__).parent)
-    environment = environment_of(project, TARGET)
+    environment = environment_here(Path(__file__).parent, TARGET)
     try:
         rows = [row for name in arguments.packages or PUBLISHED for row in compare(environment, name)]
     except EmwheelsError as error:

@@ -19,14 +19,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.checkout import find_project
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import Environment, environment_here, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
 
 if TYPE_CHECKING:
-    from emwheels.checkout import Checkout
     from emwheels.outputs.builds import Output
 
 
@@ -39,9 +37,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (arguments.cache / "store").is_dir():
         parser.error(f"{arguments.cache} is no cache folder: it has no store")
-    project = find_project(Path(__file__).parent)
-    mine = outputs(project, arguments.profile)
-    other = outputs(replace(project, cache=arguments.cache.resolve()), arguments.profile)
+    here = environment_here(Path(__file__).parent)
+    there = environment_of(replace(here.project, cache=arguments.cache.resolve()))
+    mine, other = outputs(here, arguments.profile), outputs(there, arguments.profile)
     rows = [
         {"recipe": name, "file": mine[name].filename, "same bytes": mine[name].sha256 == other[name].sha256}
         for name in sorted(mine.keys() & other.keys())
@@ -59,9 +57,8 @@ def main() -> int:
     return 0 if all(row["same bytes"] for row in rows) else 1
 
 
-def outputs(project: Checkout, profile: str) -> dict[str, Output]:
-    """Return what the store of ``project`` has for its recipes as they are."""
-    environment = environment_of(project)
+def outputs(environment: Environment, profile: str) -> dict[str, Output]:
+    """Return what the store of a project has for its recipes as they are."""
     found = survey(make_run(environment, [], Options(profile=profile, test=False)))
     return {outcome.name: outcome.output for outcome in found if outcome.output is not None}
 

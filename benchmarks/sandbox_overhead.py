@@ -19,10 +19,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.checkout import find_project
 from emwheels.image.model import Mount
 from emwheels.image.rootfs import RootFs
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 from emwheels.progress import print_table
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=12, help="files that a compilation is of (12)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    image = environment_of(find_project()).image
+    image = environment_here().image
     if not isinstance(image, RootFs) or image.method != "bwrap":
         sys.exit("this compares ways by bubblewrap, which is not how the image is entered here")
     with tempfile.TemporaryDirectory() as folder:

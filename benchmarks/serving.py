@@ -29,8 +29,7 @@ from typing import TYPE_CHECKING
 import brotli
 import httpx
 
-from emwheels.checkout import find_project
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
@@ -134,8 +133,7 @@ def main() -> int:
     parser.add_argument("--fetches", type=int, default=FETCHES)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    project = find_project(Path(__file__).resolve().parent)
-    image = environment_of(project).service_image
+    image = environment_here(Path(__file__).resolve().parent).service_image
     rows: list[dict[str, str | float]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "site"

@@ -19,13 +19,10 @@ from xml.etree import ElementTree as ET
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from emwheels.checkout import find_project
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from emwheels.checkout import Checkout
 
 
 def timed_files(report: Path) -> dict[str, tuple[float, int]]:
@@ -44,15 +41,15 @@ def timed_files(report: Path) -> dict[str, tuple[float, int]]:
     return {file: (seconds[file], passed[file]) for file in seconds if file not in failed and passed[file]}
 
 
-def compiled_folders(project: Checkout, name: str) -> set[str]:
+def compiled_folders(dist: Path, name: str) -> set[str]:
     """Return the folders of the package's wheel in dist/ that have compiled modules, their dots as slashes."""
     wheels = [
         path
-        for path in (project.dist / "wheels").glob("*.whl")
+        for path in (dist / "wheels").glob("*.whl")
         if canonicalize_name(parse_wheel_filename(path.name)[0]) == canonicalize_name(name)
     ]
     if not wheels:
-        sys.exit(f"there is no wheel of {name} in {project.dist / 'wheels'}: build it first")
+        sys.exit(f"there is no wheel of {name} in {dist / 'wheels'}: build it first")
     with zipfile.ZipFile(max(wheels, key=lambda path: path.stat().st_mtime)) as archive:
         members = [PurePosixPath(member) for member in archive.namelist() if member.endswith(".so")]
     return {member.parent.as_posix() for member in members if not member.parts[0].endswith(".libs")}
@@ -81,14 +78,14 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=20, help="files (20)")
     parser.add_argument("--seconds", type=float, default=5.0, help="in Node, as the suite took (5)")
     arguments = parser.parse_args()
-    project = find_project()
-    target = environment_of(project).target.name
+    environment = environment_here()
+    dist, target = environment.project.dist, environment.target.name
     for name in arguments.names:
-        report = project.dist / "reports" / name / target / "upstream" / "node.xml"
+        report = dist / "reports" / name / target / "upstream" / "node.xml"
         if not report.is_file():
             sys.exit(f"{report} is not there: run emwheels upstream-tests {name} first")
         files = timed_files(report)
-        picked = chosen(files, compiled_folders(project, name), most=arguments.most, seconds=arguments.seconds)
+        picked = chosen(files, compiled_folders(dist, name), most=arguments.most, seconds=arguments.seconds)
         tests, seconds = (sum(files[file][i] for file in picked) for i in (1, 0))
         print(f"# {name}: {tests} tests, {seconds:.1f} s in Node\nsmoke:")
         print("".join(f"  - {file}\n" for file in picked), end="")

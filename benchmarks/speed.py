@@ -30,14 +30,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.fetch.npm import npm_package
 from emwheels.harness import run_tests
 from emwheels.harness.engines import ENGINES
 from emwheels.image.model import Mount
 from emwheels.pipeline.building import build_package
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.known import existing, key_of
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
@@ -116,8 +114,7 @@ def main() -> int:
     parser.add_argument("--no-native", action="store_true", help="leave (c) out")
     parser.add_argument("--no-javascript", action="store_true")
     arguments = parser.parse_args()
-    project = find_project(HERE)
-    environment = environment_of(project)
+    environment = environment_here(HERE)
     try:
         results = measure(environment, arguments)
     except EmwheelsError as error:
@@ -145,10 +142,7 @@ def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
         (tests / "test_measure.py").write_text(TEST.format(workload=workload))
         python = None if arguments.no_native else native_python(recipe, Path(folder))
         peers = {} if arguments.no_javascript else JAVASCRIPT.get(name, {})
-        packages = {
-            peer: npm_package(purl, sha256, environment.fetcher, environment.project.cache)
-            for peer, (purl, sha256) in peers.items()
-        }
+        packages = {peer: environment.npm_package(purl, sha256) for peer, (purl, sha256) in peers.items()}
         for number in range(arguments.rounds):
             for engine in arguments.engine or DEFAULT_ENGINES:
                 for variant, wheel in variants.items():

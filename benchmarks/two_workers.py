@@ -22,14 +22,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import distributed
 from caches import IMAGE, make_cache
 
-from emwheels.checkout import Checkout, find_project
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import Environment, environment_here, environment_of
 from emwheels.schedule import Task, critical_path
 from emwheels.store import sha256_of
 
@@ -69,8 +69,8 @@ def main() -> int:
     parser.add_argument("--widths", default="2,6,4", help="libraries of each layer; each needs one of the layer before")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    real = find_project(Path(__file__).parent)
-    image = environment_of(real).service_image
+    here = environment_here(Path(__file__).parent)
+    image = here.service_image
     needs = graph([int(width) for width in arguments.widths.split(",")])
     rows = []
     for workers in (1, 2):
@@ -78,7 +78,7 @@ def main() -> int:
             registry = LocalRegistry(image, Path(folder) / "registry").start()
             try:
                 rows.append(
-                    run(Path(folder), real, needs, workers=workers, seconds=arguments.seconds, remote=registry.url)
+                    run(Path(folder), here, needs, workers=workers, seconds=arguments.seconds, remote=registry.url)
                 )
             finally:
                 registry.kill()
@@ -108,11 +108,11 @@ def graph(widths: list[int]) -> dict[str, tuple[str, ...]]:
 
 
 def run(
-    folder: Path, real: Checkout, needs: dict[str, tuple[str, ...]], *, workers: int, seconds: float, remote: str
+    folder: Path, here: Environment, needs: dict[str, tuple[str, ...]], *, workers: int, seconds: float, remote: str
 ) -> dict[str, Any]:
     """Build everything on a new cluster of ``workers`` and return what it took."""
-    with sources(folder / "sources") as served, cluster(folder, real, workers) as (address, _):
-        client = make_project(folder / "client", real, needs, seconds, served)
+    with sources(folder / "sources") as served, cluster(folder, here.project.cache, workers) as (address, _):
+        client = make_project(folder / "client", here, needs, seconds, served).project
         command = [sys.executable, "-m", "emwheels", "--project", str(client.root), "build", "--all", "--json"]
         command += ["--scheduler", address, "--remote", remote]
         began = time.monotonic()
@@ -149,10 +149,11 @@ def sources(folder: Path) -> Iterator[Source]:
 
 
 def make_project(
-    folder: Path, real: Checkout, needs: dict[str, tuple[str, ...]], seconds: float, served: Source
-) -> Checkout:
+    folder: Path, here: Environment, needs: dict[str, tuple[str, ...]], seconds: float, served: Source
+) -> Environment:
     """Write a project with a recipe for each library."""
-    project = Checkout(root=folder / "project", cache=make_cache(folder / "cache", real))
+    real = here.project
+    project = replace(real, root=folder / "project", cache=make_cache(folder / "cache", real.cache))
     for name in ("recipes", "patches"):
         (project.root / name).mkdir(parents=True)
     shutil.copyfile(real.targets_file, project.targets_file)
@@ -161,7 +162,7 @@ def make_project(
         url, sha256 = served(name)
         text = META.format(name=name, url=url, sha256=sha256, seconds=seconds, host=", ".join(host))
         (project.recipes / name / "meta.yaml").write_text(text)
-    return project
+    return environment_of(project)
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -172,7 +173,7 @@ def environment(cache: Path) -> dict[str, str]:
 
 @contextmanager
 def cluster(
-    folder: Path, real: Checkout, workers: int, shared: Sequence[str] = IMAGE
+    folder: Path, cache: Path, workers: int, shared: Sequence[str] = IMAGE
 ) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """Start a scheduler and workers, wait until all are there, and give the address and the workers' processes.
 
@@ -193,7 +194,7 @@ def cluster(
         start("scheduler", "--host", "127.0.0.1", "--port", str(port))
         started = []
         for number in range(workers):
-            own = environment(make_cache(folder / f"worker{number}" / "cache", real, shared))
+            own = environment(make_cache(folder / f"worker{number}" / "cache", cache, shared))
             options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0", "--local-directory", str(folder)]
             started.append(start("worker", address, *options, env=own))
         with distributed.Client(address, timeout=60, set_as_default=False) as client:

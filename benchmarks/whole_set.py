@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from caches import IMAGE, SOURCES, make_cache
 
-from emwheels.checkout import find_project
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import Environment, environment_here, environment_of
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
 from emwheels.progress import print_table
@@ -34,7 +33,6 @@ from emwheels.progress import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.checkout import Checkout
     from emwheels.pipeline.model import Outcome
 
 
@@ -47,15 +45,15 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, help="an empty folder to build in, and to keep")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args()
-    real = find_project(Path(__file__).parent)
+    real = environment_here(Path(__file__).parent).project
     with ExitStack() as kept:
         folder = arguments.cache or Path(kept.enter_context(tempfile.TemporaryDirectory()))
         if (folder / "store" / "records" / "builds").exists():
             parser.error(f"{folder}: something was built there already, which would not be cold")
-        project = replace(real, cache=make_cache(folder.resolve(), real, (*IMAGE, *SOURCES)))
+        project = replace(real, cache=make_cache(folder.resolve(), real.cache, (*IMAGE, *SOURCES)))
         options = Options(profile=arguments.profile, test=False, jobs=arguments.jobs)
-        cold, cold_seconds = run(project, arguments.packages, options)
-        warm, warm_seconds = run(project, arguments.packages, replace(options, rebuild=True))
+        cold, cold_seconds = run(environment_of(project), arguments.packages, options)
+        warm, warm_seconds = run(environment_of(project), arguments.packages, replace(options, rebuild=True))
         began = time.monotonic()
         command = [sys.executable, "-m", "emwheels", "--project", str(project.root), "build", "--no-test"]
         command += ["--profile", arguments.profile, *(arguments.packages or ["--all"])]
@@ -77,9 +75,8 @@ def main() -> int:
     return 0 if all(row["same bytes"] for row in result["packages"].values()) else 1
 
 
-def run(project: Checkout, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
+def run(environment: Environment, names: Sequence[str], options: Options) -> tuple[list[Outcome], float]:
     """Build and return what came of it, and the wall seconds. Raises the first error of a package."""
-    environment = environment_of(project)
     began = time.monotonic()
     outcomes = run_packages(make_run(environment, names, options))
     seconds = time.monotonic() - began

@@ -24,10 +24,8 @@ import brotli
 import difference
 from emwheels import index
 from emwheels.bundle import RUNTIME, make_lock
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.fetch.npm import npm_package
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 
@@ -63,7 +61,7 @@ def build_site(site: Path, environment: Environment, recipes: Sequence[str] = RE
         making = Path(temporary) / "site"
         _publish(making, environment, recipes, Path(temporary))
         _copy_runtime(making, environment)
-        package = npm_package(*ONNXRUNTIME_WEB, environment.fetcher, environment.project.cache)
+        package = environment.npm_package(*ONNXRUNTIME_WEB)
         _copy(package / "dist", making / "onnxruntime-web", [name for group in ENGINE_FILES.values() for name in group])
         _copy(HERE / "site", making, [path.name for path in (HERE / "site").iterdir() if path.is_file()])
         _copy(HERE / "samples", making / "samples", ["page.jpg"])
@@ -155,13 +153,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="0 takes a free one (8000)")
     parser.add_argument("--difference", action="store_true", help="show what the page adds, and build nothing")
     arguments = parser.parse_args(argv)
-    project = find_project(HERE)
-    site = (arguments.output or project.dist / "demo").resolve()
     try:
+        environment = environment_here(HERE)
+        site = (arguments.output or environment.project.dist / "demo").resolve()
         if arguments.difference:
             with tempfile.TemporaryDirectory() as folder:
                 return difference.show(project_wheel("inkreader", Path(folder)))
-        build_site(site, environment_of(project))
+        build_site(site, environment)
         size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
         print(f"{site}: {size:,} bytes", flush=True)
         if not arguments.no_serve:

@@ -13,9 +13,8 @@ import tempfile
 from pathlib import Path
 
 from build_site import build_site
-from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError
-from emwheels.pipeline.environment import environment_of
+from emwheels.pipeline.environment import environment_here
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "support"))
@@ -25,8 +24,7 @@ from demo_browser import drive, served  # noqa: E402
 
 def main() -> int:
     """Build, take the pictures, and return the exit status."""
-    project = find_project(HERE)
-    environment = environment_of(project)
+    environment = environment_here(HERE)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "pictures"
         folder.mkdir()
@@ -38,7 +36,7 @@ def main() -> int:
         with served(Path(name) / "site", folder / "requests.log") as address:
             drive(environment, "ways", address, folder, {"only_shots": True})
         for size in ("phone", "desktop"):
-            picture = project.root / "docs" / f"demo-{size}.jpg"
+            picture = environment.project.root / "docs" / f"demo-{size}.jpg"
             shutil.copyfile(folder / f"{size}.jpg", picture)
             print(f"{picture}: {picture.stat().st_size:,} bytes")
     return 0

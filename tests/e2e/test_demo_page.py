@@ -22,7 +22,6 @@ from demo_inputs import huge_png, unknown_operator
 from demo_programs import CLASSIFY, READ, natively
 
 from build_site import MANIFEST, RECIPES, build_site, manifest
-from emwheels.fetch.npm import npm_package
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 from emwheels.pipeline.survey import survey
@@ -197,7 +196,7 @@ def test_earlier_answers_are_there_at_the_next_visit_and_everything_can_be_remov
 
 
 def test_the_same_steps_in_opencv_js(bench, environment, tmp_path):
-    peer = npm_package(*OPENCV_JS, environment.fetcher, environment.project.cache)
+    peer = environment.npm_package(*OPENCV_JS)
     shutil.copyfile(peer / "dist" / "opencv.js", bench / "opencv.js")
     shutil.copyfile(SUPPORT / "steps.py", bench / "steps.py")
     pixels = page(3)[0]

@@ -11,7 +11,6 @@ from synthetic_wheels import WASM, make_wheel
 from web_servers import nginx
 
 from emwheels import index
-from emwheels.fetch.npm import npm_package
 from emwheels.image.model import Mount
 from emwheels.outputs.latest import latest_key
 from emwheels.status import write_status
@@ -53,7 +52,7 @@ def dist(targets, tmp_path_factory):
 @pytest.fixture(scope="module")
 def seen(environment, service_image, dist, playwright_core, tmp_path_factory):
     """What page_check.mjs found, by view; the screenshots are beside it."""
-    axe = npm_package(AXE, AXE_SHA256, environment.fetcher, environment.project.cache)
+    axe = environment.npm_package(AXE, AXE_SHA256)
     shots = tmp_path_factory.mktemp("shots")
     with nginx(service_image, dist, tmp_path_factory.mktemp("nginx")) as address:
         found = run_script(

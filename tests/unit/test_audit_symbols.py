@@ -1,4 +1,4 @@
-"""emwheels.audit.symbols: what modules, objects and archives want and give, and bytes that are none."""
+"""What modules, objects and archives want and give, read from files: and bytes that are none."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import suppress
 import pytest
 
 from emwheels.audit import wasm
-from emwheels.audit.symbols import read_file
 from emwheels.audit.wasm.objects import ARCHIVE, archive_members, read_symbols
 from emwheels.errors import AuditError
+from emwheels.pipeline.symbols import file_symbols
 
 
 def leb(number):
@@ -72,7 +72,7 @@ def test_an_archive_with_long_names(tmp_path):
     archive = ARCHIVE + member("/", b"\0\0\0\0") + member("//", names) + member("/0", OBJECT) + member("b.o/", OBJECT)
     path = tmp_path / "lib.a"
     path.write_bytes(archive)
-    long, short = read_file(path)
+    long, short = file_symbols(path)
     assert (long.member, short.member) == ("a_name_that_is_longer_than_sixteen.o", "b.o")
     assert {(each.name, each.giver, each.weak) for each in short.imports} == {
         ("asked", "", False),
@@ -87,7 +87,7 @@ def test_an_archive_that_ends_early(tmp_path, size):
     path = tmp_path / "lib.a"
     path.write_bytes((ARCHIVE + member("b.o/", OBJECT))[:size])
     with pytest.raises(AuditError) as error:
-        read_file(path)
+        file_symbols(path)
     assert str(path) in error.value.message
 
 
@@ -110,9 +110,9 @@ def test_a_file_that_is_none_of_these(tmp_path, content):
     path = tmp_path / "file.so"
     path.write_bytes(content)
     with pytest.raises(AuditError, match=r"file\.so"):
-        read_file(path)
+        file_symbols(path)
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(AuditError, match="cannot be read"):
-        read_file(tmp_path / "x.whl")
+        file_symbols(tmp_path / "x.whl")

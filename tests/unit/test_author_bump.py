@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,13 +85,18 @@ def test_what_people_have_to_change(make, version, url, fault):
     assert "by hand" in caught.value.hint
 
 
+def parts_of(project):
+    return [project.recipes, project.patches, project.targets_file]
+
+
 def run(project, recipe, *steps, to="1.1", **options):
     return bump(
-        project,
+        project.root,
         recipe,
         changed(recipe, to),
         sha256=lambda url: SHA,
-        steps=[(step.__name__, step) for step in steps],
+        steps=[(step.__name__, lambda root, step=step: step(replace(project, root=root))) for step in steps],
+        parts=parts_of(project),
         folder=project.cache / "bump" / recipe.name,
         **options,
     )
@@ -223,6 +229,7 @@ def test_a_source_that_cannot_be_had(make, project):
     def nothing(url):
         raise BuildError(f"{url} is not there")
 
-    done = bump(project, recipe, changed(recipe, "9"), sha256=nothing, steps=[], folder=project.cache / "x")
+    options = {"steps": [], "parts": parts_of(project), "folder": project.cache / "x"}
+    done = bump(project.root, recipe, changed(recipe, "9"), sha256=nothing, **options)
     assert (done.error.message, done.diff, done.written) == ("pkg:pypi/tiny@9 is not there", "", False)
     assert state(project) == before

@@ -17,13 +17,12 @@ from emwheels.build.libraries import files_below, licences_of
 from emwheels.build.workplace import Workplace
 from emwheels.checkout import find_project
 from emwheels.errors import BuildError, EmwheelsError, ImageError, UsageError
-from emwheels.fetch.npm import npm_package
 from emwheels.image.debian import ImageRecord
 from emwheels.image.debs import DebSet
 from emwheels.image.offer import Choice
 from emwheels.image.processes import Completed
 from emwheels.image.rootfs import RootFs
-from emwheels.pipeline.environment import Environment, environment_of
+from emwheels.pipeline.environment import Environment, environment_here, environment_of
 
 DIGEST = "sha256:" + "7" * 64
 REFERENCE = f"registry.example.org/image@{DIGEST}"
@@ -54,6 +53,7 @@ def test_the_environment_of_a_project_is_for_a_target_of_its_own():
     assert (found.project, found.target.name) == (project, found.targets.default)
     other = next(name for name in found.targets.targets if name != found.targets.default)
     assert environment_of(project, other).target.name == other
+    assert environment_here(Path(__file__).parent, other).project == project
     with pytest.raises(UsageError, match=r"9\.9"):
         environment_of(project, "9.9")
 
@@ -266,17 +266,17 @@ def test_an_npm_package_is_unpacked_once(given):
     archive = tar_gz({"package/index.js": "1;"})
     given.fetcher.give("pkg:npm/tiny@1", ("tiny-1.tgz", archive))
     sha256 = hashlib.sha256(archive).hexdigest()
-    folder = npm_package("pkg:npm/tiny@1", sha256, given.fetcher, given.project.cache)
+    folder = given.npm_package("pkg:npm/tiny@1", sha256)
     assert (folder / "index.js").read_bytes() == b"1;"
     asked = len(given.fetcher.asked)
-    assert npm_package("pkg:npm/tiny@1", sha256, given.fetcher, given.project.cache) == folder
+    assert given.npm_package("pkg:npm/tiny@1", sha256) == folder
     assert len(given.fetcher.asked) == asked
 
 
 def test_an_npm_package_that_does_not_unpack_leaves_nothing(given):
     given.fetcher.give("pkg:npm/tiny@1", ("tiny-1.tgz", gzip.compress(b"no tar")))
     with pytest.raises(EmwheelsError):
-        npm_package("pkg:npm/tiny@1", "a" * 64, given.fetcher, given.project.cache)
+        given.npm_package("pkg:npm/tiny@1", "a" * 64)
     assert not any((given.project.cache / "npm").glob("a*"))
 
 

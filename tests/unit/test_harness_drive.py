@@ -28,7 +28,8 @@ class Driver:
         self.lines, self.said, self.waits = lines, said, waits
         self.processes, self.job, self.wheels = [], None, []
 
-    def start(self, argv, *, mounts, env, network, stderr, limits):
+    def start(self, argv, *, mounts, env, network, stderr, seconds):
+        assert seconds == 0, "the driver has limits of time of its own"
         self.argv, self.mounts, self.env, self.network = argv, mounts, dict(env), network
         stage = [mount.host for mount in mounts if mount.inside == staging.STAGE]
         for folder in stage:

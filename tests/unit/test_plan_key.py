@@ -11,8 +11,9 @@ from emwheels.build.inside import vague_linkage
 from emwheels.errors import RecipeError
 from emwheels.plan import key as plan_key
 from emwheels.plan.key import BuildKey, build_key, explain, input_digests, linker_digest
-from emwheels.profile import PROFILES, profile_environment
+from emwheels.profile import profile_environment
 from emwheels.recipe.load import load_recipe, load_recipes
+from emwheels.target.profiles import PROFILES
 
 META = """\
 package:
@@ -172,8 +173,8 @@ def test_environment_of_a_profile_is_part_of_that_profile_only(folder):
     assert after["speed"].digest == before["speed"].digest
     assert after["size"].changed(before["size"].inputs) == ["profile environment/SIMD"]
     recipe = load_recipe(folder.recipe, patches=folder.patches)
-    assert profile_environment(recipe, "size") == {"SIMD": "OFF"}
-    assert profile_environment(recipe, "speed") == {}
+    assert profile_environment(recipe, ["size"], PROFILES) == {"SIMD": "OFF"}
+    assert profile_environment(recipe, ["speed"], PROFILES) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""emwheels.target.profiles and emwheels.profile: the profiles of emwheels, and those of a project."""
+"""emwheels.target.profiles: the profiles of emwheels, and those of a project."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 from sample_target import TARGET
 
 from emwheels.errors import UsageError
-from emwheels.profile import PROFILES, flags_of, profile_names
-from emwheels.target.profiles import OwnProfile, own_profiles
+from emwheels.target.profiles import PROFILES, OwnProfile, flags_of, lineage, own_profiles, profile_names
 
 
 def test_flags_come_after_those_of_the_base():
@@ -17,9 +16,10 @@ def test_flags_come_after_those_of_the_base():
         {"small-debug": {"based-on": "size", "flags": ["-g"]}, "more": {"based-on": "small-debug", "flags": ["-O1"]}}
     )
     target = replace(TARGET, profiles=own)
-    assert flags_of("more", target) == ("-Oz", "-g", "-O1")
-    assert flags_of("speed", target) == ("-O3", "-msimd128")
-    assert profile_names(target) == ["speed", "size", "debug", "small-debug", "more"]
+    assert flags_of("more", own) == ("-Oz", "-g", "-O1")
+    assert flags_of("speed", own) == ("-O3", "-msimd128")
+    assert profile_names(own) == ["speed", "size", "debug", "small-debug", "more"]
+    assert lineage("more", own) == ["size", "small-debug", "more"]
     assert own_profiles({"mine": {"flags": ["-O2"]}}) == {"mine": OwnProfile(based_on="speed", flags=("-O2",))}
     assert target.identity() == TARGET.identity(), "they are in the keys of what is built with them alone"
 
@@ -27,7 +27,7 @@ def test_flags_come_after_those_of_the_base():
 @pytest.mark.parametrize("name", ["none", "../speed", ""])
 def test_a_profile_that_there_is_not(name):
     with pytest.raises(UsageError, match="there is no profile") as error:
-        flags_of(name, TARGET)
+        flags_of(name, TARGET.profiles)
     assert "speed, size, debug" in error.value.hint
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from emwheels.profile import PROFILES, profile_environment
+from emwheels.profile import profile_environment
 from emwheels.recipe import document, examine, own_tests
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
 from emwheels.recipe.provides import KINDS as KINDS_PROVIDED
 from emwheels.target.limits import LIMITS
+from emwheels.target.profiles import PROFILES
 
 META = """\
 package: {name: demo, version: '1.0'}
@@ -100,7 +101,7 @@ def test_what_is_under_extra(tmp_path):
     recipe = load_recipe(folder, patches=tmp_path / "patches")
     assert accepted_findings(recipe) == (Accepted(**entry),)
     assert recipe.own_tests.expected_of("node") == {"TEST": tests["expected-failures"]["node"]["TEST"]}
-    assert profile_environment(recipe, profile) == {"NAME": variable}
+    assert profile_environment(recipe, [profile], PROFILES) == {"NAME": variable}
 
 
 def test_every_key_under_extra():

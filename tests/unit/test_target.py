@@ -10,7 +10,8 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from sample_target import TARGET
 
 from emwheels.errors import UsageError
-from emwheels.target import Policy, fits, fitting_tags, load_targets
+from emwheels.target import load_targets
+from emwheels.target.tags import Policy, fits, fitting_tags
 
 GOOD = """\
 default = "1.2.3"

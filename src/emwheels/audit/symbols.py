@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from emwheels.atomic import read_regular
 from emwheels.audit import wasm
 from emwheels.audit.contents import read_contents
 from emwheels.audit.linking import LOADER_PROVIDED, RESOLVED_MODULES
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from emwheels.audit.linking import Runtime
 
-_LARGEST = 1 << 30
 _DAMAGE = "it may be damaged: build it again, or name another"
 
 
@@ -58,15 +56,14 @@ class Symbols:
     exports: tuple[Given, ...]
 
 
-def read_file(path: Path, *, dependencies: Sequence[Path] = (), runtime: Runtime | None = None) -> list[Symbols]:
+def symbols_of(
+    path: Path, data: bytes, *, dependencies: Sequence[Path] = (), runtime: Runtime | None = None
+) -> list[Symbols]:
     """Return the symbols of every module in a wheel, a shared library or object file, or an archive of objects.
 
-    ``runtime`` is asked for modules that Pyodide loads. Raises `AuditError` for a file that is none of these.
+    ``data`` is what the file at ``path`` has; ``runtime`` is asked for modules that Pyodide loads. Raises `AuditError`
+    for a file that is none of these.
     """
-    try:
-        data = read_regular(path, limit=_LARGEST)
-    except OSError as error:
-        raise AuditError(f"{path} cannot be read: {error.strerror or error}", hint="name another file") from error
     try:
         if data.startswith(ARCHIVE):
             return _of_archive(data)

@@ -11,7 +11,7 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from emwheels.audit.contents import metadata_file
-from emwheels.target import Policy, fits
+from emwheels.target.tags import Policy, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

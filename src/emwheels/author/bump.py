@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -17,15 +18,14 @@ from emwheels.errors import EmwheelsError, RecipeError, StoppedError, of_os_erro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from emwheels.author.newer import Origin
-    from emwheels.checkout import Checkout
     from emwheels.recipe.model import Recipe
 
 META = "meta.yaml"
-Step = tuple[str, Callable[["Checkout"], str]]
-"""What is tried with a project in which the recipe is rewritten: its name, and what does it and says how it went."""
+Step = tuple[str, Callable[[Path], str]]
+"""What is tried with a project in which the recipe is rewritten: its name, and what is given that project's folder,
+does it and says how it went."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,26 +95,27 @@ def _is_archive_of(url: str, recipe: Recipe) -> bool:
 
 
 def bump(
-    project: Checkout,
+    root: Path,
     recipe: Recipe,
     change: Change,
     *,
     sha256: Callable[[str], str],
     steps: Sequence[Step],
+    parts: Sequence[Path],
     folder: Path,
     also: Sequence[str] = (),
     keep: bool = False,
 ) -> Bumped:
-    """Rewrite a recipe in a copy of ``project`` in ``folder``, take the steps there, and take over what came of it.
+    """Rewrite a recipe in a copy of the project at ``root``, take the steps there, and take over what came of it.
 
     If a step fails, the recipe stays as it was, unless it is to be kept; and so it does when this is stopped. The copy
-    stays after a failure. ``sha256`` returns the hash of a source; ``also`` are further files of the project, relative
-    to it, that the steps may write.
+    stays after a failure. The copy is ``folder``, with those ``parts`` of the project that there are. ``sha256``
+    returns the hash of a source; ``also`` are further files of the project, relative to it, that the steps may write.
     """
-    place = recipe.folder.relative_to(project.root)
-    before = _files(project.root, place, also)
+    place = recipe.folder.relative_to(root)
+    before = _files(root, place, also)
     old = before[f"{place}/{META}"].decode()
-    trial = _copy(project, folder)
+    _copy(parts, folder)
     error: EmwheelsError | None = None
     done: list[tuple[str, str]] = []
     new = old
@@ -125,16 +126,16 @@ def bump(
             Edit(key="source.sha256", value=sha256(change.url)),
         )
         new = edited(old, edits, str(recipe.folder / META))
-        write_atomically(trial.root / place / META, new.encode())
+        write_atomically(folder / place / META, new.encode())
         for name, step in steps:
-            done.append((name, step(trial)))
+            done.append((name, step(folder)))
     except StoppedError:
         raise
     except (EmwheelsError, OSError) as failure:
         error = of_os_error(failure) if isinstance(failure, OSError) else failure
     written = (error is None or keep) and new != old
     if written:
-        _take_over(project.root, before, _files(trial.root, place, also))
+        _take_over(root, before, _files(folder, place, also))
     if error is None:
         shutil.rmtree(folder, ignore_errors=True)
     return Bumped(
@@ -148,15 +149,15 @@ def bump(
     )
 
 
-def _copy(project: Checkout, folder: Path) -> Checkout:
-    """Return a project in ``folder``, which is made anew, with the recipes, patches and targets of ``project``."""
+def _copy(parts: Sequence[Path], folder: Path) -> None:
+    """Make ``folder`` anew, with copies of those files and folders of a project that there are."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for part in (project.recipes, project.patches):
+    for part in parts:
         if part.is_dir():
             shutil.copytree(part, folder / part.name, symlinks=True)
-    shutil.copyfile(project.targets_file, folder / project.targets_file.name)
-    return replace(project, root=folder)
+        elif part.is_file():
+            shutil.copyfile(part, folder / part.name)
 
 
 def _files(root: Path, place: Path, also: Sequence[str]) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from emwheels.target import Policy, fits
+from emwheels.target.tags import Policy, fits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

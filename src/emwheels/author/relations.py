@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Literal
 
+from emwheels.atomic import write_atomically
 from emwheels.errors import RecipeError
 from emwheels.recipe.graph import all_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from emwheels.recipe.model import Recipe
 
@@ -97,6 +99,11 @@ def _title(name: str, recipes: Mapping[str, Recipe]) -> str:
     recipe = recipes[name]
     summary = f": {recipe.about.summary}" if recipe.about.summary else ""
     return f"{name} {recipe.version}{summary}; {used}"
+
+
+def write_graph(graph: Relations, file: Path) -> None:
+    """Write the graph as a picture, or in Graphviz's language to a file whose name ends in ``.dot``."""
+    write_atomically(file, (dot(graph) if file.suffix == ".dot" else svg(graph)).encode())
 
 
 def dot(graph: Relations) -> str:

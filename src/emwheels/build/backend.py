@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -24,15 +23,12 @@ if TYPE_CHECKING:
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
-    from emwheels.store import Store
 
 _PROGRAM = Path(__file__).parent / "inside" / "run_backend.py"
 _SECONDS = 900
 _ANSWER_LIMIT = 1 << 20
 _MOST = 200
 _LINE = 300
-TOOL = "build-tools"
-"""The kind of store record that says what a source archive of a tool was built to."""
 
 
 @contextmanager
@@ -64,16 +60,11 @@ def ask_backend(place: Path, wheels: Sequence[Fetched], *, image: Image, python:
     return answer
 
 
-def build_tool(source: Fetched, wheels: Sequence[Fetched], *, image: Image, python: str, store: Store) -> Fetched:
-    """Return the wheel of a build tool that has a source archive only, for the image's Python; built once.
+def build_tool(source: Fetched, wheels: Sequence[Fetched], *, image: Image, python: str, to: Path) -> Path:
+    """Build a tool that has a source archive only for the image's Python, and return its wheel in the folder ``to``.
 
     Raises `BuildError` when it does not build, `FetchError` for an archive that is not to be trusted.
     """
-    given = [source.sha256, image.digest, python, sorted(wheel.sha256 for wheel in wheels)]
-    key = hashlib.sha256(json.dumps(given).encode()).hexdigest()
-    record = store.get_record(TOOL, key)
-    if record is not None and store.has("sources", record["sha256"]):
-        return _kept(store, record["sha256"], record["filename"], source)
     with workplace() as place:
         unpack_at(source, place / "inside" / "source")
         try:
@@ -82,17 +73,13 @@ def build_tool(source: Fetched, wheels: Sequence[Fetched], *, image: Image, pyth
             raise BuildError(
                 f"{source.filename}, a build tool without a wheel, did not build: {error.message}"
             ) from error
-        taken = place / "taken"
-        taken.mkdir()
         with Door(place / "inside") as door:
             made = [left.path for left in door.files("out", deep=False) if left.path.endswith(".whl")]
             filename = made[0].rpartition("/")[2] if len(made) == 1 else ""
             if not _is_of(filename, source.filename):
                 raise BuildError(f"{source.filename}: its backend made no wheel of it")
-            door.take(made[0], taken / filename)
-        sha256 = store.put_file("sources", taken / filename)
-    store.add_record(TOOL, key, {"sha256": sha256, "filename": filename})
-    return _kept(store, sha256, filename, source)
+            door.take(made[0], to / filename)
+    return to / filename
 
 
 def unpack_at(source: Fetched, destination: Path) -> None:
@@ -101,10 +88,6 @@ def unpack_at(source: Fetched, destination: Path) -> None:
         named = Path(folder) / source.filename
         named.symlink_to(source.path)
         unpack(named, destination, strip_single_top=True)
-
-
-def _kept(store: Store, sha256: str, filename: str, source: Fetched) -> Fetched:
-    return type(source)(path=store.path_of("sources", sha256), sha256=sha256, filename=filename, url=source.url)
 
 
 def _is_of(filename: str, source: str) -> bool:

@@ -7,7 +7,7 @@ import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from emwheels.atomic import write_atomically
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
@@ -26,11 +26,13 @@ from emwheels.image.model import Mount
 from emwheels.image.places import CROSSENV, WORK
 from emwheels.image.removal import remove_tree
 from emwheels.image.watch import limit_message
-from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
+from emwheels.profile import LINK_OPTIONS, profile_environment
 from emwheels.target.limits import Limits, default_limits
+from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from emwheels.build.cross_packages import CrossPackage
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
     from emwheels.recipe.model import Recipe
-    from emwheels.schedule import JobServer
     from emwheels.target import Target
 
 
@@ -49,6 +50,17 @@ _TAIL_LINES = 15
 _TAIL_BYTES = 200_000
 _LINE_CHARACTERS = 500
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class SharedCores(Protocol):
+    """What shares the cores between the builds of a run."""
+
+    @property
+    def inside(self) -> str:
+        """Where a build sees its pipe."""
+
+    def build(self) -> AbstractContextManager[tuple[Path, dict[str, str]]]:
+        """Be one of the builds; give its pipe, and the variables that its programs read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +79,7 @@ class BuildInputs:
     """The host requirements that are packages to compile against."""
     compiler_cache: CompilerCache | None = None
     """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `SAME_ADDRESSES`."""
-    jobserver: JobServer | None = None
+    jobserver: SharedCores | None = None
     """Shares the cores with other builds; without one, a build takes what it wants."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """What a wheel is to carry in its .dist-info: name -> content."""
@@ -212,20 +224,21 @@ def _take_up(inputs: BuildInputs, place: Workplace) -> bool:
 
 
 def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache: CompilerCache) -> dict[str, str]:
+    own = inputs.target.profiles
     compiler = toolchain.key if toolchain.name == "emsdk" else image.digest
     env = (
         dict(inputs.environment)
-        | profile_environment(inputs.recipe, inputs.profile, inputs.target)
+        | profile_environment(inputs.recipe, lineage(inputs.profile, own), profile_names(own))
         | _ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
-        | side_module_flags(toolchain, flags_of(inputs.profile, inputs.target))
+        | side_module_flags(toolchain, flags_of(inputs.profile, own))
         | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
     )
     return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
 
 
 @contextmanager
-def _shared_cores(server: JobServer | None, mounts: list[Mount]) -> Iterator[dict[str, str]]:
+def _shared_cores(server: SharedCores | None, mounts: list[Mount]) -> Iterator[dict[str, str]]:
     if server is None:
         yield {}
         return

@@ -76,11 +76,11 @@ def run_audit(arguments: argparse.Namespace, project: Checkout, targets: Targets
 
 
 def _list(arguments: argparse.Namespace, runtime: Any) -> int:
-    from emwheels.audit.symbols import read_file
+    from emwheels.pipeline.symbols import file_symbols
 
     asked = [name for name in LISTS if getattr(arguments, name)]
     files = {
-        str(path): read_file(path, dependencies=arguments.dependency, runtime=runtime) for path in arguments.wheels
+        str(path): file_symbols(path, dependencies=arguments.dependency, runtime=runtime) for path in arguments.wheels
     }
     if arguments.json:
         plain = [

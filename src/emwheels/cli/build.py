@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 import sys
 from dataclasses import asdict, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from emwheels.build.compiler_cache import Hits
 from emwheels.cli.opening import (
     NAMES,
     add_limits,
@@ -30,10 +31,10 @@ from emwheels.pipeline.model import STEPS, Options, Outcome
 from emwheels.pipeline.preflight import check_faults, with_locks
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.plan.planning import BAD_RECIPE, BLOCKED
-from emwheels.profile import profile_names
 from emwheels.progress import print_table
 from emwheels.status.documents import due_after
 from emwheels.status.ledger import WHEELS
+from emwheels.target.profiles import profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     for name, needs in read.blocked.items():
         print(f"{name:{width}}  {BLOCKED:12}  needs {', '.join(needs)}")
     print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
-    profiles = ", ".join(profile_names(targets.get(None)))
+    profiles = ", ".join(profile_names(targets.get(None).profiles))
     print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {profiles}")
     return status
 
@@ -314,4 +315,4 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     print_table(headings, rows, right=("bytes", "seconds"))
     hits = [outcome.ccache for outcome in outcomes if outcome.ccache]
     if hits:
-        print(f"ccache: {sum(hits, Hits())}")
+        print(f"ccache: {reduce(operator.add, hits)}")

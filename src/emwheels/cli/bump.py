@@ -134,11 +134,12 @@ def _bump_one(
     try:
         with environment.store.lock(f"bump-{recipe.name}"):
             done = bump(
-                environment.project,
+                environment.project.root,
                 recipe,
                 changed(recipe, standing.newest),
                 sha256=lambda url: environment.fetcher.fetch(url, None).sha256,
                 steps=steps_of(arguments, environment, recipe),
+                parts=[environment.project.recipes, environment.project.patches, environment.project.targets_file],
                 folder=environment.project.cache / "bump" / recipe.name,
                 also=[noted(recipe)],
                 keep=arguments.keep,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emwheels.build.source import prepare_source
 from emwheels.cli.lock import run_lock
 from emwheels.cli.opening import open_builds
 from emwheels.cli.upstream import run_upstream_tests
 from emwheels.errors import BuildError, HarnessError
 from emwheels.harness.engines import ENGINES
+from emwheels.pipeline.gathering import try_patches
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.recipe.load import load_recipe
@@ -21,6 +20,8 @@ from emwheels.upstream import SUITE_FILE, read_result
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
+    from pathlib import Path
 
     from emwheels.author.bump import Step
     from emwheels.checkout import Checkout
@@ -54,7 +55,7 @@ def steps_of(arguments: argparse.Namespace, environment: Environment, recipe: Re
             status = run_upstream_tests(_arguments_of("upstream-tests", name, *options), trial, targets)
         return _judged(environment.project.root / noted(recipe), trial.root / noted(recipe), status)
 
-    steps: list[Step] = []
+    steps: list[tuple[str, Callable[[Checkout], str]]] = []
     if recipe.patches and not arguments.no_build:
         steps.append(("patches", patches))
     if recipe.build.type == "package":
@@ -63,7 +64,11 @@ def steps_of(arguments: argparse.Namespace, environment: Environment, recipe: Re
         steps.append(("build and test", build))
         if (recipe.folder / SUITE_FILE).is_file():
             steps.append(("upstream suite", suite))
-    return steps
+    return [(what, _in_copy(environment.project, step)) for what, step in steps]
+
+
+def _in_copy(project: Checkout, step: Callable[[Checkout], str]) -> Callable[[Path], str]:
+    return lambda root: step(replace(project, root=root))
 
 
 def _arguments_of(*words: str) -> argparse.Namespace:
@@ -74,11 +79,7 @@ def _arguments_of(*words: str) -> argparse.Namespace:
 
 
 def _patched(environment: Environment, recipe: Recipe) -> str:
-    """Apply the patches as a build does. Raises `RecipeError` with the patch and what patch(1) says of each file."""
-    assert recipe.source.url is not None  # or there would be no version to change
-    source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
-    with TemporaryDirectory(prefix="emwheels-patches-") as folder:
-        prepare_source(recipe, source, Path(folder) / "source", environment.image)
+    try_patches(environment, recipe)
     count = len(recipe.patches)
     return f"{count} {'patch applies' if count == 1 else 'patches apply'}"
 

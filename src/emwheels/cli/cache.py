@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from emwheels.build.kept import remove_kept
 from emwheels.cli.opening import local_path
 from emwheels.errors import EmwheelsError, UsageError
-from emwheels.image.removal import remove_tree, unfinished_folders
 from emwheels.outputs.builds import KIND, check_record, files_of
 from emwheels.outputs.remote.folder import LocalFolder
 from emwheels.outputs.remote.transfer import push
+from emwheels.pipeline.cleaning import clean
 from emwheels.progress import Board
 from emwheels.store import Store, StoreError
 from emwheels.store.local import read_record
-from emwheels.store.upkeep import Size, collect, remove_unused, sizes, verify
+from emwheels.store.upkeep import Size, size_below, sizes, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
@@ -81,7 +79,7 @@ def run_cache(arguments: argparse.Namespace, project: Checkout, _targets: Target
 def _info(store: Store, cache: Path, *, as_json: bool) -> int:
     by_kind = sizes(store)
     others = {
-        folder.name: _size_below(folder)
+        folder.name: size_below(folder)
         for folder in sorted(cache.glob("*"))
         if folder != store.root and folder.is_dir() and not folder.is_symlink()
     }
@@ -103,27 +101,14 @@ def _info(store: Store, cache: Path, *, as_json: bool) -> int:
 
 
 def _gc(arguments: argparse.Namespace, store: Store, cache: Path) -> int:
-    done = collect(
+    done = clean(
         store,
-        files_of,
+        cache,
         older_than=arguments.older_than,
         max_bytes=arguments.max_size,
-        copies=cache / "named",
+        failed=arguments.failed,
         dry_run=arguments.dry_run,
     )
-    if arguments.older_than is not None:
-        count, freed = remove_unused(cache / "ccache", older_than=arguments.older_than, dry_run=arguments.dry_run)
-        if count:
-            done.removed["ccache"] = Size(entries=count, bytes=freed)
-    if arguments.failed or arguments.older_than is not None:
-        age = 0 if arguments.failed else arguments.older_than
-        count, freed = remove_kept(cache, older_than=age, dry_run=arguments.dry_run)
-        if count:
-            done.removed["failed builds"] = Size(entries=count, bytes=freed)
-    for folder in unfinished_folders(cache):
-        done.removed["unfinished folders"].add(_size_below(folder).bytes)
-        if not arguments.dry_run:
-            remove_tree(folder)
     if arguments.json:
         plain: dict[str, Any] = {"removed": _plain(done.removed), "freed": done.freed}
         plain |= {"kept": vars(done.kept), "in use": vars(done.in_use), "dry run": arguments.dry_run}
@@ -192,18 +177,6 @@ def _export(folder: Path, store: Store, board: Board, *, as_json: bool) -> int:
 
 def _plain(rows: dict[str, Size]) -> dict[str, dict[str, int]]:
     return {name: vars(size) for name, size in rows.items()}
-
-
-def _size_below(folder: Path) -> Size:
-    total = Size()
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                status = (Path(path) / name).lstat()
-            except FileNotFoundError:
-                continue
-            total.add(status.st_size)
-    return total
 
 
 def _parsed(units: dict[str, int], example: str) -> Callable[[str], float]:

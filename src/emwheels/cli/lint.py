@@ -6,7 +6,6 @@ import argparse
 import json
 import shutil
 import subprocess
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,13 @@ from packaging.utils import canonicalize_name
 
 from emwheels.author.lint import RULES, LintOptions, lint, mend
 from emwheels.author.lint.testing import ruff_program
+from emwheels.author.wheels import top_level
 from emwheels.cli.opening import DOCUMENTED_PROFILE
 from emwheels.errors import RecipeError, StoreError, UsageError, visible
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_build
 from emwheels.recipe.load import recipe_folders
 from emwheels.store import Store
-from emwheels.wheel import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -129,18 +128,12 @@ def _modules(project: Checkout, target: str) -> dict[str, frozenset[str]]:
             continue
         try:
             output = Output.of(record)
-            if output.kind == "wheels":
-                found[name] = _top_level(store.get(output.kind, output.sha256))
-        except (KeyError, TypeError, StoreError, *UNREADABLE):  # it is made again when it is needed
+            names = top_level(store.get(output.kind, output.sha256)) if output.kind == "wheels" else None
+        except (KeyError, TypeError, StoreError, OSError):  # it is made again when it is needed
             continue
+        if names is not None:
+            found[name] = names
     return found
-
-
-def _top_level(wheel: Path) -> frozenset[str]:
-    with zipfile.ZipFile(wheel) as archive:
-        members = [name.split("/") for name in archive.namelist()]
-    beside = (".dist-info", ".data", ".libs")
-    return frozenset(parts[0].partition(".")[0] for parts in members if not parts[0].endswith(beside))
 
 
 def _plain(remark: Remark, project: Checkout) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
 from emwheels.errors import EmwheelsError, StoppedError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
-from emwheels.profile import flags_of
 from emwheels.progress import Screen
 from emwheels.target import Targets, load_targets
+from emwheels.target.profiles import flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -151,7 +151,8 @@ def _run(argv: Sequence[str] | None) -> int:
         project = find_project(arguments.project)
         targets = load_targets(project.targets_file)
         if profile := getattr(arguments, "profile", ""):
-            flags_of(profile, targets.get(arguments.target))  # it names folders, too: no verb takes one that is none
+            # It names folders, too: no verb takes one that is none.
+            flags_of(profile, targets.get(arguments.target).profiles)
         return _runner(arguments.verb)(arguments, project, targets)
     except EmwheelsError as error:
         _complain(error)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from emwheels.atomic import write_atomically
-from emwheels.author.relations import dot, needed, needing, relations, svg
+from emwheels.author.relations import dot, needed, needing, relations, write_graph
 from emwheels.author.schema import recipe_schema
+from emwheels.author.wheels import unpacked
 from emwheels.cli.opening import DOCUMENTED_PROFILE, add_profile, local_path
 from emwheels.errors import UsageError
 from emwheels.outputs.builds import Output
@@ -22,7 +21,6 @@ from emwheels.recipe.load import find_recipe, load_recipes
 from emwheels.status.picture import size_text, time_text
 from emwheels.store import Store, StoreError
 from emwheels.upstream import SUITE_FILE, read_result
-from emwheels.wheel import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -98,7 +96,7 @@ def _graph(arguments: argparse.Namespace, recipes: Mapping[str, Recipe], project
     chosen = [find_recipe(name, recipes, project.recipes).name for name in arguments.names]
     graph = relations(chosen or recipes, recipes)
     if output is not None:
-        write_atomically(output, (svg(graph) if output.suffix == ".svg" else dot(graph)).encode())
+        write_graph(graph, output)
         print(f"{output}: {len(graph.titles)} packages, {len(graph.needs)} arrows")
     elif arguments.dot:
         print(dot(graph), end="")
@@ -203,15 +201,16 @@ def _unpacked(output: Output, store: Store) -> dict[str, Any] | None:
     if output.kind != "wheels":
         return None
     try:
-        with zipfile.ZipFile(store.get(output.kind, output.sha256)) as archive:
-            members = archive.infolist()
-    except (StoreError, *UNREADABLE):
+        files = unpacked(store.get(output.kind, output.sha256))
+    except (StoreError, OSError):
         return None
-    largest = sorted(members, key=lambda member: -member.file_size)[:_LARGEST_MEMBERS]
+    if files is None:
+        return None
+    largest = sorted(files, key=lambda file: -file[1])[:_LARGEST_MEMBERS]
     return {
-        "size": sum(member.file_size for member in members),
-        "files": len(members),
-        "largest": [{"file": member.filename, "size": member.file_size} for member in largest],
+        "size": sum(size for _, size in files),
+        "files": len(files),
+        "largest": [{"file": name, "size": size} for name, size in largest],
     }
 
 

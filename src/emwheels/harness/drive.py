@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -13,8 +12,6 @@ from emwheels.harness.model import Suite
 from emwheels.harness.protocol import read_engine
 from emwheels.image.model import Mount
 from emwheels.image.places import HARNESS, NODE, PLAYWRIGHT, PROGRAMS, RUNTIME, STAGE
-from emwheels.image.watch import limit_message
-from emwheels.target.limits import default_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from emwheels.harness.model import EngineResult, Event
     from emwheels.image.model import Image
     from emwheels.image.processes import WatchedProcess
-    from emwheels.target.limits import Limits
 
 _LONGEST = 64 << 20
 """Bytes of a line: what a test said is at most some hundred kilobytes."""
@@ -53,10 +49,10 @@ def drive(
     """Run driver.mjs and read what it says. Raises `HarnessError`, with the end of its standard error, if it fails."""
     argv = (NODE, f"{HARNESS}/driver.mjs", f"{STAGE}/job.json")
     env = {"HOME": "/tmp", "PATH": PROGRAMS, "LANG": "C.UTF-8", **(environment or {})}  # noqa: S108  (fresh /tmp)
-    limits = replace(default_limits(), time=0)  # the driver has limits of time for boots and tests
     with (
         tempfile.TemporaryFile() as stderr,
-        image.start(argv, mounts=mounts, env=env, network=network, stderr=stderr, limits=limits) as process,
+        # No limit of time: the driver has those for boots and tests.
+        image.start(argv, mounts=mounts, env=env, network=network, stderr=stderr, seconds=0) as process,
     ):
         assert process.stdout is not None  # the contract of Image.start
         lines = iter(partial(process.stdout.readline, _LONGEST), b"")
@@ -77,13 +73,13 @@ def drive(
         except HarnessError as error:
             process.kill()
             process.wait()
-            raise HarnessError(error.message, hint=_reason(process, limits, stderr) or error.hint) from error
+            raise HarnessError(error.message, hint=_reason(process, stderr) or error.hint) from error
         finally:
             process.kill()
 
 
-def _reason(process: WatchedProcess, limits: Limits, stderr: IO[bytes]) -> str:
-    if process.reached:
-        return f"the tests were {limit_message(process.reached, limits)}"
+def _reason(process: WatchedProcess, stderr: IO[bytes]) -> str:
+    if process.reason:
+        return f"the tests were {process.reason}"
     stderr.seek(0)
     return redacted(stderr.read().decode(errors="replace").strip())[-2000:]

@@ -109,8 +109,7 @@ class Image(ABC):
         ``user`` is for an image that `takes_user`. What is mounted writable belongs to that user afterwards. Raises
         `ImageError` for a mount that does not exist.
         """
-        limits = limits or default_limits()
-        limits = limits if seconds is None else replace(limits, time=seconds)
+        limits = _within(limits, seconds)
         folders = [mount.host for mount in mounts if mount.writable]
         watch = Watch(limits=limits, output=output, folders=folders)
         call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits, user=user)
@@ -130,10 +129,12 @@ class Image(ABC):
         network: bool = False,
         stderr: IO[bytes] | int | None = None,
         limits: Limits | None = None,
+        seconds: float | None = None,
         user: int | None = None,
     ) -> WatchedProcess:
         """Like `run`, but return at once with pipes on stdin and stdout. The caller ends it; a limit does, too."""
-        call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits or default_limits(), user=user)
+        limits = _within(limits, seconds)
+        call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits, user=user)
         watch = Watch(limits=call.limits, folders=[mount.host for mount in mounts if mount.writable])
         with self._entering(call) as (command, descriptors):
             return start_with_pipes(
@@ -202,3 +203,8 @@ class Image(ABC):
 
 _TERMINAL_OF_ITS_OWN = ("/usr/bin/setsid", "--ctty", "--wait")
 """Makes what is on standard input the terminal that Ctrl-C comes from; engines do that by themselves."""
+
+
+def _within(limits: Limits | None, seconds: float | None) -> Limits:
+    limits = limits or default_limits()
+    return limits if seconds is None else replace(limits, time=seconds)

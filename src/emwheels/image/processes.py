@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from emwheels.image.watch import limit_message
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -65,6 +67,8 @@ class WatchedProcess(subprocess.Popen[bytes]):
 
     reached = ""
     """The limit at which it was ended, as `Limits` names it."""
+    reason = ""
+    """The same in words."""
 
     def watch(self, watch: Watch) -> None:
         """Look at it from a thread until it ends."""
@@ -74,7 +78,7 @@ class WatchedProcess(subprocess.Popen[bytes]):
     def _look(self, watch: Watch) -> None:
         while self.poll() is None:
             if reached := watch.reached(self.pid):
-                self.reached = reached
+                self.reached, self.reason = reached, limit_message(reached, watch.limits)
                 kill_session(self)
                 self.kill()
                 return

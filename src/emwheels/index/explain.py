@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.model import offered, required_project
-from emwheels.target import Policy, fitting_tags
+from emwheels.target.tags import Policy, fitting_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

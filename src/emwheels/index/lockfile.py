@@ -20,7 +20,7 @@ from emwheels.errors import IndexingError
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.markers import holds
 from emwheels.index.model import required_project
-from emwheels.target import Policy, fits
+from emwheels.target.tags import Policy, fits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from emwheels import index
 from emwheels.atomic import write_atomically
+from emwheels.checkout import find_project
 from emwheels.errors import EmwheelsError, ImageError
 from emwheels.fetch.npm import npm_package
 from emwheels.image import debian, moved, oci, registries
@@ -265,7 +266,7 @@ class Environment:
     def playwright_core(self) -> Path:
         """The unpacked npm package."""
         pins = self.targets.harness
-        return npm_package(pins.playwright_core, pins.playwright_core_sha256, self.fetcher, self.project.cache)
+        return self.npm_package(pins.playwright_core, pins.playwright_core_sha256)
 
     @cached_property
     def harness_wheels(self) -> tuple[Path, ...]:
@@ -294,7 +295,11 @@ class Environment:
 
     def runtime_of(self, target: Target) -> Path:
         """Return the unpacked npm package ``pyodide`` of any target."""
-        return npm_package(target.runtime, target.runtime_sha256, self.fetcher, self.project.cache)
+        return self.npm_package(target.runtime, target.runtime_sha256)
+
+    def npm_package(self, purl: str, sha256: str) -> Path:
+        """Return an unpacked npm package, fetched and verified if it is not there yet."""
+        return npm_package(purl, sha256, self.fetcher, self.project.cache)
 
     @cached_property
     def release(self) -> index.Release:
@@ -321,3 +326,11 @@ def environment_of(project: Checkout, target: str | None = None) -> Environment:
     """Return the environment of ``project`` for the target of that name (the default one), with a board of its own."""
     targets = load_targets(project.targets_file)
     return Environment(project, targets, targets.get(target), board=Board())
+
+
+def environment_here(folder: Path | None = None, target: str | None = None) -> Environment:
+    """Return the environment of the project that ``folder`` (the working folder by default) is in.
+
+    Raises `UsageError` outside of a project.
+    """
+    return environment_of(find_project(folder), target)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from emwheels.build.backend import build_tool
 from emwheels.build.compile import BuildInputs
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
+from emwheels.build.source import prepare_source
 from emwheels.errors import RecipeError
 from emwheels.pipeline.known import fault, missing_programs
+from emwheels.pipeline.tools import built_tool
 from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
 from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.builds import Output
@@ -97,6 +99,17 @@ def _fetch(environment: Environment, recipe: Recipe) -> tuple[Fetched, tuple[Fet
     return source, build_wheels(environment, recipe.build_lock) if recipe.build_lock else ()
 
 
+def try_patches(environment: Environment, recipe: Recipe) -> None:
+    """Apply a recipe's patches to its source as a build does, and keep nothing.
+
+    Raises `RecipeError` with the patch and what patch(1) says of each file, and `FetchError`.
+    """
+    assert recipe.source.url is not None  # patches are for a source that is fetched
+    source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    with TemporaryDirectory(prefix="emwheels-patches-") as folder:
+        prepare_source(recipe, source, Path(folder) / "source", environment.image)
+
+
 def build_wheels(environment: Environment, lock: Path) -> tuple[Fetched, ...]:
     """Return the wheels of a lock for the machine that builds; what is a source archive is built to one, in the image.
 
@@ -106,10 +119,7 @@ def build_wheels(environment: Environment, lock: Path) -> tuple[Fetched, ...]:
     fetched = environment.fetcher.fetch_requirements(lock, python=python, sources=True)
     wheels = [each for each in fetched if each.filename.endswith(".whl")]
     tools = [each for each in fetched if not each.filename.endswith(".whl")]
-    return (
-        *wheels,
-        *(build_tool(tool, wheels, image=environment.image, python=python, store=environment.store) for tool in tools),
-    )
+    return (*wheels, *(built_tool(environment, tool, wheels, python=python) for tool in tools))
 
 
 def _libraries(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[str, Output]:

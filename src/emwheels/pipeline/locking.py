@@ -13,7 +13,7 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
 from emwheels.atomic import write_atomically
-from emwheels.build.backend import ask_backend, build_tool, unpack_at, workplace
+from emwheels.build.backend import ask_backend, unpack_at, workplace
 from emwheels.build.source import prepare_source
 from emwheels.errors import BuildError, ImageError, RecipeError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
@@ -31,11 +31,12 @@ from emwheels.image.door import Door
 from emwheels.pipeline.environment import under_own_name
 from emwheels.pipeline.gathering import build_wheels
 from emwheels.pipeline.known import headers_fault
+from emwheels.pipeline.tools import built_tool
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes, run_closure
 from emwheels.recipe.load import read_recipes
 from emwheels.recipe.locked import BUILD_LOCK, FOLLOWED, RUN_LOCK
 from emwheels.recipe.own_tests import TEST_LOCK
-from emwheels.target import Policy, fitting_tags
+from emwheels.target.tags import Policy, fitting_tags
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Locking:
             asked, _ = _ask_and_lock(self, place, lock, _Wish(name=name, label=resource.filename))
             wheels = build_wheels(environment, lock)
         self.tools[canonicalize_name(name), offer.version] = asked
-        made = build_tool(source, wheels, image=environment.image, python=self.python, store=environment.store)
+        made = built_tool(environment, source, wheels, python=self.python)
         return under_own_name(made, environment.project.cache / "named" / made.sha256[:24])
 
 

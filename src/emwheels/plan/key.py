@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emwheels.profile import LINK_OPTIONS, flags_of, profile_environment
+from emwheels.profile import LINK_OPTIONS, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +96,7 @@ def build_key(
     if recipe.source.address != recipe.source.url:
         sections["source"] = {**sections["source"], "url": recipe.source.address}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
-    environment = profile_environment(recipe, profile, target)
+    environment = profile_environment(recipe, lineage(profile, target.profiles), profile_names(target.profiles))
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
     return BuildKey(
         inputs={
@@ -105,7 +106,7 @@ def build_key(
             "extras": extras,
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
-            "profile": {profile: list(flags_of(profile, target))},
+            "profile": {profile: list(flags_of(profile, target.profiles))},
             "link options": list(LINK_OPTIONS),
             "linker": linker_digest(),
             "programs": programs_digest(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import defaultdict
@@ -76,6 +77,19 @@ class _Entry:
     size: int
     used: float
     """When it was last used, in seconds since 1970."""
+
+
+def size_below(folder: Path) -> Size:
+    """Return how many files there are below a folder, and their bytes."""
+    total = Size()
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                status = (Path(path) / name).lstat()
+            except FileNotFoundError:
+                continue
+            total.add(status.st_size)
+    return total
 
 
 def sizes(store: Store) -> dict[str, Size]:

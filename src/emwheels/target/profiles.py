@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emwheels.errors import UsageError
+
 PROFILES: dict[str, tuple[str, ...]] = {
     "speed": ("-O3", "-msimd128"),
     "size": ("-Oz",),
@@ -66,3 +68,27 @@ def _profile(where: str, name: str, table: object) -> OwnProfile:
     if wrong := [flag for flag in flags if not _FLAG.fullmatch(flag)]:
         raise ValueError(f"{where}.flags: {wrong[0]!r} is no flag: write each as a text of its own, without spaces")
     return OwnProfile(based_on=based_on, flags=tuple(flags))
+
+
+def profile_names(own: Mapping[str, OwnProfile]) -> list[str]:
+    """Return all profiles that there are: those of emwheels, then the project's ``own``."""
+    return [*PROFILES, *own]
+
+
+def lineage(profile: str, own: Mapping[str, OwnProfile]) -> list[str]:
+    """Return a profile after those that it is based on, the one of emwheels first."""
+    line = [profile]
+    while line[0] in own:
+        line.insert(0, own[line[0]].based_on)
+    return line
+
+
+def flags_of(profile: str, own: Mapping[str, OwnProfile]) -> tuple[str, ...]:
+    """Return the optimisation flags of a profile. Raises `UsageError` for one that there is not."""
+    base, *further = lineage(profile, own)
+    if base not in PROFILES:
+        raise UsageError(
+            f"there is no profile {profile!r}",
+            hint=f"there are {', '.join(profile_names(own))}; a table [profiles.NAME] of targets.toml makes another",
+        )
+    return (*PROFILES[base], *(flag for name in further for flag in own[name].flags))

@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 from packaging.utils import InvalidName, canonicalize_name
 
 from emwheels.errors import UsageError, keep_secrets_of, visible
-from emwheels.target import Policy, fits, fitting_tags
+from emwheels.target.tags import Policy, fits, fitting_tags
 from emwheels.verify.clients import (
     Wanted,
     lock_entries,
