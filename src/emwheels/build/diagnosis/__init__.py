@@ -16,8 +16,10 @@ _TAIL = 400_000
 """Characters of a log that are looked at: its end."""
 _END_LINES = 40
 """Lines of the end that tell a kind where the first error does not."""
+_COMMAND = 400
+"""Characters of a line that is a compiler's command rather than a message, and has the names of options in it."""
 _MOST = 50
-"""Different names of one kind that are told apart."""
+"""Kinds and names that are told apart."""
 
 
 def kinds_of_builds() -> tuple[Kind, ...]:
@@ -32,7 +34,8 @@ def diagnose(log: str) -> Found | None:
     """
     error = "\n".join(first_error(log[-_TAIL:]))
     own, rest = parts_of(log[-_TAIL:])
-    end = "\n".join([*own.splitlines()[-_END_LINES:], *rest.splitlines()[-_END_LINES:]])
+    lines = [*own.splitlines()[-_END_LINES:], *rest.splitlines()[-_END_LINES:]]
+    end = "\n".join(line for line in lines if len(line) < _COMMAND)
     return next((found for text in (error, end) for found in known_in(text, kinds_of_builds())), None)
 
 
@@ -46,8 +49,8 @@ def known_in(log: str, kinds: tuple[Kind, ...]) -> list[Found]:
     found: dict[tuple[str, str], Found] = {}
     for kind in kinds:
         for match in kind.compiled.finditer(log[-_TAIL:]):
-            what = (match["what"] or "") if kind.named else ""
+            what = next((group for group in match.groups() if group), "")
             found.setdefault((kind.id, what), Found(kind=kind, what=what))
-            if len(found) >= _MOST * len(kinds) or not kind.named:
-                break
+            if len(found) >= _MOST:
+                return list(found.values())
     return list(found.values())

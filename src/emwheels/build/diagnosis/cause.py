@@ -28,7 +28,9 @@ _TREE = re.compile(r"/mnt/work/build/[^/\s]+/build/[^/\s]+/|/tmp/emscripten_temp
 """The source tree in the sandbox, and where the compiler drives the linker: names below are as in the source."""
 _ECHO = "ERROR: build script failed"
 _OTHERS_TRACEBACK = re.compile(r'^Traceback \(most recent call last\):\n  File "[^"\n]*/pyodide_build/', re.MULTILINE)
-_OF_OTHERS = re.compile(r"\[[\d :-]+\] (?:Building|Failed building) package |Running build script in|seconds\.$|/mnt/work/build/\S+$")
+_OF_OTHERS = re.compile(
+    r"\[[\d :-]+\] (?:Building|Failed building) package |Running build script in|seconds\.$|/mnt/work/build/\S+$"
+)
 
 _CMAKE = re.compile(r"CMake Error(?: at |: | in )")
 _CALL_STACK = "Call Stack (most recent call first):"
@@ -49,14 +51,19 @@ _NOT_THE_PACKAGE = re.compile(r"/site-packages/|/dist-packages/|^/usr/|^<frozen|
 _FROM_A_COMMAND = re.compile(
     r"(?:\w+\.)*(?:CalledProcessError|CompileError|LinkError|DistutilsExecError|ExecError|BackendUnavailable|SystemExit)\b"
 )
-_PIP = re.compile(r"ERROR: (?:Could not find a version|No matching distribution|Cannot install|.*is not a supported wheel)")
+_PIP = re.compile(
+    r"ERROR: (?:Could not find a version|No matching distribution|Cannot install|.*is not a supported wheel)"
+)
 _BUILDER = re.compile(r"ERROR (?!Backend subprocess exited|Command '\[)\S")
 _SHELL = re.compile(
-    r".*: command not found$|.*: not found$|\S+: .*: (?:No such file or directory|Permission denied|Read-only file system"
-    r"|No space left on device|Exec format error)$|error: command '.*' failed|make(?:\[\d+\])?: \*\*\* |ninja: (?:fatal|error): "
+    r".*: command not found$|.*: not found$|\S+: .*: (?:No such file or directory|Permission denied"
+    r"|Read-only file system|No space left on device|Exec format error)$"
+    r"|error: command '.*' failed|make(?:\[\d+\])?: \*\*\* |ninja: (?:fatal|error): "
     r"|fatal: |curl: \(\d+\)|wget: |Hunk #\d+ FAILED|\*\*\*\* |.*\bKilled\b|.*Errno \d+\b|RuntimeError: |error: "
 )
-_NOTHING = re.compile(r"\[[\d :-]+\] |Creating isolated environment|Installing packages in|- \S|Getting build depend|Building wheel")
+_NOTHING = re.compile(
+    r"\[[\d :-]+\] |Creating isolated environment|Installing packages in|- \S|Getting build depend|Building wheel"
+)
 
 
 def first_error(log: str) -> tuple[str, ...]:
@@ -107,7 +114,7 @@ def _of_cmake(lines: Sequence[str], at: int) -> tuple[str, ...]:
 
 def _of_message(line: str) -> bool:
     """Tell whether a line goes on with a message of CMake: these are indented, also where they quote others."""
-    return not line or line.startswith("  ") or line.startswith("\t")
+    return not line or line.startswith(("  ", "\t"))
 
 
 def _place(lines: Sequence[str], at: int, end: int) -> str:
@@ -212,7 +219,9 @@ def _running_python(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _last_words(lines: Sequence[str], end: int) -> list[str]:
     """Return what a command wrote before Python told that it failed."""
-    words = [line for line in lines[max(0, end - 6) : end] if line[:1].strip() and not line.startswith("During handling")]
+    words = [
+        line for line in lines[max(0, end - 6) : end] if line[:1].strip() and not line.startswith("During handling")
+    ]
     return [line for line in words[-4:] if not _NOTHING.match(line) and not _OF_OTHERS.match(line)]
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of failure. ``means`` and ``do`` may have ``{what}`` in them: the group of that name in ``pattern``."""
+    """One kind of failure. ``means`` and ``do`` may have ``{what}`` in them: what a group of ``pattern`` has found."""
 
     id: str
     pattern: str
@@ -21,17 +21,12 @@ class Kind:
     do: str
     """What to do, a sentence or two; every key of meta.yaml by its name."""
     what: str = ""
-    """Stands for ``{what}`` where the pattern has found no name."""
+    """Stands for ``{what}`` where no group has found anything."""
 
     @cached_property
     def compiled(self) -> re.Pattern[str]:
         """Return the pattern to search with."""
         return re.compile(self.pattern, re.MULTILINE)
-
-    @property
-    def named(self) -> bool:
-        """Whether the pattern finds the name of what is missing."""
-        return "what" in self.compiled.groupindex
 
 
 @dataclass(frozen=True, kw_only=True)

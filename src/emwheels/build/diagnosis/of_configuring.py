@@ -40,7 +40,10 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="openmp",
-        pattern=r"Could NOT find OpenMP|Dependency \"openmp\" not found|fatal error: 'omp\.h'|undefined symbol: (?:omp_|__kmpc_)",
+        pattern=(
+            r"Could NOT find OpenMP|Dependency \"openmp\" not found|fatal error: 'omp\.h'|undefined symbol: "
+            r"(?:omp_|__kmpc_)"
+        ),
         sees="`Could NOT find OpenMP`, `'omp.h' file not found`",
         means="The package asks for OpenMP, which Pyodide does not have, as it has no threads.",
         do="Switch it off in build.script by the project's own option, such as -DUSE_OPENMP=OFF, or by a patch.",
@@ -54,15 +57,16 @@ OF_CONFIGURING = (
         sees="`No CMAKE_Fortran_COMPILER could be found`, `gfortran: command not found`",
         means="There is Fortran in it, and this build has no Fortran compiler.",
         do=(
-            "Name libf2c under requirements.host: its wrapper compiles Fortran 77 as C. For newer Fortran, build without "
+            "Name libf2c under requirements.host: its wrapper compiles Fortran 77 as C. For newer Fortran, "
+            "build without "
             "that part."
         ),
     ),
     Kind(
         id="submodule",
         pattern=(
-            r"add_subdirectory given source \"(?P<what>[^\"]+)\" which is not an\s+existing"
-            r"|The source directory\s+(?P<folder>\S+)\s+does not contain a CMakeLists\.txt"
+            r"add_subdirectory given source \"([^\"]+)\" which is not an\s+existing"
+            r"|The source directory\s+(\S+)\s+does not contain a CMakeLists\.txt"
             r"|git submodule update --init"
         ),
         sees="`does not contain a CMakeLists.txt file`",
@@ -75,8 +79,8 @@ OF_CONFIGURING = (
     Kind(
         id="cmake-package",
         pattern=(
-            r"Could NOT find (?P<what>(?!Python|NumPy|OpenMP|Threads|Git\b)\w+)"
-            r"|package configuration file provided by\s+\"(?P<config>[^\"]+)\""
+            r"Could NOT find ((?!Python|NumPy|OpenMP|Threads|Git\b)\w+)"
+            r"|package configuration file provided by\s+\"([^\"]+)\""
         ),
         sees="`Could NOT find ZLIB`, `Could not find a package configuration file`",
         means="CMake does not find the library {what}.",
@@ -85,11 +89,11 @@ OF_CONFIGURING = (
     Kind(
         id="pkg-config",
         pattern=(
-            r"^ *(?:-- +)?(?:No package|Package) '?(?P<what>[\w.+-]+)'?,?[^\n]{0,40}(?:found|not found|was not found)"
-            r"|Dependency \"(?P<dependency>[\w.+-]+)\" not found|Dependency (?P<run>[\w.+-]+) found: NO"
-            r"|required packages were not found:\s+- (?P<module>[\w.+-]+)"
-            r"|Package requirements \((?P<asked>[\w.+-]+)"
-            r"|Command '\['pkg-config'(?:, '-[^']*')*, '(?P<argument>[\w.+-]+)'"
+            r"^ *(?:-- +)?(?:No package|Package) '?([\w.+-]+)'?,?[^\n]{0,40}(?:found|not found|was not found)"
+            r"|Dependency \"([\w.+-]+)\" not found|Dependency ([\w.+-]+) found: NO"
+            r"|required packages were not found:\s+- ([\w.+-]+)"
+            r"|Package requirements \(([\w.+-]+)"
+            r"|Command '\['pkg-config'(?:, '-[^']*')*, '([\w.+-]+)'"
         ),
         sees="`Package 'ogg' not found`, `Dependency \"qhull_r\" not found`",
         means="pkg-config and meson know no {what}.",
@@ -98,8 +102,8 @@ OF_CONFIGURING = (
     Kind(
         id="library",
         pattern=(
-            r"unable to find library -l(?P<what>[\w.+-]+)|C(?:\+\+)? shared or static library '(?P<meson>[\w.+-]+)' not found"
-            r"|checking for \w+ in -l(?P<configure>[\w.+-]+)\.\.\. no|cannot find -l(?P<ld>[\w.+-]+)"
+            r"unable to find library -l([\w.+-]+)|C(?:\+\+)? shared or static library '([\w.+-]+)' not found"
+            r"|checking for \w+ in -l([\w.+-]+)\.\.\. no|cannot find -l([\w.+-]+)"
         ),
         sees="`unable to find library -lncurses`, `library 'qhull_r' not found`",
         means="The library {what} is not there to be linked.",
@@ -110,7 +114,10 @@ OF_CONFIGURING = (
         pattern=r"Invalid configuration [`'][^']*(?:wasm|emscripten)|machine [`']\S+ not recognized",
         sees="`Invalid configuration 'wasm32-emscripten': machine … not recognized`",
         means="config.sub of the source is older than WebAssembly.",
-        do="Add `cp /usr/share/misc/config.* .` before configure in build.script, at the place of the source's config.sub.",
+        do=(
+            "Add `cp /usr/share/misc/config.* .` before configure in build.script, at the place of the source's "
+            "config.sub."
+        ),
     ),
     Kind(
         id="configure-files",
@@ -128,7 +135,7 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="autoconf-macro",
-        pattern=r"(?:undefined or overquoted macro|possibly undefined macro): (?P<what>\w+)",
+        pattern=r"(?:undefined or overquoted macro|possibly undefined macro): (\w+)",
         sees="`undefined or overquoted macro: AM_INIT_AUTOMAKE`",
         means="configure.ac uses the macro {what}, which no file of the image or of the source defines.",
         do=(
@@ -138,14 +145,23 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="configure-run",
-        pattern=r"cannot run test program while cross compiling|TRY_RUN\(\) invoked in cross-compiling mode|Can ?not run test applications in this cross environment",
+        pattern=(
+            r"cannot run test program while cross compiling|TRY_RUN\(\) invoked in cross-compiling mode|Can ?not "
+            r"run test applications in this cross environment"
+        ),
         sees="`cannot run test program while cross compiling`",
         means="A check wants to run what it has compiled, and cannot.",
-        do="Give configure the answer in build.script, such as `ac_cv_func_NAME=yes ./configure`; config.log names the variable.",
+        do=(
+            "Give configure the answer in build.script, such as `ac_cv_func_NAME=yes ./configure`; config.log "
+            "names the variable."
+        ),
     ),
     Kind(
         id="cython-missing",
-        pattern=r"Unknown compiler\(s\): \[\['cython'|No module named 'Cython'|Program '?cython3?'? not found|/cython3?['\"]?: No such file",
+        pattern=(
+            r"Unknown compiler\(s\): \[\['cython'|No module named 'Cython'|Program '?cython3?'? not found"
+            r"|/cython3?['\"]?: No such file"
+        ),
         sees="`Unknown compiler(s): [['cython']…`, `No module named 'Cython'`",
         means="The source is written in Cython, and Cython is no declared build requirement.",
         do="Name cython under requirements.build-extras, then run `emwheels lock NAME`.",
@@ -153,9 +169,10 @@ OF_CONFIGURING = (
     Kind(
         id="program",
         pattern=(
-            r"Program '(?P<what>[\w.+-]+)[^']*' not found|: (?P<shell>[\w.+-]+): (?:command not found|not found)$"
-            r"|make(?:\[\d+\])?: (?P<make>[\w.+-]+): No such file or directory|command '(?P<command>[\w.+-]+)' failed: No such file"
-            r"|executables are required: (?P<required>[\w.+-]+)|FileNotFoundError:.*No such file or directory: '(?P<python>(?!cargo|rustc)[\w+-]+)'$"
+            r"Program '([\w.+-]+)[^']*' not found|: ([\w.+-]+): (?:command not found|not found)$"
+            r"|make(?:\[\d+\])?: ([\w.+-]+): No such file or directory|command '([\w.+-]+)' failed: No such file"
+            r"|executables are required: ([\w.+-]+)|FileNotFoundError:.*No such file or directory: '((?!cargo"
+            r"|rustc)[\w+-]+)'$"
         ),
         sees="`bison: command not found`, `Program 'bison' not found`",
         means="The build runs {what}, which neither the image nor the recipe has.",
@@ -167,7 +184,7 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="subproject",
-        pattern=r"Attempted to resolve subproject|Subproject (?P<what>[\w.+-]+) (?:exists but has no|is buildable: NO)",
+        pattern=r"Attempted to resolve subproject|Subproject ([\w.+-]+) (?:exists but has no|is buildable: NO)",
         sees="`Attempted to resolve subproject without subprojects directory`",
         means="meson wants a subproject that the archive does not have.",
         do=_WHO_HAS_IT,
@@ -191,7 +208,7 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="no-rule",
-        pattern=r"No rule to make target '(?P<what>[^']+)'|unknown target '(?P<ninja>[^']+)'",
+        pattern=r"No rule to make target '([^']+)'|unknown target '([^']+)'",
         sees="`No rule to make target`, `unknown target 'install'`",
         means="The build files have no way to make {what}: a file that the archive lacks, or a target by another name.",
         do="Look into the source (`emwheels debug NAME`) and correct the command in build.script.",
@@ -199,7 +216,7 @@ OF_CONFIGURING = (
     ),
     Kind(
         id="no-folder",
-        pattern=r"cd: (?P<what>\S+): No such file or directory|The source directory \"(?P<cmake>[^\"]+)\" does not exist",
+        pattern=r"cd: (\S+): No such file or directory|The source directory \"([^\"]+)\" does not exist",
         sees="`cd: NAME: No such file or directory`",
         means="build.script goes to {what}, which the source does not have.",
         do="Look into the source (`emwheels source NAME`) and correct build.script, or source.extract_dir.",

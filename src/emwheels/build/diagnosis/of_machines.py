@@ -14,7 +14,7 @@ OF_MACHINES = (
     ),
     Kind(
         id="emscripten-port",
-        pattern=r"Read-only file system: '\S*/emscripten-cache/ports|tools/ports/(?P<what>\w+)\.py",
+        pattern=r"Read-only file system: '\S*/emscripten-cache/ports|tools/ports/(\w+)\.py",
         sees="a traceback of emcc through `tools/ports`",
         means="The build asks Emscripten for one of its ports (-sUSE_…, --use-port), which emcc downloads.",
         do="Take the option out, and name the library as a recipe under requirements.host.",
@@ -24,14 +24,12 @@ OF_MACHINES = (
         pattern=r"Read-only file system|Errno 30\b",
         sees="`Read-only file system`",
         means="The build wrote outside of its own folder, which the sandbox does not allow.",
-        do=(
-            "Have build.script, or a patch, point the path above below the source tree or ${WASM_LIBRARY_DIR}."
-        ),
+        do=("Have build.script, or a patch, point the path above below the source tree or ${WASM_LIBRARY_DIR}."),
     ),
     Kind(
         id="fetch-content",
         pattern=(
-            r"error: downloading '(?P<what>[^']+)' failed|Failed to clone repository: '(?P<url>[^']+)'"
+            r"error: downloading '([^']+)' failed|Failed to clone repository: '([^']+)'"
             r"|CMake Error at .*FetchContent.*\n.*Build step for (?:\w+) failed"
         ),
         sees="`error: downloading '…' failed`, `Failed to clone repository`",
@@ -44,7 +42,7 @@ OF_MACHINES = (
     ),
     Kind(
         id="meson-wrap",
-        pattern=r"ERROR: could not get (?P<what>\S+?); is the internet available|WrapException: .*wrap",
+        pattern=r"ERROR: could not get (\S+?); is the internet available|WrapException: .*wrap",
         sees="`could not get …; is the internet available?`",
         means="meson downloads {what} for a subproject, and there is no network in the sandbox.",
         do=(
@@ -68,14 +66,14 @@ OF_MACHINES = (
     ),
     Kind(
         id="threads",
-        pattern=r'FROZEN_CACHE is set.*(?:-mt\b|crtbegin-mt|libc-mt|pthread)|--shared-memory is disallowed',
+        pattern=r"FROZEN_CACHE is set.*(?:-mt\b|crtbegin-mt|libc-mt|pthread)|--shared-memory is disallowed",
         sees="`FROZEN_CACHE is set … crtbegin-mt`",
         means="Something is compiled or linked with -pthread or -fopenmp. Pyodide has no threads.",
         do="Take the flag out in build.script or by a patch; many packages have an option to build without threads.",
     ),
     Kind(
         id="frozen-cache",
-        pattern=r"FROZEN_CACHE is set[^\n]*?cache file is missing: \"(?P<what>[^\"]+)\"|FROZEN_CACHE is set",
+        pattern=r"FROZEN_CACHE is set[^\n]*?cache file is missing: \"([^\"]+)\"|FROZEN_CACHE is set",
         sees="`FROZEN_CACHE is set`",
         means="The build image lacks a system library of Emscripten: {what}.",
         do=(
