@@ -12,7 +12,7 @@ from emwheels.build.diagnosis.of_tests import OF_TESTS
 
 __all__ = ["OF_TESTS", "Found", "Kind", "diagnose", "diagnose_tests", "first_error", "kinds_of_builds", "known_in"]
 
-_TAIL = 400_000
+_TAIL = 2_000_000
 """Characters of a log that are looked at: its end."""
 _END_LINES = 40
 """Lines of the end that tell a kind where the first error does not."""

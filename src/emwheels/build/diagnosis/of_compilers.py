@@ -70,7 +70,7 @@ OF_COMPILERS = (
         id="header",
         pattern=(
             rf"fatal error: '?([\w./+-]+\.(?:h|hpp|hh|hxx|inc|H)?){_NOT_FOUND}|C\+* header '([^']+)' not found"
-            rf"|checking for ([\w./+-]+\.h)\.\.\. no"
+            rf"|checking for ([\w./+-]+\.h)\.\.\. no\nconfigure: error"
         ),
         sees="`'x.h' file not found`",
         means="The header {what} was not found.",

@@ -103,7 +103,7 @@ OF_CONFIGURING = (
         id="library",
         pattern=(
             r"unable to find library -l([\w.+-]+)|C(?:\+\+)? shared or static library '([\w.+-]+)' not found"
-            r"|checking for \w+ in -l([\w.+-]+)\.\.\. no|cannot find -l([\w.+-]+)"
+            r"|checking for \w+ in -l([\w.+-]+)\.\.\. no\nconfigure: error|cannot find -l([\w.+-]+)"
         ),
         sees="`unable to find library -lncurses`, `library 'qhull_r' not found`",
         means="The library {what} is not there to be linked.",
