@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 _INCLUDE = "build/.libs/include"
 _MOST_BYTES = 8 << 20
-_MOST_LINES = 8
 _WIDTH = 300
 _OWN_LOGS = (
-    (re.compile(r"configure: error: "), "config.log"),
-    (re.compile(r"\S*meson\.build:\d+:\d+: ERROR: "), "meson-log.txt"),
+    (re.compile(r"configure: error: "), "config.log", re.compile(r"configure:\d+: error: ")),
+    (re.compile(r"\S*meson\.build:\d+:\d+: ERROR: "), "meson-log.txt", re.compile(r"\S*meson\.build:\d+:\d+: ERROR: ")),
+    (re.compile(r"CMake Error at .*\(message\)"), "CMakeConfigureLog.yaml", None),
 )
-"""What a tool says, and the file that has its reason."""
-_REASON = re.compile(r"\S+: (?:fatal )?error: |ModuleNotFoundError: |ImportError: |\w+Error: ")
+"""What a tool says, the file that has its reason, and where this ends in it (None: with the file)."""
+_CHECK = re.compile(r"configure:\d+: checking |\s+-$|Running compile:|Command line: ")
+_REASON = re.compile(
+    r"\s*(?!(?:emcc|em\+\+): error: '/)(?:\S+: (?:fatal )?error: |ModuleNotFoundError: |ImportError: |\w+Error: )"
+)
 
 
 def where_it_lies(inside: Path, found: Found) -> str:
@@ -47,8 +50,11 @@ def where_it_lies(inside: Path, found: Found) -> str:
 
 
 def own_words(inside: Path, error: Sequence[str]) -> tuple[str, ...]:
-    """Return what the log of configure or meson has of an ``error`` that names no reason; none if it has nothing."""
-    name = next((name for said, name in _OWN_LOGS if any(said.match(line) for line in error)), "")
+    """Return what configure, meson or CMake wrote to its own log of the check that failed last; often that is why.
+
+    None for an ``error`` of another tool, and for a log that has no such reason.
+    """
+    name, end = next(((name, end) for said, name, end in _OWN_LOGS if any(map(said.match, error))), ("", None))
     if not name:
         return ()
     try:
@@ -57,16 +63,18 @@ def own_words(inside: Path, error: Sequence[str]) -> tuple[str, ...]:
             text = door.read(path, limit=_MOST_BYTES).decode(errors="replace") if path else ""
     except (OSError, DoorError):
         return ()
-    words = _before_the_error(text.splitlines(), error[-1].partition("ERROR: ")[2] or error[-1])
-    return (f"{name}:", *words) if words else ()
+    lines = text.splitlines()
+    last = next((at for at, line in enumerate(lines) if end and end.match(line)), len(lines))
+    words = _last_reason(lines[:last])
+    return (f"{name}, of the last check that failed:", *words) if words else ()
 
 
-def _before_the_error(lines: Sequence[str], error: str) -> list[str]:
-    """Return what a compiler or Python said last before a log has the line of ``error``."""
-    said = error.removeprefix("configure: ")
-    end = next((at for at, line in enumerate(lines) if said in line), 0)
-    start = next((at for at in reversed(range(max(0, end - 80), end)) if _REASON.match(lines[at])), -1)
-    if start < 0:
-        return []
-    after = takewhile(lambda line: line.startswith("  ") or " | " in line, lines[start + 1 : end])
-    return [line[:_WIDTH] for line in (lines[start], *after)][:_MOST_LINES]
+def _last_reason(lines: Sequence[str]) -> list[str]:
+    """Return what a compiler said first in the last check of a log in which it said anything."""
+    start = next((at for at in reversed(range(len(lines))) if _REASON.match(lines[at])), -1)
+    while start > 0 and not _CHECK.match(lines[start - 1]):
+        start -= 1
+    reasons = (at for at in range(max(start, 0), len(lines)) if _REASON.match(lines[at]))
+    first = next(reasons, len(lines))
+    after = takewhile(lambda line: re.match(r"\s*\d* +\| ", line), lines[first + 1 : first + 3])
+    return [line.strip()[:_WIDTH] for line in (*lines[first : first + 1], *after)]
