@@ -14,6 +14,10 @@ from emwheels.build.diagnosis import (
 )
 from emwheels.build.diagnosis.cause import MOST_LINES
 
+OLDEST = (
+    "Build dependency 'oldest-supported-numpy' is not supported. oldest-supported-numpy is deprecated since NumPy 2.0. "
+    "Use a direct 'numpy' dependency instead."
+)
 LOGS = sorted((Path(__file__).parent / "logs").glob("*.txt"))
 OF_ENGINES = [log for log in LOGS if log.name.startswith("test-")]
 OF_BUILDS = [log for log in LOGS if log not in OF_ENGINES]
@@ -76,10 +80,7 @@ def test_advice_is_a_sentence_without_gaps(path):
     [
         (
             "oldest-supported-numpy",
-            [
-                "Build dependency 'oldest-supported-numpy' is not supported. oldest-supported-numpy is deprecated since "
-                "NumPy 2.0. Use a direct 'numpy' dependency instead."
-            ],
+            [OLDEST],
             "name numpy under requirements.host",
         ),
         (

@@ -13,6 +13,7 @@ from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
 from emwheels.build.diagnosis import diagnose, first_error
+from emwheels.build.diagnosis.logs import end_of
 from emwheels.build.diagnosis.nearby import own_words, where_it_lies
 from emwheels.build.kept import Surroundings, tree_of
 from emwheels.build.libraries import files_below, licences_of, unpack_libraries
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 _CCACHE_LOG = "ccache.log"
 _EMPTY_CACHE = "ccache"
-
-_TAIL_BYTES = 2_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,15 +265,9 @@ _ENVIRONMENT = {
 
 
 def _failure(recipe: Recipe, log: Path, place: Workplace) -> BuildError:
-    text = _end_of(log)
+    text = end_of(log)
     error = first_error(text)
     found = diagnose(text)
     shown = "\n".join(f"  | {line}" for line in (*error, *own_words(place.inside, error)))
     advice = f"{found.advice} {where_it_lies(place.inside, found)}".rstrip() if found else ""
     return BuildError(f"{recipe.name} did not build:\n{shown}", hint=f"{advice}\n  the whole log is {log}".lstrip())
-
-
-def _end_of(log: Path) -> str:
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        return stream.read().decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What the work folder of a failed build adds to its log: where a header lies, and what a build system wrote to its own.
+"""What the work folder of a failed build adds to its log: where a header lies, and what a build system wrote there.
 
 Everything there is the build's, and may be anything: it is read by way of `emwheels.image.door`, and little of it.
 """
