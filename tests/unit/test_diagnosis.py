@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+from kinds_table import PAGE, page_with_table
 
+from emwheels.author.fix import mended_kinds
 from emwheels.build.diagnosis import (
     OF_TESTS,
     diagnose,
@@ -191,3 +193,13 @@ def test_a_large_log_is_quick():
         diagnose(f"{line}\n" * 100_000)
         diagnose(line * 100_000)
     assert time.process_time() - started < 20
+
+
+def test_the_page_has_the_table_of_kinds():
+    text = PAGE.read_text(encoding="utf-8")
+    assert page_with_table(text) == text, "run python tests/support/kinds_table.py"
+    assert text.count("\n| `cmake-policy` |") == 1
+
+
+def test_every_remedy_is_for_a_kind_that_there_is():
+    assert mended_kinds() <= {kind.id for kind in (*kinds_of_builds(), *OF_TESTS)}

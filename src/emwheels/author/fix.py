@@ -245,3 +245,8 @@ _REMEDIES: dict[str, _Find] = {
     "test-module": _run_requirement,
 }
 """Kind of failure -> what mends it."""
+
+
+def mended_kinds() -> frozenset[str]:
+    """Return the kinds of failures that have a remedy here."""
+    return frozenset(_REMEDIES)

@@ -120,7 +120,7 @@ def change_of(environment: Environment, recipe: Recipe, remedy: Remedy) -> str:
 
 def offer_remedies(run: Run, names: Iterable[str]) -> None:
     """Say on standard error what `emwheels fix` would change for the packages ``names``, which did not build."""
-    for recipe in (run.recipes[name] for name in names):
+    for recipe in (run.recipes[name] for name in names if name in run.recipes):
         failure = failure_of(run.environment, recipe, run.recipes, run.options.profile)
         remedy = next((each for each in failure.remedies if each.edits), None) if failure else None
         if remedy and (change := change_of(run.environment, recipe, remedy)):
