@@ -23,13 +23,14 @@ def table() -> str:
 
 
 def _row(kind: Kind, *, mends: bool) -> str:
-    cells = (f"`{kind.id}`", kind.sees, _plain(kind.means), _plain(kind.do) + (" `emwheels fix` does it." if mends else ""))
+    do = _plain(kind.do) + (" `emwheels fix` does it." if mends else "")
+    cells = (f"`{kind.id}`", kind.sees, _plain(kind.means), do)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _plain(text: str) -> str:
     """Return a sentence with X where a log has a name."""
-    return text.replace("{what}", "X").replace("<", "&lt;") if "`" not in text else text.replace("{what}", "X")
+    return text.replace("{what}", "X")
 
 
 def page_with_table(text: str) -> str:

@@ -9,6 +9,9 @@ import yaml
 from small_project import make_command
 
 LOGS = Path(__file__).parent / "logs"
+PYTHON_HEADERS = (
+    'export CMAKE_ARGS="${CMAKE_ARGS:-} -DPython_INCLUDE_DIR=${PYTHONINCLUDE} -DPython3_INCLUDE_DIR=${PYTHONINCLUDE}"\n'
+)
 RECIPE = """\
 package: {name: tiny, version: '1.0'}  # a comment that stays
 source: {url: 'pkg:pypi/tiny@1.0', sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}
@@ -65,8 +68,7 @@ def recipe(command):
             "cmake-python",
             "build",
             "script",
-            'export CMAKE_ARGS="${CMAKE_ARGS:-} -DPython_INCLUDE_DIR=${PYTHONINCLUDE} '
-            '-DPython3_INCLUDE_DIR=${PYTHONINCLUDE}"\n',
+            PYTHON_HEADERS,
         ),
         ("late-requirement", "requirements", "build-extras", ["setuptools-scm>=8"]),
         ("module-cython", "requirements", "build-extras", ["cython"]),

@@ -64,7 +64,7 @@ class Steps:
         self.compiled += len(_COMPILED.findall(lines))
 
     def words(self, seconds: float) -> str:
-        """Return how far it is after so many ``seconds``, such as ``112 of 285, about 3 min``; empty if nothing tells."""
+        """Return how far it is after ``seconds``, such as ``112 of 285, about 3 min``; empty if nothing tells."""
         before = self._before
         done, total = self._done, self._total
         if not total:

@@ -57,9 +57,8 @@ OF_CONFIGURING = (
         sees="`No CMAKE_Fortran_COMPILER could be found`, `gfortran: command not found`",
         means="There is Fortran in it, and this build has no Fortran compiler.",
         do=(
-            "Name libf2c under requirements.host: its wrapper compiles Fortran 77 as C. For newer Fortran, "
-            "build without "
-            "that part."
+            "In a package, the build's own gfortran compiles Fortran 77 as C: name libf2c under requirements.host. "
+            "In a library, run f2c in build.script, as lapack's recipe does. Of newer Fortran, build without that part."
         ),
     ),
     Kind(
