@@ -157,9 +157,9 @@ def _compiling(lines: Sequence[str]) -> tuple[str, ...]:
         return (lines[cython], *reversed(list(code)[:5]))
     if "error: " in lines[at] and (">>> " in "".join(lines[at + 1 : at + 2]) or ": undefined symbol: " in lines[at]):
         return _of_linker(lines, at)
-    before = takewhile(lambda line: line.startswith("In file included from"), reversed(lines[:at]))
+    included = takewhile(lambda line: line.startswith("In file included from"), reversed(lines[:at]))
     after = takewhile(lambda line: re.match(r"\s*\d* \| |\s+\|?\s*\S", line), lines[at + 1 : at + 6])
-    return (*reversed(list(before)[:2]), lines[at], *after)
+    return (*reversed(list(included)[:2]), lines[at], *after)
 
 
 def _of_linker(lines: Sequence[str], at: int) -> tuple[str, ...]:
