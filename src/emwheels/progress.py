@@ -35,6 +35,12 @@ class Board:
         self._lock = threading.Lock()
         self._progress: Progress | None = None
         self._thread = threading.local()
+        self._rows: dict[str, TaskID] = {}
+
+    @property
+    def live(self) -> bool:
+        """Whether it is shown on a terminal, where a line can be written anew."""
+        return self._live
 
     @contextmanager
     def phase(self, package: str, phase: str) -> Iterator[None]:
@@ -45,9 +51,11 @@ class Board:
             return
         row = self._add(package, phase)
         outer, self._thread.row = getattr(self._thread, "row", None), row
+        self._rows[package] = row
         try:
             yield
         finally:
+            self._rows.pop(package, None)
             self._thread.row = outer
             self._remove(row)
 
@@ -76,6 +84,16 @@ class Board:
         """Print a line that stays."""
         stamp = "" if self._live else time.strftime("%H:%M:%S ")
         self._console.print(Text.assemble(stamp, (visible(package), "bold"), ": ", visible(text)))
+
+    def further(self, package: str, text: str) -> None:
+        """Show how far the phase of ``package`` is: in its row; without a terminal, in a line."""
+        if not self._live:
+            self.say(package, text)
+            return
+        with self._lock:
+            row = self._rows.get(package)
+            if self._progress is not None and row is not None:
+                self._progress.update(row, description=_plain(text))
 
     def download(self, name: str, done: int, total: int | None) -> None:
         """Show the bytes of a download of this thread, on a terminal only."""

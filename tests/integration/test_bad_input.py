@@ -173,7 +173,7 @@ def test_build_script_that_writes_elsewhere(tiny_project, extension, module):
 @pytest.mark.image
 def test_code_that_does_not_compile(tiny_project, extension, module):
     tiny_project.recipe("tiny", extension("tiny", module("tiny", '#include "absent.h"')))
-    tiny_project.refused(6, "absent.h", "A header was not found")
+    tiny_project.refused(6, "absent.h", "The header absent.h was not found")
 
 
 @pytest.mark.image

@@ -8,10 +8,10 @@ from sample_run import LIBRARY, add_recipe, make_environment
 from synthetic_wheels import make_wheel
 
 from emwheels.author.edit import Edit
+from emwheels.author.fix import remedies
 from emwheels.author.new_build import ROUNDS, Attempt, bring_up
 from emwheels.author.new_debian import DebianSource, _patterns, _source
 from emwheels.author.new_library import library_recipes, plain_version, provided
-from emwheels.author.new_remedies import remedies_for
 from emwheels.author.new_source import Look, examine_source
 from emwheels.author.new_tests import first_test, read_contents
 from emwheels.errors import BuildError
@@ -112,7 +112,7 @@ def test_a_header_of_its_own_is_not_looked_for(tmp_path):
 )
 def test_a_failure_and_its_remedy(environment, log, identity, edit):
     recipes = recipes_of(environment)
-    found = {remedy.identity: remedy for remedy in remedies_for(log, recipes["tiny"], recipes)}
+    found = {remedy.identity: remedy for remedy in remedies(log, recipes["tiny"], recipes)}
     assert edit in found[identity].edits
 
 
@@ -129,25 +129,25 @@ def test_a_failure_and_its_remedy(environment, log, identity, edit):
 )
 def test_a_failure_of_tests_and_its_remedy(environment, log, identity, edit):
     recipes = recipes_of(environment)
-    (remedy,) = remedies_for(log, recipes["tiny"], recipes, tests=True)
+    (remedy,) = remedies(log, recipes["tiny"], recipes, tests=True)
     assert (remedy.identity, remedy.edits) == (identity, (edit,))
 
 
 def test_a_failure_that_is_not_known_has_no_remedy(environment):
     recipes = recipes_of(environment)
-    assert remedies_for("Segmentation fault\n", recipes["tiny"], recipes) == []
+    assert remedies("Segmentation fault\n", recipes["tiny"], recipes) == []
 
 
 def test_a_library_that_no_recipe_has_is_wanted(environment):
     recipes = recipes_of(environment)
-    (remedy,) = remedies_for("fatal error: 'taglib/tag.h' file not found\n", recipes["tiny"], recipes)
+    (remedy,) = remedies("fatal error: 'taglib/tag.h' file not found\n", recipes["tiny"], recipes)
     assert remedy.wanted == Look(kind="headers", name="taglib/tag.h", file="")
 
 
 def test_a_requirement_that_is_there_is_not_added_again(environment):
     add_recipe(environment, "tiny", "requirements:\n  build-extras: [cython]\n")
     recipes = recipes_of(environment)
-    assert remedies_for("No matching distribution found for cython\n", recipes["tiny"], recipes) == []
+    assert remedies("No matching distribution found for cython\n", recipes["tiny"], recipes) == []
 
 
 def test_the_first_test_is_of_what_the_wheel_has(tmp_path):

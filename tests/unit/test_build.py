@@ -196,13 +196,12 @@ def test_not_one_wheel(given, start, made):
         start(given(), Pretended(act=wheels(*made)))
 
 
-def test_failure_shows_the_end_of_the_log_and_what_to_do(given, start, tmp_path):
+def test_failure_shows_the_first_error_of_the_log_and_what_to_do(given, start, tmp_path):
     said = "".join(f"line {i}\n" for i in range(100)) + "a.c:1:10: fatal error: 'yaml.h' file not found\n"
     with pytest.raises(BuildError) as caught:
         start(given(), Pretended(status=1, said=said.encode()))
-    assert "  | line 99\n" in caught.value.message
-    assert "line 50" not in caught.value.message
-    assert "A header was not found" in caught.value.hint
+    assert caught.value.message == "demo did not build:\n  | a.c:1:10: fatal error: 'yaml.h' file not found"
+    assert "The header yaml.h was not found" in caught.value.hint
     assert str(tmp_path / "logs" / "demo.log") in caught.value.hint
 
 

@@ -73,11 +73,11 @@ def test_a_phase_is_shown_and_noted(run):
     assert list(outcome.phases) == ["compile"]
 
 
-def test_a_phase_that_fails_is_not_noted(run):
+def test_a_phase_that_fails_took_time_as_well(run):
     outcome = Outcome(name="tiny", state="failed")
     with pytest.raises(ValueError, match="broken"), timed(run, outcome, "compile"):
         raise ValueError("broken")
-    assert outcome.phases == {}
+    assert outcome.phases["compile"] >= 0
 
 
 def test_no_phase_begins_once_everything_is_to_end(run):

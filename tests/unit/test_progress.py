@@ -51,3 +51,22 @@ def test_a_table_has_every_cell_to_the_letter_and_folds_long_ones(capsys, monkey
 def test_a_table_without_headings(capsys):
     print_table((), [("", "a", "b")])
     assert capsys.readouterr().out.rstrip() == "  a  b"
+
+
+def test_how_far_a_phase_is_goes_to_its_row(monkeypatch, capfd):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    board = Board()
+    with board.phase("numpy", "compile"):
+        board.further("numpy", "compile 112 of 285, about 3 min")
+        assert [task.description for task in board._progress.tasks] == ["compile 112 of 285, about 3 min"]
+        board.further("scipy", "compile 1 of 2")
+        assert len(board._progress.tasks) == 1
+    capfd.readouterr()
+
+
+def test_how_far_a_phase_is_without_a_terminal_is_a_line(monkeypatch, capfd):
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    board = Board()
+    with board.phase("numpy", "compile"):
+        board.further("numpy", "compile 112 of 285, about 3 min")
+    assert "numpy: compile 112 of 285, about 3 min" in capfd.readouterr().err

@@ -10,16 +10,16 @@ from packaging.utils import canonicalize_name
 
 from emwheels.atomic import read_regular, write_atomically
 from emwheels.author.edit import Edit, edited
+from emwheels.author.fix import host_edits, remedies
 from emwheels.author.new_library import provided
 from emwheels.author.new_metadata import wanted_here
-from emwheels.author.new_remedies import host_edits, remedies_for
 from emwheels.author.new_tests import first_test, read_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from emwheels.author.new_remedies import Remedy
+    from emwheels.author.fix import Remedy
     from emwheels.author.new_source import Look
     from emwheels.author.new_tests import WheelContents
     from emwheels.errors import EmwheelsError
@@ -132,7 +132,7 @@ def _mend(job: BringingUp, attempt: Attempt) -> bool:
     error, name = attempt.error, job.result.name
     log = f"{attempt.log}\n{error.message if error else ''}"
     recipes = job.workshop.recipes()
-    for remedy in remedies_for(log, recipes[name], recipes, tests=attempt.tests):
+    for remedy in remedies(log, recipes[name], recipes, tests=attempt.tests):
         if remedy.identity in job.tried:
             continue
         job.tried.add(remedy.identity)

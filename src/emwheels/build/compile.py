@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,9 @@ from emwheels.atomic import write_atomically
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
-from emwheels.build.diagnosis import diagnose
+from emwheels.build.diagnosis import diagnose, first_error
+from emwheels.build.diagnosis.logs import end_of
+from emwheels.build.diagnosis.nearby import own_words, where_it_lies
 from emwheels.build.kept import Surroundings, tree_of
 from emwheels.build.libraries import files_below, licences_of, unpack_libraries
 from emwheels.build.results import pack_libraries, read_counters, take_wheel
@@ -45,11 +46,6 @@ if TYPE_CHECKING:
 
 _CCACHE_LOG = "ccache.log"
 _EMPTY_CACHE = "ccache"
-
-_TAIL_LINES = 15
-_TAIL_BYTES = 200_000
-_LINE_CHARACTERS = 500
-_ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class SharedCores(Protocol):
@@ -106,7 +102,7 @@ class Built:
 def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path) -> Built:
     """Build in the empty folder ``work`` and return what was made. The log is written to ``log`` as it grows.
 
-    Raises `BuildError` with the log's last lines, its place and, for a failure that is known, what to do;
+    Raises `BuildError` with the first error that matters, the log's place and, for a failure that is known, what to do;
     `RecipeError` and `FetchError` for the source.
     """
     given = prepare(inputs, image=image, toolchain=toolchain, work=work)
@@ -203,7 +199,7 @@ def build_prepared(
         where = f"the whole log is {log}"
         raise BuildError(f"{recipe.name} was {limit_message(done.reached, inputs.limits)}", hint=where)
     if done.status:
-        raise _failure(recipe, log)
+        raise _failure(recipe, log, place)
     if recipe.build.type == "static_library":
         file = pack_libraries(place, recipe, frozenset(given))
     else:
@@ -281,17 +277,10 @@ _ENVIRONMENT = {
 }
 
 
-def _failure(recipe: Recipe, log: Path) -> BuildError:
-    text = _end_of(log)
-    # What pyodide-build adds of its own, a traceback in dim print, comes after the reason.
-    shown = _ESCAPE.sub("", text.partition("\x1b[2mTraceback")[0]) or text
-    lines = "\n".join(f"  | {line[:_LINE_CHARACTERS]}" for line in shown.rstrip().splitlines()[-_TAIL_LINES:])
-    advice = diagnose(text)
-    where = f"the whole log is {log}"
-    return BuildError(f"{recipe.name} did not build:\n{lines}", hint=f"{advice} ({where})" if advice else where)
-
-
-def _end_of(log: Path) -> str:
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        return stream.read().decode(errors="replace")
+def _failure(recipe: Recipe, log: Path, place: Workplace) -> BuildError:
+    text = end_of(log)
+    error = first_error(text)
+    found = diagnose(text)
+    shown = "\n".join(f"  | {line}" for line in (*error, *own_words(place.inside, error)))
+    advice = f"{found.advice} {where_it_lies(place.inside, found)}".rstrip() if found else ""
+    return BuildError(f"{recipe.name} did not build:\n{shown}", hint=f"{advice}\n  the whole log is {log}".lstrip())

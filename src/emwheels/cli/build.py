@@ -22,7 +22,7 @@ from emwheels.cli.opening import (
     open_recipes,
     say_bad,
 )
-from emwheels.errors import UsageError, visible
+from emwheels.errors import BuildError, UsageError, visible
 from emwheels.harness.engines import ENGINES
 from emwheels.harness.model import ENDS_IN_A_ROW
 from emwheels.image.toolchain import TOOLCHAINS
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
+    from emwheels.pipeline.model import Run
     from emwheels.recipe.load import Recipes
     from emwheels.recipe.model import Recipe
     from emwheels.target import Targets
@@ -214,6 +215,7 @@ def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets
     else:
         _print_outcomes(outcomes)
         _print_failures(outcomes)
+        _offer_remedies(run, outcomes)
         if chosen:
             print("These were some of the tests, or all of them in another way: nothing is recorded.")
         for name, results in due.items():
@@ -284,6 +286,14 @@ def _print_failures(outcomes: Sequence[Outcome]) -> None:
         print(f"--- {name}: {engine}: {visible(case.nodeid, lines=False)}\n{visible(said[-_SHOWN:])}", file=sys.stderr)
     if len(failures) > _FAILURES_SHOWN:
         print(f"--- and {len(failures) - _FAILURES_SHOWN} more, in the JUnit XML", file=sys.stderr)
+
+
+def _offer_remedies(run: Run, outcomes: Sequence[Outcome]) -> None:
+    failed = [outcome.name for outcome in outcomes if isinstance(outcome.error, BuildError)]
+    if failed:
+        from emwheels.cli.fix import offer_remedies  # it loads what nothing else here needs
+
+        offer_remedies(run, failed)
 
 
 _FAILURES_SHOWN = 10

@@ -37,6 +37,7 @@ _EXAMPLES = """examples:
   emwheels publish PLACE                 send dist/ to a folder, another machine (rsync) or a bucket (S3)
   emwheels index verify URL              does every project install from that index, in every client
   emwheels debug numpy                   a shell in the sandbox where its build failed, or would compile
+  emwheels fix numpy                     what would mend its failed build, as a change of meta.yaml
   emwheels source numpy                  its source, patches applied, in a folder; then emwheels create-patch numpy
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
@@ -188,6 +189,7 @@ def _complain(error: EmwheelsError) -> None:
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
     "debug": ("add_debug", True, {"debug": "run_debug"}),
+    "fix": ("add_fix", False, {"fix": "run_fix"}),
     "source": ("add_source", False, {"source": "run_source", "create-patch": "run_create_patch"}),
     "image": ("add_image", False, {"image": "run_image"}),
     "doctor": ("add_doctor", False, {"doctor": "run_doctor"}),

@@ -12,6 +12,7 @@ from emwheels.author.new import write_recipe
 from emwheels.author.new_build import Attempt, bring_up
 from emwheels.author.new_debian import DebianSource, DebianSources
 from emwheels.author.new_library import library_name, library_recipes
+from emwheels.build.diagnosis.logs import end_of
 from emwheels.cli.lock import run_lock
 from emwheels.cli.main import command_parser
 from emwheels.errors import EmwheelsError, FetchError, RecipeError
@@ -22,15 +23,12 @@ from emwheels.recipe.load import find_recipe, load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from emwheels.author.new_source import Look
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Outcome
     from emwheels.recipe.model import Recipe
 
-_LOG_END = 1 << 20
-"""Bytes of a log that are read."""
 _MOST_LOGS = 20
 
 
@@ -156,16 +154,8 @@ class CommandWorkshop:
         """Return the end of what a failed build wrote, and of what its tests did."""
         environment = self.environment
         log = environment.logs / outcome.name / f"{environment.target.name}-{options.profile}.log"
-        texts = [] if outcome.output is not None else [_end(log)]
+        texts = [] if outcome.output is not None else [end_of(log)]
         reports = environment.dist(options.profile) / "reports" / outcome.name / environment.target.name
         if outcome.output is not None and reports.is_dir():
-            texts += [_end(path) for path in sorted(reports.rglob("*.log"))[:_MOST_LOGS]]
+            texts += [end_of(path) for path in sorted(reports.rglob("*.log"))[:_MOST_LOGS]]
         return "\n".join(texts)
-
-
-def _end(path: Path) -> str:
-    if not path.is_file() or path.is_symlink():
-        return ""
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - _LOG_END))
-        return stream.read(_LOG_END).decode(errors="replace")

@@ -13,6 +13,7 @@ from emwheels.build.kept import drop
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_key
 from emwheels.pipeline.gathering import compiler_cache_folder, gather, limits_of
+from emwheels.pipeline.going_on import going_on
 from emwheels.pipeline.judging import judge_wheel
 from emwheels.pipeline.known import latest
 from emwheels.pipeline.leaving import left_of, of_audit, staying
@@ -47,7 +48,7 @@ def build_package(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str,
         with timed(run, to, "compile"):
             given = prepare(inputs, image=image, toolchain=toolchain, work=work)
             left = left_of(run, key, inputs, work=work, given=given)
-            with staying(run, recipe.name, work, left):
+            with staying(run, recipe.name, work, left), going_on(run, recipe.name, log, "compile"):
                 built = build_prepared(inputs, image=image, toolchain=toolchain, work=work, log=log, given=given)
         if run.options.ccache:
             _report_hits(run, recipe, key, built.ccache, to)

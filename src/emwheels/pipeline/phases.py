@@ -28,9 +28,11 @@ def timed(run: Run, outcome: Outcome, phase: str) -> Iterator[None]:
     if run.stopping.is_set():
         raise StoppedError
     started = time.monotonic()
-    with run.environment.board.phase(outcome.name, phase):
-        yield
-    outcome.phases[phase] = round(time.monotonic() - started, 3)
+    try:
+        with run.environment.board.phase(outcome.name, phase):
+            yield
+    finally:
+        outcome.phases[phase] = round(time.monotonic() - started, 3)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from emwheels.build.kept import AUDIT, COMPILE, PREPARED, drop, held, keep, read
 from emwheels.errors import UsageError
 from emwheels.pipeline.building import judge_and_keep
 from emwheels.pipeline.gathering import gather, limits_of
+from emwheels.pipeline.going_on import going_on
 from emwheels.pipeline.judging import judge_wheel
 from emwheels.pipeline.known import existing
 from emwheels.pipeline.leaving import left_of
@@ -75,7 +76,7 @@ def _compile(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Outp
         image, toolchain, work = environment.image, environment.toolchain, kept.folder
         seen = surroundings(inputs, image=image, toolchain=toolchain, work=work)
         write_state(work, replace(kept, surroundings=seen, phase=COMPILE, built={}))
-        with timed(run, to, "compile"):
+        with timed(run, to, "compile"), going_on(run, recipe.name, Path(kept.log), "compile"):
             built = build_prepared(
                 inputs,
                 image=image,
