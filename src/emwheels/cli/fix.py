@@ -5,14 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emwheels.atomic import read_regular, write_atomically
-from emwheels.author.edit import difference, edited
-from emwheels.author.fix import Remedy, remedies
-from emwheels.build.diagnosis import diagnose, diagnose_tests, first_error
-from emwheels.build.diagnosis.logs import end_of
+from emwheels.author.failure import change_of, failure_of, write_change
 from emwheels.cli.opening import add_profile, open_environment, open_recipes
 from emwheels.errors import BuildError, UsageError, visible
 from emwheels.recipe.load import find_recipe
@@ -21,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from emwheels.build.diagnosis import Found
+    from emwheels.author.failure import Failure
+    from emwheels.author.fix import Remedy
     from emwheels.checkout import Checkout
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Run
@@ -37,20 +33,6 @@ It reads the log that the build left. Apply, build, and call it again: one failu
 
 exit status: 0 there is a change, 6 none is known, 2 there is no log of a failure
 """
-_SUCCEEDED = "Succeeded building package"
-"""The last words of pyodide-build, where it has nothing to complain about."""
-_MOST_LOGS = 20
-_LARGEST_RECIPE = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """What a recipe failed at last."""
-
-    log: Path
-    error: tuple[str, ...]
-    found: Found | None
-    remedies: tuple[Remedy, ...]
 
 
 def add_fix(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -74,16 +56,16 @@ def run_fix(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
     environment = open_environment(arguments, project, targets)
     every = open_recipes(arguments, project, targets)[1].sound
     recipe = find_recipe(arguments.name, every, project.recipes)
-    failure = failure_of(environment, recipe, every, arguments.profile)
+    failure = failed(environment, recipe, every, arguments.profile)
     if failure is None:
         raise UsageError(
             f"{recipe.name}: there is no log of a failed build or test for {environment.target.name}",
             hint=f"emwheels build {recipe.name} makes one if it fails",
         )
-    remedy = next((each for each in failure.remedies if each.edits), None)
-    change = change_of(environment, recipe, remedy) if remedy else ""
+    remedy = failure.remedy
+    change = change_of(project.root, recipe, remedy) if remedy else ""
     if remedy and change and arguments.apply:
-        _write(_file(recipe), remedy)
+        write_change(recipe, remedy)
     if arguments.json:
         print(json.dumps(_plain(recipe, failure, remedy, change, applied=bool(change) and arguments.apply), indent=1))
     else:
@@ -91,50 +73,25 @@ def run_fix(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
     return 0 if change else BuildError.exit_code
 
 
-def failure_of(environment: Environment, recipe: Recipe, recipes: Mapping[str, Recipe], profile: str) -> Failure | None:
-    """Return what the last build failed at, else what its tests did; None if there is nothing of either."""
+def failed(environment: Environment, recipe: Recipe, recipes: Mapping[str, Recipe], profile: str) -> Failure | None:
+    """Return what the last build of ``recipe`` for a profile, or its tests, failed at."""
     log = environment.logs / recipe.name / f"{environment.target.name}-{profile}.log"
-    text = end_of(log)
-    if text and _SUCCEEDED not in text:
-        found = diagnose(text)
-        known = remedies(text, recipe, recipes)
-        return Failure(log=log, error=first_error(text), found=found, remedies=tuple(known))
-    folder = environment.dist(profile) / "reports" / recipe.name / environment.target.name
-    for report in sorted(folder.rglob("*.log"))[:_MOST_LOGS] if folder.is_dir() else ():
-        text = end_of(report)
-        if found := diagnose_tests(text):
-            known = remedies(text, recipe, recipes, tests=True)
-            return Failure(log=report, error=(), found=found, remedies=tuple(known))
-    return None
+    return failure_of(log, reports_of(environment, recipe.name, profile), recipe, recipes)
 
 
-def change_of(environment: Environment, recipe: Recipe, remedy: Remedy) -> str:
-    """Return what a remedy changes, as a unified diff; empty if meta.yaml has it already."""
-    file = _file(recipe)
-    before = read_regular(file, limit=_LARGEST_RECIPE).decode()
-    name = (
-        file.relative_to(environment.project.root).as_posix() if file.is_relative_to(environment.project.root) else ""
-    )
-    return difference(before, edited(before, remedy.edits, str(file)), name or file.name)
+def reports_of(environment: Environment, name: str, profile: str) -> Path:
+    """Return the folder in which the tests of a package leave their logs."""
+    return environment.dist(profile) / "reports" / name / environment.target.name
 
 
 def offer_remedies(run: Run, names: Iterable[str]) -> None:
     """Say on standard error what `emwheels fix` would change for the packages ``names``, which did not build."""
     for recipe in (run.recipes[name] for name in names if name in run.recipes):
-        failure = failure_of(run.environment, recipe, run.recipes, run.options.profile)
-        remedy = next((each for each in failure.remedies if each.edits), None) if failure else None
-        if remedy and (change := change_of(run.environment, recipe, remedy)):
+        failure = failed(run.environment, recipe, run.recipes, run.options.profile)
+        remedy = failure.remedy if failure else None
+        if remedy and (change := change_of(run.environment.project.root, recipe, remedy)):
             words = f"{recipe.name}: {remedy.words}\n{change}To write this: emwheels fix {recipe.name} --apply"
             print(visible(words), file=sys.stderr)
-
-
-def _file(recipe: Recipe) -> Path:
-    return recipe.folder / "meta.yaml"
-
-
-def _write(file: Path, remedy: Remedy) -> None:
-    before = read_regular(file, limit=_LARGEST_RECIPE).decode()
-    write_atomically(file, edited(before, remedy.edits, str(file)).encode())
 
 
 def _plain(recipe: Recipe, failure: Failure, remedy: Remedy | None, change: str, *, applied: bool) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from contextlib import redirect_stdout
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from emwheels.author.failure import said_by
 from emwheels.author.new import write_recipe
 from emwheels.author.new_build import Attempt, bring_up
 from emwheels.author.new_debian import DebianSource, DebianSources
 from emwheels.author.new_library import library_name, library_recipes
-from emwheels.build.diagnosis.logs import end_of
 from emwheels.cli.lock import run_lock
 from emwheels.cli.main import command_parser
 from emwheels.errors import EmwheelsError, FetchError, RecipeError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Outcome
     from emwheels.recipe.model import Recipe
-
-_MOST_LOGS = 20
 
 
 class CommandWorkshop:
@@ -154,8 +152,5 @@ class CommandWorkshop:
         """Return the end of what a failed build wrote, and of what its tests did."""
         environment = self.environment
         log = environment.logs / outcome.name / f"{environment.target.name}-{options.profile}.log"
-        texts = [] if outcome.output is not None else [end_of(log)]
         reports = environment.dist(options.profile) / "reports" / outcome.name / environment.target.name
-        if outcome.output is not None and reports.is_dir():
-            texts += [end_of(path) for path in sorted(reports.rglob("*.log"))[:_MOST_LOGS]]
-        return "\n".join(texts)
+        return said_by(log if outcome.output is None else None, reports)

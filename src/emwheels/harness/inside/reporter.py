@@ -134,7 +134,9 @@ class Reporter:
         Deselect by exact name: pytest's own ``--deselect`` takes a prefix, so ``test_a`` would take ``test_ab``.
         """
         items[:0] = import_items(session, self._imports)
-        finished, left, done = self._finished.copy(), [], []
+        finished = self._finished.copy()
+        left: list[pytest.Item] = []
+        done: list[pytest.Item] = []
         for item in items:  # several may have one name: those that ran are the first ones
             (done if finished[item.nodeid] > 0 else left).append(item)
             finished[item.nodeid] -= 1
