@@ -14,7 +14,7 @@ from emwheels.build.diagnosis import (
     first_error,
     kinds_of_builds,
 )
-from emwheels.build.diagnosis.cause import MOST_LINES
+from emwheels.build.diagnosis.cause import MOST_LINES, parts_of
 
 OLDEST = (
     "Build dependency 'oldest-supported-numpy' is not supported. oldest-supported-numpy is deprecated since NumPy 2.0. "
@@ -183,7 +183,7 @@ def test_no_advice_where_nothing_is_known(log):
 
 
 def test_only_the_end_counts():
-    assert diagnose("No space left on device\n" + "compiling\n" * 100) is None
+    assert diagnose("No space left on device\n" + "".join(f"compiling {n}\n" for n in range(100))) is None
 
 
 def test_a_large_log_is_quick():
@@ -203,3 +203,8 @@ def test_the_page_has_the_table_of_kinds():
 
 def test_every_remedy_is_for_a_kind_that_there_is():
     assert mended_kinds() <= {kind.id for kind in (*kinds_of_builds(), *OF_TESTS)}
+
+
+@pytest.mark.parametrize("text", ["\n" * (1 << 20), "x\n" * (1 << 19), "error: a\nb\n" * 100_000])
+def test_a_log_of_lines_without_end_is_looked_at_from_its_end(text):
+    assert len(parts_of(text)[0].splitlines()) <= 40_000

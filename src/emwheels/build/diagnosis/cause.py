@@ -7,7 +7,7 @@ the errors that only follow from the first.
 from __future__ import annotations
 
 import re
-from itertools import pairwise, takewhile
+from itertools import groupby, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,9 +77,14 @@ def first_error(log: str) -> tuple[str, ...]:
     return _shown(_reason(after) or _running(lines) or others or _last(lines))
 
 
+_MOST_READ = 40_000
+"""Lines of a log that are looked at, from its end: what 2 MB of compiling have."""
+
+
 def parts_of(log: str) -> tuple[str, str]:
     """Return what the package's own build wrote, and what came after it, both without colours."""
-    text = "\n".join(line.rstrip()[:_WIDEST] for line in _ESCAPE.sub("", log).splitlines())
+    lines = (line.rstrip()[:_WIDEST] for line in _ESCAPE.sub("", log).splitlines())
+    text = "\n".join([line for line, _ in groupby(lines)][-_MOST_READ:])  # one of equal lines in a row
     starts = [text.find(f"\n{_ECHO}")]
     if found := _OTHERS_TRACEBACK.search(text):
         starts.append(found.start())
