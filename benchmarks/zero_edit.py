@@ -113,7 +113,11 @@ def page(rows: dict[str, dict[str, str]]) -> str:
     worked = sum(row["result"] != "failed" for row in rows.values())
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(row[column] for column in COLUMNS)} |" for _, row in sorted(rows.items())]
-    return f"{HEAD}{worked} of {len(rows)} went in.\n\n" + "\n".join(lines) + "\n"
+    listed = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").split()
+    left = [name for name in listed if name not in rows]
+    said = f"{worked} of {len(rows)} that were tried went in."
+    said += f" Not tried yet: {', '.join(left)}." if left else ""
+    return f"{HEAD}{said}\n\n" + "\n".join(lines) + "\n"
 
 
 def read_rows(path: Path) -> dict[str, dict[str, str]]:
