@@ -10,6 +10,8 @@ import re
 from itertools import groupby, pairwise, takewhile
 from typing import TYPE_CHECKING
 
+from emwheels.image.places import CMAKE_FILES, OWN, SYSTEM, WORK
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,12 +26,12 @@ _NEAR = 400
 """Lines before make's own complaint that can have the reason for it."""
 
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_TREE = re.compile(r"/mnt/work/build/[^/\s]+/build/[^/\s]+/|/tmp/emscripten_temp_\w+/")
+_TREE = re.compile(rf"{WORK}/build/[^/\s]+/build/[^/\s]+/|/tmp/emscripten_temp_\w+/")
 """The source tree in the sandbox, and where the compiler drives the linker: names below are as in the source."""
 _ECHO = "ERROR: build script failed"
 _OTHERS_TRACEBACK = re.compile(r'^Traceback \(most recent call last\):\n  File "[^"\n]*/pyodide_build/', re.MULTILINE)
 _OF_OTHERS = re.compile(
-    r"\[[\d :-]+\] (?:Building|Failed building) package |Running build script in|seconds\.$|/mnt/work/build/\S+$"
+    rf"\[[\d :-]+\] (?:Building|Failed building) package |Running build script in|seconds\.$|{WORK}/build/\S+$"
 )
 
 _CMAKE = re.compile(r"CMake Error(?: at |: | in )")
@@ -47,7 +49,7 @@ _FAILED_COMMAND = re.compile(r"error: [Cc]ommand ")
 _MAKE = re.compile(r"make(?:\[\d+\])?: \*\*\* ")
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<where>.+))?$')
-_NOT_THE_PACKAGE = re.compile(r"/site-packages/|/dist-packages/|^/usr/|^<frozen|^/opt/emwheels/")
+_NOT_THE_PACKAGE = re.compile(rf"/site-packages/|/dist-packages/|^{SYSTEM}|^<frozen|^{OWN}")
 _FROM_A_COMMAND = re.compile(
     r"(?:\w+\.)*(?:CalledProcessError|CompileError|LinkError|DistutilsExecError|ExecError|BackendUnavailable|SystemExit)\b"
 )
@@ -124,10 +126,10 @@ def _of_message(line: str) -> bool:
 
 def _place(lines: Sequence[str], at: int, end: int) -> str:
     """Return the head of an error of CMake; for one that its own modules raise, with the package's line instead."""
-    if "/usr/share/cmake" not in lines[at] or lines[end : end + 1] != [_CALL_STACK]:
+    if CMAKE_FILES not in lines[at] or lines[end : end + 1] != [_CALL_STACK]:
         return lines[at]
     stack = takewhile(lambda line: line.startswith("  "), lines[end + 1 :])
-    own = [line.strip() for line in stack if "/usr/share/cmake" not in line]
+    own = [line.strip() for line in stack if CMAKE_FILES not in line]
     return f"CMake Error at {own[-1]}:" if own else lines[at]
 
 

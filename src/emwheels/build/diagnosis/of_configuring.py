@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emwheels.build.diagnosis.kind import Kind
+from emwheels.image.places import CONFIG_SUB
 
 _WHO_HAS_IT = (
     "Name the recipe of that library under requirements.host; if there is none, `emwheels new-recipe` writes one from "
@@ -113,10 +114,7 @@ OF_CONFIGURING = (
         pattern=r"Invalid configuration [`'][^']*(?:wasm|emscripten)|machine [`']\S+ not recognized",
         sees="`Invalid configuration 'wasm32-emscripten': machine … not recognized`",
         means="config.sub of the source is older than WebAssembly.",
-        do=(
-            "Add `cp /usr/share/misc/config.* .` before configure in build.script, at the place of the source's "
-            "config.sub."
-        ),
+        do=(f"Add `cp {CONFIG_SUB} .` before configure in build.script, at the place of the source's config.sub."),
     ),
     Kind(
         id="configure-files",
