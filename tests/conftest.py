@@ -43,6 +43,7 @@ WRITE_TO_DIST = ("test_ci.py", "test_recipes.py", "test_upstream.py")
 """Files whose tests build in this very checkout: one process has them all."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Keep a file's tests in one process, where several run (pytest-xdist): they share what is made for the file."""
     for item in items:
