@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = (
-    ("recipes read", run_module, "load_recipes"),
+    ("recipes read", run_module, "read_recipes"),
     ("build keys", run_module, "key_of"),
     ("outputs found and hashed", run_module, "existing"),
     ("test results found", run_module, "test_package"),

@@ -97,7 +97,7 @@ def test_no_lock(tiny_project):
 def test_wrong_sha256(tiny_project):
     wrong = "0123456789abcdef" * 4
     tiny_project.recipe("tiny", {"file.txt": TEXT}, LIBRARY, locked=False, sha256=wrong)
-    tiny_project.refused(4, f"tiny-1.0.tar.gz: expected sha256 {wrong}, got ", "correct the hash")
+    tiny_project.refused(4, f"tiny-1.0.tar.gz: expected sha256 {wrong}, got ", "compare the hash with upstream's own")
 
 
 @pytest.mark.image
