@@ -113,16 +113,20 @@ def held(cache: Path, name: str) -> Iterator[bool]:
 def keep(work: Path, cache: Path, name: str, state: Kept) -> bool:
     """Move the work folder to where it stays, in place of an earlier one.
 
-    Returns False, and leaves both alone, while somebody looks into the earlier one.
+    Returns False, and leaves both alone, while somebody looks into the earlier one. False as well, and nothing is kept,
+    if that needs space that the disk does not have: why the build failed matters more.
     """
     place = kept_folder(cache, name)
     with held(cache, name) as ours:
         if not ours:
             return False
         remove_tree(place)
-        write_state(work, state)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        work.rename(place)
+        try:
+            write_state(work, state)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            work.rename(place)
+        except OSError:
+            return False
     _remove_oldest(cache, name)
     return True
 
