@@ -23,6 +23,7 @@ from emwheels.cli.main import command_parser
 from emwheels.cli.variables import OTHERS, OWN
 from emwheels.recipe.keys import KEYS
 from emwheels.target import BuildImagePins, EmsdkPins, HarnessPins, ImagePins, Pin, Target, Targets, load_targets
+from emwheels.target.profiles import OwnProfile
 from emwheels.verify import all_checks
 
 if TYPE_CHECKING:
@@ -253,10 +254,18 @@ def targets_toml_page() -> str:
         lines += ["", f"## `[{name}]`", "", f"{inspect.getdoc(kind)}", ""]
         if kind is Pin:
             lines += [*files, ""]
-        shown = [field for field in fields(kind) if field.name not in ("name", "part", "emsdk")]
+        shown = [field for field in fields(kind) if field.name not in ("name", "part", "emsdk", "profiles")]
         lines += _table(
             ("key", "type", "default", "meaning", "example"), [_row(kind, field, example) for field in shown]
         )
+    lines += ["", "## `[profiles.NAME]`", "", f"{inspect.getdoc(OwnProfile)}", ""]
+    lines += _table(
+        ("key", "type", "default", "meaning", "example"),
+        [
+            ("`based-on`", "text", '`"speed"`', _cell(_words(OwnProfile, "based_on")), '`"speed"`'),
+            ("`flags`", "a list of texts", "required", _cell(_words(OwnProfile, "flags")), '`["-g"]`'),
+        ],
+    )
     return "\n".join([*lines, ""])
 
 
