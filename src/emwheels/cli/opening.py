@@ -40,7 +40,10 @@ def local_path(text: str) -> Path:
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
-def add_profile(parser: argparse.ArgumentParser, words: str = "how to optimise: speed (default), size, debug, or a profile of targets.toml") -> None:
+def add_profile(
+    parser: argparse.ArgumentParser,
+    words: str = "how to optimise: speed (default), size, debug, or a profile of targets.toml",
+) -> None:
     """Add ``--profile``, which is for what ``words`` say."""
     parser.add_argument("--profile", metavar="NAME", default=DOCUMENTED_PROFILE, help=words)
 
