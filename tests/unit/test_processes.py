@@ -47,15 +47,18 @@ def wait_for_end(pid):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Lets a day go by, or an interrupt come, as soon as a file is there: ``clock(file, error=KeyboardInterrupt)``."""
+    """Lets a day go by, or an interrupt come, once a file has a line: ``clock(file, error=KeyboardInterrupt)``."""
 
     def set_clock(file, error=None):
+        def begun():
+            return file.exists() and file.read_text().endswith("\n")
+
         def sleep(seconds):
-            if error and file.exists():
+            if error and begun():
                 raise error
             time.sleep(seconds)
 
-        pretended = SimpleNamespace(monotonic=lambda: 86400.0 * file.exists(), sleep=sleep)
+        pretended = SimpleNamespace(monotonic=lambda: 86400.0 * begun(), sleep=sleep)
         monkeypatch.setattr("emwheels.image.processes.time", pretended)
         monkeypatch.setattr("emwheels.image.watch.time", pretended)
 
