@@ -12,6 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -197,6 +198,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def __init__(self, index: LockIndex, *arguments: Any) -> None:
         self._index = index
         super().__init__(*arguments)
+
+    def handle(self) -> None:
+        """Answer until the resolver goes, which it may in the middle of a file: it wants no more than the metadata."""
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         """Answer with a page, a file or its metadata."""
