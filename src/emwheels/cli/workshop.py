@@ -13,6 +13,7 @@ from emwheels.author.new import write_recipe
 from emwheels.author.new_build import Attempt, bring_up
 from emwheels.author.new_debian import DebianSource, DebianSources
 from emwheels.author.new_library import library_name, library_recipes
+from emwheels.cli.fix import reports_of
 from emwheels.cli.lock import run_lock
 from emwheels.cli.main import command_parser
 from emwheels.errors import EmwheelsError, FetchError, RecipeError
@@ -152,5 +153,5 @@ class CommandWorkshop:
         """Return the end of what a failed build wrote, and of what its tests did."""
         environment = self.environment
         log = environment.logs / outcome.name / f"{environment.target.name}-{options.profile}.log"
-        reports = environment.dist(options.profile) / "reports" / outcome.name / environment.target.name
+        reports = reports_of(environment, outcome.name, options.profile)
         return said_by(log if outcome.output is None else None, reports)
