@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from emwheels.build.complete import add_documents
 from emwheels.build.libraries import files_below, licences_of
 from emwheels.build.workplace import Workplace
 from emwheels.checkout import find_project
-from emwheels.errors import BuildError, EmwheelsError, ImageError, UsageError
+from emwheels.errors import BuildError, EmwheelsError, ImageError, StoppedError, UsageError
 from emwheels.image.debian import ImageRecord
 from emwheels.image.debs import DebSet
 from emwheels.image.offer import Choice
@@ -102,7 +103,7 @@ def test_offline_an_image_that_is_missing_is_not_made(environment, monkeypatch):
 def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypatch):
     made = []
 
-    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof):
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof, stopping):
         made.append((cache, pins, log))
         say("downloading")
         return RECORD
@@ -113,14 +114,14 @@ def test_an_image_that_is_missing_is_made_and_that_is_said(environment, monkeypa
     assert made == [(environment.project.cache, environment.targets.image, environment.logs / "image-build.log")], (
         "once"
     )
-    assert environment.board.lines[0].startswith("image: making the build image, once")
-    assert environment.board.lines[1] == "image: downloading"
+    assert environment.board.lines[0].startswith("build image: made once (about 4 minutes")
+    assert environment.board.lines[1] == "build image: downloading"
 
 
 def test_each_image_is_another_one(environment, monkeypatch):
     made = []
 
-    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof):
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof, stopping):
         made.append((pins.part, log.name))
         return dataclasses.replace(RECORD, digest=f"sha256:{pins.part}")
 
@@ -130,9 +131,38 @@ def test_each_image_is_another_one(environment, monkeypatch):
     assert made == [("test", "image-test.log")], "that which compiles is not needed for it"
     assert environment.image_digest == "sha256:build"
     assert [line.partition(" (")[0] for line in environment.board.lines] == [
-        "image: making the test image, once",
-        "image: making the build image, once",
+        "test image: made once",
+        "build image: made once",
     ]
+
+
+def test_both_images_are_made_at_the_same_time(environment, monkeypatch):
+    meeting = threading.Barrier(2, timeout=20)
+
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof, stopping):
+        meeting.wait()
+        return dataclasses.replace(RECORD, digest=f"sha256:{pins.part}")
+
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", make_image)
+    vars(environment)["fetcher"] = None
+    environment.make_images()
+    assert environment.image_digest == "sha256:build"
+
+
+def test_an_image_that_cannot_be_made_ends_the_making_of_the_other(environment, monkeypatch):
+    ended = []
+
+    def make_image(cache, pins, debs, supply, fetcher, *, say, log, proof, stopping):
+        if pins.part == "build":
+            raise ImageError("there is no compiler")
+        ended.append(stopping.wait(20))
+        raise StoppedError
+
+    monkeypatch.setattr("emwheels.pipeline.environment.make_image", make_image)
+    vars(environment)["fetcher"] = None
+    with pytest.raises(ImageError, match="there is no compiler"):
+        environment.make_images()
+    assert ended == [True]
 
 
 def test_each_published_image_has_a_variable(environment, monkeypatch):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, StoppedError
 from emwheels.image import host_tools
 
 
@@ -59,3 +63,18 @@ def test_what_a_program_starts_is_debians_own_where_a_user_has_another(tools, tm
         assert host_tools.run_to_end(["sh", "-c", "command -v sh"], file) == 0
         assert host_tools.run_to_end(["sh", "-c", "python3 -c 'import sys; print(sys.executable)'"], file) == 0
     assert output.read_text().splitlines() == ["/usr/bin/sh", "/usr/bin/python3"]
+
+
+def test_a_program_in_a_thread_is_asked_to_end_and_waited_for(tmp_path):
+    output, stopping = tmp_path / "output", threading.Event()
+    script = "trap 'echo cleaned; exit 3' TERM; echo started; while :; do sleep 0.1; done"
+    with output.open("wb") as file, ThreadPoolExecutor(1) as pool:
+        running = pool.submit(host_tools.run_to_end, ["sh", "-c", script], file, stopping=stopping)
+        while not output.read_text():
+            time.sleep(0.05)
+        stopping.set()
+        with pytest.raises(StoppedError):
+            running.result()
+    assert output.read_text().splitlines() == ["started", "cleaned"]
+    with output.open("wb") as file:
+        assert host_tools.run_to_end(["sh", "-c", "exit 4"], file, stopping=threading.Event()) == 4

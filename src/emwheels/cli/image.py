@@ -75,6 +75,8 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
         return _WITHOUT_IMAGES[arguments.action](environment, images, file)
     if arguments.action == "save":
         _check_saving(images, file)
+    if len(images) == len(PARTS):
+        environment.make_images()
     digests = {
         part: environment.image_digest if part == "build" else environment.test_image_digest
         for part in (pins.part for pins in images)

@@ -8,15 +8,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from ctypes.util import find_library
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+_INSTALLING = threading.Lock()
 _HOST_TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "bwrap": "bubblewrap",
@@ -37,7 +39,8 @@ def missing_host_packages() -> list[str]:
 
 def require_host_tools(say: Callable[[str], None]) -> None:
     """Install what the host needs to make an image, as root; else raise `ImageError` with the line to run."""
-    install_on_host(missing_host_packages(), say)
+    with _INSTALLING:  # two images may be made at the same time, and apt works for one
+        install_on_host(missing_host_packages(), say)
 
 
 def can_install() -> bool:
@@ -99,10 +102,17 @@ def default_mirror(suite: str) -> str:
     return found[1] if found else ""
 
 
-def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | None = None) -> int:
+def run_to_end(
+    command: Sequence[str],
+    output: IO[bytes],
+    *,
+    seconds: float | None = None,
+    stopping: threading.Event | None = None,
+) -> int:
     """Run a program of the host and return its exit status; it is asked to end, and waited for, where this ends early.
 
-    mmdebstrap unmounts and removes then what it made. A program that takes longer than ``seconds`` is ended as well.
+    mmdebstrap unmounts and removes then what it made. A program that takes longer than ``seconds`` is ended as well. So
+    is one in a thread when ``stopping`` is set: `StoppedError` is raised then.
     """
     process = subprocess.Popen(
         command,
@@ -114,7 +124,7 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
         env=os.environ | {"PATH": os.pathsep.join([_SYSTEM, *os.get_exec_path()])},
     )
     try:
-        return process.wait(seconds)
+        return process.wait(seconds) if stopping is None else _wait(process, stopping)
     except BaseException as error:
         process.terminate()
         try:
@@ -125,6 +135,13 @@ def run_to_end(command: Sequence[str], output: IO[bytes], *, seconds: float | No
         if isinstance(error, subprocess.TimeoutExpired):
             return process.returncode or 1
         raise
+
+
+def _wait(process: subprocess.Popen[bytes], stopping: threading.Event) -> int:
+    while process.poll() is None:
+        if stopping.wait(0.2):
+            raise StoppedError
+    return process.returncode
 
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"

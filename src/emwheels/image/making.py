@@ -37,6 +37,7 @@ from emwheels.image.supply import WHEELS, write_repository
 from emwheels.target import BuildImagePins
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
@@ -59,6 +60,7 @@ class _Work:
     output: IO[bytes]
     log: Path
     """The file that ``output`` is."""
+    stopping: threading.Event | None
 
     @property
     def root(self) -> Path:
@@ -80,12 +82,14 @@ def make_image(
     say: Callable[[str], None],
     log: Path,
     proof: Proof | None = None,
+    stopping: threading.Event | None = None,
     assemble: Callable[[Path, DebSet, ImagePins], None] | None = None,
 ) -> ImageRecord:
     """Put the image together of ``debs``, verify it, and only then let it be found. Keeps one that is already whole.
 
     ``proof`` is called with the image before it can be found, and refuses it with an `ImageError`. ``assemble`` makes
-    the root file system, provisioned, of a folder with the files, in place of mmdebstrap. Raises `ImageError` when a
+    the root file system, provisioned, of a folder with the files, in place of mmdebstrap. ``stopping`` ends mmdebstrap
+    from another thread. Raises `ImageError` when a
     tool of the host is missing, a file cannot be had, or a step fails; ``log`` then holds its output.
     """
     folder = image_folder(cache, pins)
@@ -103,7 +107,7 @@ def make_image(
             if assemble is not None:
                 assemble(making / "rootfs", debs, pins)
             else:
-                work = _Work(folder=making, say=say, output=output, log=log)
+                work = _Work(folder=making, say=say, output=output, log=log, stopping=stopping)
                 _assemble(work, pins, debs, supply, fetcher)
         packages = installed_packages(making / "rootfs")
         if isinstance(pins, BuildImagePins):
@@ -222,7 +226,7 @@ def _hooks(pins: ImagePins, debs: DebSet, packages: Path | None) -> list[str]:
 
 
 def _checked(work: _Work, command: list[str], failure: str) -> None:
-    if run_to_end(command, work.output):
+    if run_to_end(command, work.output, stopping=work.stopping):
         raise ImageError(f"{failure}:\n{work.tail()}", hint=f"the whole output is in {work.log}")
 
 

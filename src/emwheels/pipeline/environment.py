@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import platform
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +74,8 @@ class Environment:
         self.offline = offline
         self.toolchain_name = toolchain_name
         self.store = Store(project.cache / "store")
+        self._stopping = threading.Event()
+        """Ends the making of an image in another thread."""
 
     def with_project(self, project: Checkout) -> Environment:
         """Return the same for another project with the same cache."""
@@ -142,6 +146,20 @@ class Environment:
         """The way into the image that has servers, which only this project's own tests need."""
         return self._entered(self.targets.service_image, self.digest_of(self.targets.service_image))
 
+    def make_images(self) -> None:
+        """Make what is missing of the images that compile and test, both at the same time. Raises as `digest_of` does.
+
+        Emscripten's libraries, which take most of the time, leave a core idle now and then.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            test = pool.submit(lambda: self.test_image_digest)
+            try:
+                _ = self.image_digest
+                test.result()
+            except BaseException:
+                self._stopping.set()
+                raise
+
     def digest_of(self, pins: ImagePins) -> str:
         """Return the digest of an image, which is made first if it is not there; entering it is not needed.
 
@@ -165,7 +183,7 @@ class Environment:
                 hint="load one that was saved (emwheels image load FILE), name one in "
                 f"{MIRROR} (a folder that emwheels image mirror wrote), or run the same command once without --offline",
             )
-        with self.board.phase("image", f"making the {pins.part} image, once ({_EFFORT[pins.part]})"):
+        with self.board.phase(f"{pins.part} image", f"made once ({_EFFORT[pins.part]})"):
             choice = choose(pins, pinned(pins, platform.machine()), supply, lambda: self.offered(pins))
             return self.make_choice(pins, choice, supply)
 
@@ -177,17 +195,19 @@ class Environment:
 
     def make_choice(self, pins: ImagePins, choice: Choice, supply: Supply) -> debian.ImageRecord:
         """Make the image that was chosen for ``pins``; another compiler, once it is proven, is used from now on."""
+        say = partial(self.board.say, f"{pins.part} image")
         if choice.news:
-            self.say_of_image(choice.news)
+            say(choice.news)
         record = make_image(
             self.project.cache,
             choice.pins,
             choice.debs,
             supply,
             self.fetcher,
-            say=self.say_of_image,
+            say=say,
             log=self.logs / f"image-{pins.part}.log",
             proof=self._proof(choice.pins) if choice.proof else None,
+            stopping=self._stopping,
         )
         if isinstance(choice.pins, BuildImagePins) and choice.proof:
             candidate = Candidate(

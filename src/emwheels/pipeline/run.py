@@ -79,9 +79,10 @@ def run_packages(run: Run, *, executor: Executor[Step, Outcome] | None = None, p
     if not order:
         return left
     remove_stale_work(run.environment.project.cache / "work")
-    _ = run.environment.image_digest  # making an image is nothing to be done beside builds
-    if run.options.test:
-        _ = run.environment.test_image_digest
+    if run.options.test:  # making an image is nothing to be done beside builds
+        run.environment.make_images()
+    else:
+        _ = run.environment.image_digest
     if not proving:
         prove_compiler(run.environment)
     cores = run.options.jobs or available_cores()
