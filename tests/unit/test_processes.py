@@ -53,12 +53,13 @@ def clock(monkeypatch):
         def begun():
             return file.exists() and file.read_text().endswith("\n")
 
-        def sleep(seconds):
-            if error and begun():
+        def monotonic():
+            now = begun()
+            if error and now:
                 raise error
-            time.sleep(seconds)
+            return 86400.0 * now
 
-        pretended = SimpleNamespace(monotonic=lambda: 86400.0 * begun(), sleep=sleep)
+        pretended = SimpleNamespace(monotonic=monotonic, sleep=time.sleep)
         monkeypatch.setattr("emwheels.image.processes.time", pretended)
         monkeypatch.setattr("emwheels.image.watch.time", pretended)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from emwheels.image.watch import Watch
 
+_TICK = 0.1
+"""Seconds after which a limit is noticed that a command has reached which this process waits for."""
 _PERIOD = 0.5
 """Seconds between two looks at a command that somebody else waits for."""
 
@@ -125,15 +128,11 @@ def run_and_wait(
     reached = ""
     try:
         end_first(process.pid)
-        pause = 0.002
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if not reached and (reached := watch.reached(process.pid)):
-                kill_session(process)
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.05)
+        with _told_at_its_end(process.pid) as end:
+            while not end.poll(_TICK * 1000):
+                if not reached and (reached := watch.reached(process.pid)):
+                    kill_session(process)
+        _, status, usage = os.wait4(process.pid, 0)
     except BaseException:
         kill_session(process)
         process.wait()
@@ -146,6 +145,18 @@ def run_and_wait(
         reached=reached,
         peak_kib=usage.ru_maxrss,
     )
+
+
+@contextmanager
+def _told_at_its_end(pid: int) -> Iterator[select.poll]:
+    """Give what can be waited for until ``pid`` has ended (pidfd_open(2))."""
+    descriptor = os.pidfd_open(pid)
+    end = select.poll()
+    end.register(descriptor, select.POLLIN)
+    try:
+        yield end
+    finally:
+        os.close(descriptor)
 
 
 def end_first(pid: int) -> None:
