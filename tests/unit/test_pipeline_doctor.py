@@ -16,10 +16,10 @@ from sample_target import TARGET
 from emwheels.errors import FetchError, ImageError
 from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.image import debian
+from emwheels.image.control_group import ControlGroup
 from emwheels.image.debian import ImageRecord
 from emwheels.pipeline import doctor
 from emwheels.pipeline.doctor import images, machine, network, sandbox
-from emwheels.pipeline.doctor.control_group import ControlGroup, read_control_group
 from emwheels.pipeline.doctor.model import fault, observed
 from emwheels.target import BuildImagePins
 from emwheels.target.limits import Limits
@@ -154,6 +154,11 @@ def test_memory():
 def test_limits_are_held_by_the_kernel_or_by_emwheels_and_none_is_above_the_control_group(monkeypatch):
     monkeypatch.setattr(machine.resource, "getrlimit", lambda kind: (1024, 100_000))
     assert "processes 4096 and files 65536 by prlimit; memory 8G" in machine.limits_held(LIMITS, NONE).detail
+    assert machine.limits_held(LIMITS, NONE).detail.endswith("; no control group")
+    own = ControlGroup(version=2, delegated=True, memory=20_000_000_000)
+    assert machine.limits_held(LIMITS, own).detail.endswith(
+        "; control group version 2, delegated: each build gets its own, with memory 20.0 GB"
+    )
     narrow = machine.limits_held(LIMITS, ControlGroup(version=2, memory=2 << 30))
     assert (narrow.state, narrow.hint) == ("warning", "tell builds of it: emwheels build NAME --limit memory=1.8G")
     few = machine.limits_held(LIMITS, ControlGroup(version=2, processes=100))
@@ -190,66 +195,6 @@ def test_tools():
     missing = machine.tools(["mmdebstrap", "uidmap"], needed=True, installs=False)
     assert missing.state == "no"
     assert missing.hint.endswith("install -y --no-install-recommends mmdebstrap uidmap")
-
-
-# The control group
-
-
-@pytest.fixture
-def process(tmp_path):
-    """Make a folder as of a process in /proc: its mounts, with POINT for a folder of ours, and its groups."""
-    folder = tmp_path / "proc"
-    folder.mkdir()
-
-    def make(mounts, groups, **files):
-        (folder / "mountinfo").write_text(mounts.replace("POINT", str(tmp_path)))
-        (folder / "cgroup").write_text(groups)
-        for path, text in files.items():
-            file = tmp_path / path.replace("__", "/").replace("_DOT_", ".")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return read_control_group(folder)
-
-    return make
-
-
-V2 = "35 24 0:30 / POINT/v2 rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
-V1 = "36 24 0:31 / POINT/mem rw - cgroup cgroup rw,memory\n37 24 0:32 / POINT/pids rw - cgroup cgroup rw,pids\n"
-
-
-def test_version_2_counts_the_limits_of_all_groups_above(process):
-    found = process(
-        V2,
-        "0::/user/me\n",
-        v2__cgroup_DOT_controllers="cpu memory pids\n",
-        v2__user__memory_DOT_max="2000000000\n",
-        v2__user__me__memory_DOT_max="max\n",
-        v2__user__me__pids_DOT_max="500\n",
-    )
-    assert (found.version, found.memory, found.processes, found.delegated) == (2, 2_000_000_000, 500, True)
-    assert found.in_words() == (
-        "control group version 2, delegated (none is needed), with memory 2.0 GB and processes 500"
-    )
-
-
-def test_version_1_has_a_hierarchy_for_each_beside_an_empty_version_2(process):
-    found = process(
-        V2 + V1,
-        "4:memory:/box\n3:pids:/\n0::/\n",
-        mem__box__memory_DOT_limit_in_bytes="3000000000\n",
-        mem__memory_DOT_limit_in_bytes=f"{2**63 - 4096}\n",
-    )
-    assert (found.version, found.memory, found.processes, found.delegated) == (1, 3_000_000_000, None, False)
-
-
-def test_a_group_that_is_out_of_sight_counts_by_what_is_seen(process):
-    found = process(V2, "0::/../outside\n", v2__cgroup_DOT_controllers="memory pids", v2__memory_DOT_max="1000000000\n")
-    assert found.memory == 1_000_000_000
-
-
-def test_no_control_group(process, tmp_path):
-    assert process("", "").in_words() == "no control group"
-    assert read_control_group(tmp_path / "none").version == 0
 
 
 # The sandbox

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from emwheels.errors import ImageError
 from emwheels.image import identity
+from emwheels.image.control_group import own_group
 from emwheels.image.processes import Completed, WatchedProcess, ended_with_client, run_and_wait, start_with_pipes
 from emwheels.image.seccomp import filter_descriptor
 from emwheels.image.terminal import run_at_terminal
@@ -111,13 +112,15 @@ class Image(ABC):
         """
         limits = _within(limits, seconds)
         folders = [mount.host for mount in mounts if mount.writable]
-        watch = Watch(limits=limits, output=output, folders=folders)
         call = self._call(argv, mounts, env, cwd=cwd, network=network, limits=limits, user=user)
         with (
             self._entering(call) as (command, descriptors),
+            nullcontext() if self.by_engine else own_group(limits) as group,
             ended_with_client(command) if self.by_engine else nullcontext(command) as started,
         ):
-            return run_and_wait(started, argv=argv, env=self.outside, watch=watch, descriptors=descriptors)
+            watch = Watch(limits=limits, output=output, folders=folders, group=group)
+            entered = group.entered(started) if group is not None else started
+            return run_and_wait(entered, argv=argv, env=self.outside, watch=watch, descriptors=descriptors)
 
     def start(
         self,

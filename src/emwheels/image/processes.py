@@ -133,6 +133,7 @@ def run_and_wait(
                 if not reached and (reached := watch.reached(process.pid)):
                     kill_session(process)
         _, status, usage = os.wait4(process.pid, 0)
+        reached = reached or watch.held_by_kernel()
     except BaseException:
         kill_session(process)
         process.wait()

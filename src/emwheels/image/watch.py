@@ -17,6 +17,7 @@ from emwheels.target.limits import WORDS, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from emwheels.image.control_group import OwnGroup
     from emwheels.target.limits import Limits
 
 _PERIOD = 0.5
@@ -34,6 +35,8 @@ class Watch:
     output: IO[bytes] | None = None
     folders: Sequence[Path] = ()
     """What the command may write."""
+    group: OwnGroup | None = None
+    """The command's control group, if it has one."""
     _started: float = field(default_factory=time.monotonic)
     _next: float = field(default_factory=lambda: time.monotonic() + _PERIOD)
     """When to look again: most commands are over before the first time."""
@@ -54,7 +57,11 @@ class Watch:
         if now < self._next:
             return ""
         self._next = now + _PERIOD
-        return self._of_output(now) or self._of_processes(pid) or self._of_disk()
+        return self.held_by_kernel() or self._of_output(now) or self._of_processes(pid) or self._of_disk()
+
+    def held_by_kernel(self) -> str:
+        """Return the name of the limit at which the kernel ended something of the command, or refused it."""
+        return self.group.reached() if self.group is not None else ""
 
     def _of_output(self, now: float) -> str:
         size = os.fstat(self.output.fileno()).st_size if self.output is not None else 0

@@ -16,9 +16,9 @@ from emwheels.errors import EmwheelsError
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.image import host_tools, oci, registries
+from emwheels.image.control_group import read_control_group
 from emwheels.image.rootfs import RootFs, chosen_method, usable_method
 from emwheels.pipeline.doctor import images, machine, network, sandbox
-from emwheels.pipeline.doctor.control_group import read_control_group
 from emwheels.pipeline.doctor.model import Observation, fault
 
 if TYPE_CHECKING:

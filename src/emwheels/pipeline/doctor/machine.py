@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from emwheels.pipeline.doctor.control_group import ControlGroup
+    from emwheels.image.control_group import ControlGroup
     from emwheels.target.limits import Limits
 
 _TRIED = "x86_64"
@@ -95,13 +95,23 @@ def this_memory(limits: Limits) -> Observation:
     return memory(limits, machine_memory(), psutil.virtual_memory().available, available_cores())
 
 
+def _words(group: ControlGroup) -> str:
+    """Return a control group in a few words."""
+    if not group.version:
+        return "no control group"
+    most = [f"memory {gigabytes(group.memory)}"] if group.memory is not None else []
+    most += [f"processes {group.processes}"] if group.processes is not None else []
+    kind = "delegated: each build gets its own" if group.delegated else "not delegated (none is needed)"
+    return f"control group version {group.version}, {kind}, with {' and '.join(most) or 'no limit'}"
+
+
 def limits_held(limits: Limits, group: ControlGroup) -> Observation:
     """Return who holds which limit of builds, and whether the control group around this process is narrower."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files = limits.files if hard == resource.RLIM_INFINITY else min(limits.files, hard)
     detail = (
         f"processes {shown('processes', limits.processes)} and files {files} by prlimit; memory "
-        f"{shown('memory', limits.memory)} and disk {shown('disk', limits.disk)} by emwheels; {group.in_words()}"
+        f"{shown('memory', limits.memory)} and disk {shown('disk', limits.disk)} by emwheels; {_words(group)}"
     )
     for name, most in (("memory", group.memory), ("processes", group.processes)):
         limit = getattr(limits, name)
