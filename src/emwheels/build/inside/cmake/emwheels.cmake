@@ -35,9 +35,17 @@ if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "")
   endif()
 endif()
 
-# Otherwise pybind11 holds the pointers of the Python that builds against those of the target.
-if(NOT DEFINED PYBIND11_USE_CROSSCOMPILING)
-  set(PYBIND11_USE_CROSSCOMPILING ON CACHE BOOL "Ask the Python that builds for nothing but paths")
+# A package that names no build type is no debug build: the assertions in Python's headers would name their folder.
+if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "" AND NOT DEFINED CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "")
+endif()
+
+# pybind11's own way to find Python holds the pointers of the one that builds against those of the target.
+if(NOT DEFINED PYBIND11_PYTHONLIBS_OVERWRITE)
+  set(PYBIND11_PYTHONLIBS_OVERWRITE OFF CACHE BOOL "What is given goes before what the Python that builds says")
+endif()
+if(NOT DEFINED PYTHON_SIZEOF_VOID_P)
+  set(PYTHON_SIZEOF_VOID_P 4 CACHE INTERNAL "Of the target's Python")
 endif()
 
 # With policy CMP0190 (CMake 4.1), FindPython starts the Python that builds by the emulator. This one starts both.
