@@ -388,7 +388,7 @@ def test_what_a_recipe_lists_is_not_downloaded(tiny_project):
         "cmake/get_cpm.cmake": GET_CPM,
         "parts.c": code.replace("ANSWER", "one() + two() + three() + FOUR"),
     }
-    test = TEST.replace("NAME", "parts").replace("SUFFIX", repr(OWN))
+    test = TEST.replace("NAME", "parts").replace("SUFFIX", repr("parts.so"))
     tiny_project.recipe("parts", members, meta, tests={"test_parts.py": test}, locked=False)
     assert tiny_project.run("lock", "parts").status == 0
     done = tiny_project.run("build", "parts", "--engine", "node", "--json", seconds=600)
