@@ -132,7 +132,7 @@ def _defines(data: bytes, name: str) -> bool:
     return name.encode() in data and name not in set(_functions_wanted(data))
 
 
-class _Cursor:
+class _WasmReader:
     """Reads numbers and names of a WebAssembly file."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
@@ -159,16 +159,16 @@ class _Cursor:
             self.number()
 
 
-def _section(data: bytes, wanted: int) -> _Cursor | None:
+def _section(data: bytes, wanted: int) -> _WasmReader | None:
     """Return a section of a WebAssembly file; None if it has none, or is no such file."""
     if not data.startswith(_WASM):
         return None
     at = len(_WASM)
     while at < len(data):
-        head = _Cursor(data, at + 1, len(data))
+        head = _WasmReader(data, at + 1, len(data))
         size = head.number()
         if data[at] == wanted:
-            return _Cursor(data, head.at, head.at + size)
+            return _WasmReader(data, head.at, head.at + size)
         at = head.at + size
     return None
 
