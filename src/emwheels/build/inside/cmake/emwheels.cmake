@@ -3,6 +3,7 @@
 # A value that a recipe or a package gives wins. Nothing here changes how a file of a package is compiled.
 
 include("$ENV{EMWHEELS_CMAKE_TOOLCHAIN}")
+get_property(_emwheels_checking GLOBAL PROPERTY IN_TRY_COMPILE)
 
 # The headers of the target's Python, for all three modules that look for them. The interpreter stays the one that
 # builds: a backend gives its headers, be they there or not. Nothing links libpython, so that is an empty archive.
@@ -36,7 +37,7 @@ if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "")
 endif()
 
 # A package that names no build type is no debug build: the assertions in Python's headers would name their folder.
-if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "" AND NOT DEFINED CMAKE_BUILD_TYPE)
+if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "" AND NOT DEFINED CMAKE_BUILD_TYPE AND NOT _emwheels_checking)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "")
 endif()
 
@@ -67,7 +68,6 @@ if(NOT DEFINED CMAKE_DISABLE_FIND_PACKAGE_OpenMP)
 endif()
 
 # The program of a check is linked as before. The check fails, too, if Pyodide does not have what it calls.
-get_property(_emwheels_checking GLOBAL PROPERTY IN_TRY_COMPILE)
 if(_emwheels_checking)
   foreach(_emwheels_name IN ITEMS C CXX)
     string(CONCAT CMAKE_${_emwheels_name}_LINK_EXECUTABLE
