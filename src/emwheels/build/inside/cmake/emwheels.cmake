@@ -1,6 +1,6 @@
 # The toolchain file of every build: pyodide-build's own, and then what makes CMake packages build untouched.
 #
-# A value that a recipe or a package gives wins. Nothing here changes how a file of a package is compiled.
+# A value that a recipe or a package gives wins. No compiler flag is added, but for those of a build type if none is named.
 
 include("$ENV{EMWHEELS_CMAKE_TOOLCHAIN}")
 get_property(_emwheels_checking GLOBAL PROPERTY IN_TRY_COMPILE)
