@@ -303,7 +303,7 @@ CHECKS = """
 def test_checks_tell_the_truth(tiny_project):
     text = dedent(CHECKS).replace("LACKING", "uuid_generate").replace("HEADER", "uuid/uuid.h")
     tiny_project.recipe("checks", {"CMakeLists.txt": text, "checks.c": "int checks(void) { return 1; }\n"}, LIBRARY)
-    done = tiny_project.run("build", "checks")
+    done = tiny_project.run("build", "checks", seconds=1100)
     assert done.status == 0, done.err
 
 
@@ -352,7 +352,7 @@ def test_checks_with_a_library_that_is_a_side_module(tiny_project):
     host = LIBRARY + "    requirements:\n      host: [side]\n"
     asks = {"CMakeLists.txt": dedent(ASKS), "asks.c": "int asks(void) { return 1; }\n"}
     tiny_project.recipe("asks", asks, host)
-    done = tiny_project.run("build", "asks")
+    done = tiny_project.run("build", "asks", seconds=1100)
     assert done.status == 0, done.err
 
 
