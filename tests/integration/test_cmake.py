@@ -185,53 +185,6 @@ def test_a_module_finds_the_headers_of_its_python(built, name):
     assert outcome["engines"] == {"node": "1 passed"}
 
 
-NUMPY = "2.3.5"
-"""A version with a wheel for the Python that builds: its headers are replaced by those of the recipe."""
-HEADER = """
-#include <Python.h>
-#define HEADER_OF_THE_RECIPE 7
-"""
-SETUP_OF_NUMPY = """
-    from setuptools import setup
-    setup(packages=["numpy", "numpy._core"], package_data={"numpy._core": ["include/numpy/*.h"]})
-"""
-
-
-def test_the_headers_of_numpy_are_those_of_its_recipe(tiny_project):
-    numpy = {
-        "pyproject.toml": pyproject("numpy", "setuptools.build_meta", "setuptools").replace('"1.0"', f'"{NUMPY}"'),
-        "setup.py": dedent(SETUP_OF_NUMPY),
-        "numpy/__init__.py": "",
-        "numpy/_core/__init__.py": "",
-        "numpy/_core/include/numpy/arrayobject.h": HEADER,
-        "numpy/_core/include/numpy/numpyconfig.h": "",
-    }
-    cross = "build:\n  cross-build-env: true\n  cross-build-files: [numpy/_core/include/numpy/arrayobject.h]\n"
-    tiny_project.recipe("numpy", numpy, cross, version=NUMPY)
-    lists = """
-        cmake_minimum_required(VERSION 3.20)
-        project(classic LANGUAGES C)
-        find_package(FIND COMPONENTS Interpreter Development.Module NumPy REQUIRED)
-        FIND_add_library(classic MODULE classic.c)
-        target_link_libraries(classic PRIVATE FIND::NumPy)
-    """
-    code = "#include <numpy/arrayobject.h>\n" + module("classic").replace("(7)", "(HEADER_OF_THE_RECIPE)")
-    members = {
-        "pyproject.toml": pyproject("classic", "setuptools.build_meta", "setuptools", "numpy"),
-        "setup.py": dedent(SETUP),
-        "CMakeLists.txt": dedent(lists).replace("FIND", "Python3"),
-        "classic.c": code,
-    }
-    test = TEST.replace("NAME", "classic").replace("SUFFIX", repr(".so"))
-    meta = "requirements:\n  host: [numpy]\n"
-    tiny_project.recipe("classic", members, meta, tests={"test_classic.py": test}, locked=False)
-    locked = tiny_project.run("lock", "classic", seconds=600)
-    assert locked.status == 0, locked.err
-    done = tiny_project.run("build", "classic", "--engine", "node", "--json", seconds=600)
-    assert done.out, done.err
-    assert done.json()["classic"]["engines"] == {"node": "1 passed"}, done.err
-
-
 CHECKS = """
     cmake_minimum_required(VERSION 2.8.12)
     project(checks C)
