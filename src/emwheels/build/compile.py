@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from emwheels.atomic import write_atomically
+from emwheels.build import cmake
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
+    from emwheels.recipe.downloads import Download
     from emwheels.recipe.model import Recipe
     from emwheels.target import Target
 
@@ -73,6 +75,10 @@ class BuildInputs:
     """The archives of the host requirements that are static or shared libraries."""
     cross_packages: Sequence[CrossPackage] = ()
     """The host requirements that are packages to compile against."""
+    downloads: Sequence[tuple[Download, Fetched]] = ()
+    """What the recipe lists for the build to find instead of fetching it."""
+    runtime_names: Collection[str] = ()
+    """What a module finds in Pyodide when it is loaded: checks are held against it. Empty: they are not."""
     compiler_cache: CompilerCache | None = None
     """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `SAME_ADDRESSES`."""
     jobserver: SharedCores | None = None
@@ -122,6 +128,9 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     (folder / "meta.yaml").write_bytes(_plain(inputs))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
+    python = inputs.target.python_minor
+    cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python, runtime_names=inputs.runtime_names)
+    cmake.lay_out_downloads(inputs.downloads, place.given(cmake.DOWNLOADS))
     given = unpack_libraries(inputs.libraries, place.libraries)
     for name, data in licences_of(place.libraries).items():
         write_atomically(place.taken("licences") / name, data)
@@ -226,6 +235,7 @@ def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache:
         dict(inputs.environment)
         | profile_environment(inputs.recipe, lineage(inputs.profile, own), profile_names(own))
         | _ENVIRONMENT
+        | cmake.ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, flags_of(inputs.profile, own))
         | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")

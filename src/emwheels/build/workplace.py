@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from emwheels.build.cmake import DOWNLOADS, FOLDER
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
 
@@ -18,7 +19,7 @@ MODULES = ("sitecustomize.py", "_f2c_fixes.py")
 PROGRAMS = ("uname",)
 """What a build finds before the image's own programs of these names."""
 
-_GIVEN = ("wheels", "python", "programs", "launchers")
+_GIVEN = ("wheels", "python", "programs", "launchers", FOLDER, DOWNLOADS)
 
 
 @dataclass(frozen=True)
