@@ -145,6 +145,8 @@ def test_what_is_missing(tmp_path, key):
         {"limits": {"memories": "1G"}},
         {"profiles": {"size": {"environment": {"NAME": 1}}}},
         {"lint": [{"rule": "about"}]},
+        {"downloads": [{"name": "fmt", "url": "pkg:deb/debian/fmtlib@10.1.1"}]},
+        {"downloads": [{"name": "fmt", "url": "pkg:deb/debian/fmtlib@10.1.1", "sha256": "0" * 64, "unpack": "no"}]},
     ],
 )
 def test_what_is_wrong_under_extra(own):
@@ -154,6 +156,7 @@ def test_what_is_wrong_under_extra(own):
 def test_what_is_right_under_extra():
     own = {"limits": {"memory": "12G", "time": 60}, "lint": [{"rule": "about", "reason": "it has no page"}]}
     own["profiles"] = {"fast": {"environment": {"NAME": "1"}}}
+    own["downloads"] = [{"name": "fmt", "url": "pkg:deb/debian/fmtlib@10.1.1", "sha256": "0" * 64}]
     assert refused(PLAIN | {"extra": {"emwheels": own, "others": {"a": 1}, "recipe-maintainers": ["alex"]}}) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from emwheels.profile import profile_environment
-from emwheels.recipe import document, examine, own_tests
+from emwheels.recipe import document, downloads, examine, own_tests
 from emwheels.recipe.accepted import Accepted, accepted_findings
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.load import load_recipe
@@ -96,10 +96,13 @@ def test_what_is_under_extra(tmp_path):
         for part in reversed(name.removeprefix(TEST).replace("ENGINE", "node").split(".")[1:]):
             inner = {part: inner}
         tests[key] = inner
+    download = {name: yaml.safe_load(KEYS[f"{OWN}downloads[].{name}"].example) for name in downloads.KEYS}
     own = {"accepted": [entry], "profiles": {profile: {"environment": {"NAME": variable}}}, "test": tests}
+    own["downloads"] = [download]
     (folder / "meta.yaml").write_text(META + yaml.safe_dump({"extra": {"emwheels": own}}))
     recipe = load_recipe(folder, patches=tmp_path / "patches")
     assert accepted_findings(recipe) == (Accepted(**entry),)
+    assert recipe.downloads == (downloads.Download(**download),)
     assert recipe.own_tests.expected_of("node") == {"TEST": tests["expected-failures"]["node"]["TEST"]}
     assert profile_environment(recipe, [profile], PROFILES) == {"NAME": variable}
 
@@ -109,6 +112,7 @@ def test_every_key_under_extra():
     accepted |= {f"{OWN}lint[].{name}" for name in ("rule", "reason")}
     others = {f"{OWN}profiles.PROFILE.environment.NAME", f"{OWN}limits.LIMIT", f"{OWN}provides.KIND"}
     others |= {f"{OWN}overrides[].target", f"{OWN}overrides[].SECTION.KEY"}
+    others |= {f"{OWN}downloads[].{name}" for name in downloads.KEYS}
     assert {key for key in KEYS if key.startswith(OWN) and not key.startswith(TEST)} == accepted | others
     assert {key.removeprefix(TEST).partition(".")[0] for key in KEYS if key.startswith(TEST)} == set(own_tests.KEYS)
     assert all(name in KEYS[f"{OWN}limits.LIMIT"].kind for name in LIMITS)

@@ -17,8 +17,8 @@ _ANY_NAME = re.compile(r"[A-Z]{2,}")
 """A part of a dotted key that stands for a name of your own."""
 _OPEN = ("extra",)
 """Sections that other programs keep keys in."""
-_WHOLE = ("extra.emwheels.accepted[]", "extra.emwheels.lint[]")
-"""Lists whose entries need every key."""
+_WHOLE = ("extra.emwheels.accepted[]", "extra.emwheels.lint[]", "extra.emwheels.downloads[]")
+"""Lists whose entries need every key that has no default."""
 _TEXT: dict[str, Any] = {"type": "string"}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _PAIR: dict[str, Any] = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
@@ -35,7 +35,7 @@ def recipe_schema() -> dict[str, Any]:
     for name, key in KEYS.items():
         section, _, last = name.rpartition(".")
         schema_of_section = _add(schema, name.split("."), _value(name, key))
-        if key.required or section in _WHOLE:
+        if key.required or (section in _WHOLE and key.default is None):
             schema_of_section.setdefault("required", []).append(last)
     for section in _OPEN:
         schema["properties"][section]["additionalProperties"] = True

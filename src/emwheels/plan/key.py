@@ -31,6 +31,7 @@ FORMAT = 4
 
 _LINKER = ("vague_linkage.py",)
 _PROGRAMS = ("_f2c_fixes.py", "add_members.py", "sitecustomize.py", "uname")
+_FOR_CMAKE = ("check_link.py", "emulator", "emwheels.cmake", "modules/ExternalProject.cmake")
 
 
 def linker_digest() -> str:
@@ -40,7 +41,7 @@ def linker_digest() -> str:
 
 def programs_digest() -> str:
     """Return the hash of the other programs that emwheels adds to a build and that its bytes depend on."""
-    return _digest_inside(_PROGRAMS)
+    return _digest_inside((*_PROGRAMS, *(f"cmake/{name}" for name in _FOR_CMAKE)))
 
 
 def _digest_inside(names: Sequence[str]) -> str:
@@ -50,10 +51,11 @@ def _digest_inside(names: Sequence[str]) -> str:
 
 def code_digest(key: BuildKey) -> str:
     """Return the hash of what runs in a build and is nobody's but the recipe's, 64 hexadecimal digits."""
-    return _sha256(json.dumps({name: key.inputs[name] for name in _CODE}, sort_keys=True).encode())
+    code = {name: key.inputs[name] for name in _CODE if name in key.inputs}
+    return _sha256(json.dumps(code, sort_keys=True).encode())
 
 
-_CODE = ("recipe", "patches", "extras", "build requirements", "dependencies")
+_CODE = ("recipe", "patches", "extras", "downloads", "build requirements", "dependencies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,7 @@ def build_key(
         sections["source"] = {**sections["source"], "url": recipe.source.address}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, lineage(profile, target.profiles), profile_names(target.profiles))
+    downloads = {each.name: [each.address, each.sha256, each.unpack] for each in recipe.downloads}
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
     return BuildKey(
         inputs={
@@ -104,6 +107,7 @@ def build_key(
             "recipe": json.loads(json.dumps(sections)),
             "patches": {path.name: _sha256(path.read_bytes()) for path in recipe.patches},
             "extras": extras,
+            **({"downloads": downloads} if downloads else {}),
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(flags_of(profile, target.profiles))},
@@ -169,6 +173,8 @@ def explain(key: BuildKey, earlier: Mapping[str, Any] | None) -> list[str]:
                 reasons.append(f"patch {rest.removesuffix('.patch')} {how}")
             case "extras":
                 reasons.append(f"file {rest} {how}")
+            case "downloads":
+                reasons.append(f"download {rest} {how}")
             case "dependencies":
                 reasons.append(f"{rest}'s output changed" if how == "changed" else f"requirement {rest} {how}")
             case "recipe" if rest == "package/version":

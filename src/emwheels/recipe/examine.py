@@ -25,6 +25,7 @@ from emwheels.recipe.document import (
     printable,
     read_document,
 )
+from emwheels.recipe.downloads import read_downloads
 from emwheels.recipe.keys import KEYS
 from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK, followed_recipes
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
@@ -115,6 +116,7 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
         test=test,
         own_tests=own_tests,
         about=about,
+        downloads=read_downloads(extra.given, findings),
         extra=extra.given,
         patches=all_patches,
         tests=tests,

@@ -309,6 +309,28 @@ KEYS: dict[str, Key] = {
     "extra.emwheels.lint[].reason": Key(
         kind=_TEXT, example="the project has no home page", means="Why the recipe is right all the same."
     ),
+    "extra.emwheels.downloads[].name": Key(
+        kind=_TEXT,
+        example="fmt",
+        means="By which the build asks for what it would download: FetchContent, ExternalProject, CPM, or a Meson "
+        "subproject. Upper and lower case are the same.",
+    ),
+    "extra.emwheels.downloads[].url": Key(
+        kind="a package URL or an http(s) address",
+        example="pkg:deb/debian/fmtlib@10.1.1",
+        means="Where the file comes from. emwheels fetches it before the build, which has no network.",
+    ),
+    "extra.emwheels.downloads[].sha256": Key(
+        kind="64 hexadecimal digits",
+        example="78b8c0a72b1c35e4443a7e308df52498252d1cefc2b08c9a97bc9ee6cfe61f8b",
+        means="The hash of the file. It is part of the build key. Each entry needs `name`, `url` and `sha256`.",
+    ),
+    "extra.emwheels.downloads[].unpack": Key(
+        kind=_FLAG,
+        default=True,
+        example="false",
+        means="Write `false` for a file that the build takes as it is, such as a header.",
+    ),
     "extra.emwheels.provides.KIND": Key(
         kind="a list of texts, for one of pkg-config, cmake, headers, libraries",
         example="[zlib.h, zconf.h]",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from packaging.utils import NormalizedName
 
+    from emwheels.recipe.downloads import Download
+
 BUILD_TYPES = ("package", "static_library")
 EXPORTS = ("pyinit", "requested", "whole_archive")
 
@@ -127,6 +129,8 @@ class Recipe:
     test: Test = Test()
     own_tests: OwnTests = field(default_factory=OwnTests)
     about: About = About()
+    downloads: tuple[Download, ...] = ()
+    """What the build would fetch by itself: it is fetched before it."""
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     patches: tuple[Path, ...] = ()
     """In the order in which they are applied: those of the patches folder, then those of ``source.patches``."""
