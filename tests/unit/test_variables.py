@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emwheels.build import answers, variables
 from emwheels.build import compile as compiling
-from emwheels.build import variables
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.cli.variables import OTHERS, OWN
 from emwheels.image import debian
@@ -49,6 +49,7 @@ def seen(targets, tmp_path):
             return {
                 *dict(debian.environment(targets.image)),
                 *compiling._ENVIRONMENT,
+                *answers.ENVIRONMENT,
                 *toolchain.environment("3.14", ""),
                 *emsdk.toolchain_environment("3.14"),
                 *CompilerCache.environment("", "", launchers=""),

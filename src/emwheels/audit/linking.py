@@ -44,6 +44,11 @@ class Runtime:
     javascript_names: frozenset[str]
     """Keys of the ``wasmImports`` table of ``pyodide.asm.mjs``, less those that are stubs of undefined symbols."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All that a side module finds there."""
+        return self.javascript_names.union(self.exports)
+
     @classmethod
     def read(cls, folder: Path) -> Runtime:
         """Read ``pyodide.asm.wasm`` and ``pyodide.asm.mjs`` from ``folder``. Raises `AuditError`."""

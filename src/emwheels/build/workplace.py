@@ -9,16 +9,17 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from emwheels.build.answers import FOLDER as ANSWERS
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
 
 _INSIDE = Path(__file__).parent / "inside"
 MODULES = ("sitecustomize.py", "_f2c_fixes.py")
 """What each Python of a build imports before any other of that name."""
-PROGRAMS = ("uname",)
+PROGRAMS = ("autopoint", "uname")
 """What a build finds before the image's own programs of these names."""
 
-_GIVEN = ("wheels", "python", "programs", "launchers")
+_GIVEN = ("wheels", "python", "programs", "launchers", ANSWERS)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from emwheels.audit import Runtime
 from emwheels.build.compile import BuildInputs
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
@@ -48,6 +49,8 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
         requirements=requirements,
         libraries=[environment.store.get(output.kind, output.sha256) for output in libraries.values()],
         cross_packages=[CrossPackage(recipe=host, wheel=environment.named_wheel(outputs[host.name])) for host in cross],
+        downloads=[(each, environment.fetcher.fetch(each.url, each.sha256)) for each in recipe.downloads],
+        runtime_names=Runtime.read(environment.runtime).names,
         compiler_cache=cache if run.options.ccache else None,
         jobserver=run.jobserver,
         limits=limits_of(run, recipe),

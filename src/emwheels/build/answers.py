@@ -1,0 +1,112 @@
+"""What a build is told and given so that packages of autotools and Meson build untouched.
+
+Answers for configure scripts, macros for aclocal, a cross file for Meson, sources that are prepared before their build,
+and the recipe's downloads where Meson looks for those of its wraps.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emwheels.errors import BuildError, visible
+from emwheels.image.door import Door, DoorError
+from emwheels.image.model import Mount
+from emwheels.image.places import CONFIG_FILES, PREPARE_TREE, PYTHON, WORK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emwheels.fetch.fetcher import Fetched
+    from emwheels.image.model import Image
+    from emwheels.recipe.downloads import Download
+
+FOLDER = "answers"
+"""The folder in `WORK` with all this."""
+FILES = ("config.site", "emscripten.meson.cross", "aclocal/emwheels.m4")
+PACKAGE_CACHE = "packagecache"
+"""The folder in `WORK` in which Meson finds archives of its wraps."""
+ENVIRONMENT = {
+    "CONFIG_SITE": f"{WORK}/{FOLDER}/config.site",
+    "ACLOCAL_PATH": f"{WORK}/{FOLDER}/aclocal",
+    "MESON_CROSS_FILE": f"{WORK}/{FOLDER}/emscripten.meson.cross",
+    "MESON_PACKAGE_CACHE_DIR": f"{WORK}/{PACKAGE_CACHE}",
+}
+"""What configure, aclocal and Meson read by themselves; the third is read by pyodide-build."""
+MESON_FOLDER = ".mesonpy-emwheels"
+"""Where meson-python builds: another name each time, and gone with Meson's log, if it is not told."""
+
+_INSIDE = Path(__file__).parent / "inside"
+_PROGRAM = _INSIDE / "prepare_tree.py"
+_DOWNLOADS = "downloads"
+_PREPARED = ("config.sub", "configure.ac", "configure.in")
+"""Files whose presence asks for a preparation of the source."""
+_LARGEST_PROJECT = 1 << 20
+
+
+def lay_out_answers(folder: Path, downloads: Sequence[tuple[Download, Fetched]]) -> None:
+    """Fill ``folder``, which is there and empty. The downloads are in it as they came, each called by its hash."""
+    for name in FILES:
+        copy = folder / name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(_INSIDE / name, copy)
+    if downloads:
+        (folder / _DOWNLOADS).mkdir()
+        for download, fetched in downloads:
+            shutil.copyfile(fetched.path, folder / _DOWNLOADS / download.sha256)
+        names = {download.name: download.sha256 for download, _ in downloads}
+        (folder / f"{_DOWNLOADS}.json").write_text(json.dumps(names))
+
+
+def prepare_tree(inside: Path, given: Sequence[Mount], image: Image) -> None:
+    """Prepare the source tree at ``inside``/source where it needs it, in the sandbox, with what a build is ``given``.
+
+    Raises `BuildError` with what the program said.
+    """
+    with Door(inside) as door:
+        names = [left.path for left in door.files("source") if left.link is None]
+    if not any(name.rpartition("/")[2] in _PREPARED or name.endswith(".wrap") for name in names):
+        return
+    with tempfile.TemporaryFile() as output:
+        done = image.run(
+            [PYTHON, "-I", "-S", PREPARE_TREE, f"{WORK}/source", CONFIG_FILES, f"{WORK}/{FOLDER}", WORK],
+            mounts=[
+                Mount(host=inside, inside=WORK, writable=True),
+                *given,
+                Mount(host=_PROGRAM, inside=PREPARE_TREE),
+            ],
+            cwd=WORK,
+            output=output,
+        )
+        if done.status:
+            output.seek(0)
+            words = visible(output.read().decode(errors="replace").strip())
+            raise BuildError(f"the source could not be prepared:\n{words}")
+
+
+def with_build_folder(document: dict[str, Any], inside: Path) -> dict[str, Any]:
+    """Return a recipe, as pyodide-build is given it, by which meson-python builds in `MESON_FOLDER`.
+
+    One with another backend, or with a folder of its own, is returned as it is.
+    """
+    build = document.get("build", {})
+    flags = build.get("backend-flags") or ""
+    words = flags if isinstance(flags, list) else str(flags).split()
+    if _backend(inside) != "mesonpy" or any(str(word).startswith(("build-dir=", "builddir=")) for word in words):
+        return document
+    return document | {"build": build | {"backend-flags": "\n".join([*map(str, words), f"build-dir={MESON_FOLDER}"])}}
+
+
+def _backend(inside: Path) -> str:
+    """Return the backend that the source names; empty if it names none, or cannot be read."""
+    try:
+        with Door(inside) as door:
+            text = door.read("source/pyproject.toml", limit=_LARGEST_PROJECT).decode()
+        system = tomllib.loads(text).get("build-system", {})
+        return str(system["build-backend"]) if not system.get("backend-path") else ""
+    except (DoorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
