@@ -12,6 +12,7 @@ import pytest
 from packed import tar_gz
 from sample_target import TARGET
 
+from emwheels.build.cmake import PRELUDE
 from emwheels.build.compile import BuildInputs, build
 from emwheels.build.compiler_cache import Hits
 from emwheels.build.cross_packages import CrossPackage
@@ -116,6 +117,7 @@ def test_recipe_as_pyodide_build_sees_it(given):
     assert plain == {
         "package": {"name": "demo", "version": "1.0"},
         "source": {"path": "/mnt/work/source"},
+        "build": {"script": PRELUDE},
         "requirements": {"executable": ["make"]},
     }
     assert recipe.document["requirements"]["run"] == ["other"], "the recipe itself is left alone"
@@ -130,7 +132,7 @@ def test_what_the_sandbox_is_given(given, start, tmp_path):
     assert not run["network"]
     mounts = {mount.inside: mount for mount in run["mounts"]}
     assert {inside for inside, mount in mounts.items() if mount.writable} == {WORK, "/mnt/ccache"}
-    given_to_read = {f"{WORK}/{name}" for name in ("wheels", "python", "programs", "launchers")}
+    given_to_read = {f"{WORK}/{name}" for name in ("wheels", "python", "programs", "launchers", "cmake", "downloads")}
     assert {inside for inside, mount in mounts.items() if not mount.writable} == {"/mnt/xbuildenv", *given_to_read}
     work, ccache = (mount.host for mount in run["mounts"] if mount.writable)
     assert not ccache.is_relative_to(work), "what is mounted by itself is no part of what is"

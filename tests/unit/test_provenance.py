@@ -8,6 +8,7 @@ import hashlib
 import json
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from emwheels.build.inside.add_members import add_members
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.plan.key import BuildKey
+from emwheels.recipe.downloads import Download
 from emwheels.recipe.load import load_recipe
 from emwheels.wheel import REPORT, SBOM
 
@@ -58,6 +60,19 @@ def test_the_sbom_lists_what_is_linked_with_its_licence(recipes):
     depends = {part["ref"]: part.get("dependsOn") for part in document["dependencies"]}
     assert depends["demo@1.0"] == ["odd@1.0", "zlib@1.0"]
     assert data == sbom(recipes["demo"], BuildKey(inputs={"a": 1}), linked[::-1], epoch=0), "order changes nothing"
+
+
+def test_the_sbom_lists_downloads_with_their_hash(recipes):
+    named = Download(name="fmt", url="pkg:deb/debian/fmtlib@10.1.1", sha256="ef" * 32)
+    other = Download(name="span", url="https://example.org/span.zip?token=secret", sha256="01" * 32)
+    recipe = replace(recipes["demo"], downloads=(named, other))
+    document = json.loads(sbom(recipe, BuildKey(inputs={"a": 1}), [], epoch=0))
+    found = {part["name"]: part for part in document["components"]}
+    assert found["fmt"]["purl"] == "pkg:deb/debian/fmtlib@10.1.1"
+    assert {name: part["hashes"][0]["content"] for name, part in found.items()} == {"fmt": "ef" * 32, "span": "01" * 32}
+    (reference,) = found["span"]["externalReferences"]
+    assert reference["url"].startswith("https://example.org/span.zip")
+    assert "secret" not in reference["url"]
 
 
 def test_the_report_holds_the_key_and_its_inputs(recipes):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.build import answers, variables
+from emwheels.build import answers, cmake, variables
 from emwheels.build import compile as compiling
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.cli.variables import OTHERS, OWN
@@ -50,6 +50,7 @@ def seen(targets, tmp_path):
                 *dict(debian.environment(targets.image)),
                 *compiling._ENVIRONMENT,
                 *answers.ENVIRONMENT,
+                *cmake.ENVIRONMENT,
                 *toolchain.environment("3.14", ""),
                 *emsdk.toolchain_environment("3.14"),
                 *CompilerCache.environment("", "", launchers=""),
@@ -61,7 +62,8 @@ def seen(targets, tmp_path):
 
 def test_every_variable_that_a_build_sees(seen):
     launchers = {"EMWHEELS_COMPILER"}  # between two of them
-    assert set(variables.FROM_EMWHEELS) == seen | launchers
+    prelude = set(re.findall(r"(\w+)=", cmake.PRELUDE)) - set(variables.FOR_RECIPES)
+    assert set(variables.FROM_EMWHEELS) == seen | launchers | prelude
 
 
 def test_flags(monkeypatch):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from emwheels.atomic import write_atomically
-from emwheels.build import answers
+from emwheels.build import answers, cmake
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
@@ -128,6 +128,9 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     (folder / "meta.yaml").write_bytes(_plain(inputs, place))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
+    python = inputs.target.python_minor
+    cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python, runtime_names=inputs.runtime_names)
+    cmake.lay_out_downloads(inputs.downloads, place.given(cmake.DOWNLOADS))
     answers.lay_out_answers(place.given(answers.FOLDER), inputs.downloads)
     answers.prepare_tree(place.inside, place.mounts()[1:], image)
     given = unpack_libraries(inputs.libraries, place.libraries)
@@ -237,6 +240,7 @@ def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache:
         | profile_environment(inputs.recipe, lineage(inputs.profile, own), profile_names(own))
         | _ENVIRONMENT
         | answers.ENVIRONMENT
+        | cmake.ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, flags_of(inputs.profile, own))
         | cache.environment(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashAlgorithm, HashType
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emwheels.plan.key import BuildKey
+    from emwheels.recipe.downloads import Download
     from emwheels.recipe.model import Recipe
 
 
@@ -63,6 +64,8 @@ def _compact(document: Mapping[str, Any]) -> bytes:
 def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int) -> bytes:
     """Return a CycloneDX 1.6 document: the wheel, and each library that is linked into it, with its licence.
 
+    A library that the recipe lists as a download has its name, address and hash: its licence nobody states.
+
     ``epoch``, in seconds, stands for the time, as in SOURCE_DATE_EPOCH.
     """
     root = _component(recipe, ComponentType.LIBRARY, PackageURL("pypi", None, recipe.name, recipe.version))
@@ -71,6 +74,7 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
         component = _component(library.recipe, ComponentType.LIBRARY, library.recipe.source.purl)
         component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=library.sha256))
         libraries.append(component)
+    libraries += [_of_download(each) for each in recipe.downloads]
     bom = Bom(
         components=libraries,
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"emwheels:{key.digest}"),
@@ -82,6 +86,22 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
     document: dict[str, Any] = json.loads(text)
     del document["$schema"]  # optional in CycloneDX: bomFormat and specVersion say the same
     return _compact(document)
+
+
+def _of_download(download: Download) -> Component:
+    purl = PackageURL.from_string(download.url) if download.url.startswith("pkg:") else None
+    component = Component(
+        name=download.name,
+        version=purl.version if purl else None,
+        type=ComponentType.LIBRARY,
+        purl=purl,
+        bom_ref=f"download:{download.name}",
+    )
+    component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=download.sha256))
+    if purl is None:
+        address = ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(download.address))
+        component.external_references.add(address)
+    return component
 
 
 def _component(recipe: Recipe, kind: ComponentType, purl: PackageURL | None) -> Component:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emwheels.build.cmake import PRELUDE
 from emwheels.errors import RecipeError
 from emwheels.fetch.archive import NoFolderError, unpack
 from emwheels.image.door import Door, DoorError
@@ -96,6 +97,8 @@ def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict
     document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
     document["source"] = {"path": source}
     document["package"]["version"] = str(document["package"]["version"])
+    build = document.setdefault("build", {})
+    build["script"] = PRELUDE + (build.get("script") or "")
     if recipe.build.cross_build_env:
         document["build"]["_cross-build-env-skip-install"] = True
     requirements = document.get("requirements", {})

@@ -19,6 +19,7 @@ FOR_RECIPES = {
     "PKG_VERSION": "The version of the recipe.",
     "PKG_BUILD_DIR": "The source tree.",
     "DISTDIR": "Where the wheel is written to.",
+    "CMAKE_TOOLCHAIN_FILE": "emwheels' toolchain file, which CMake reads by itself. It includes pyodide-build's.",
     "PKG_CONFIG_LIBDIR": "Where pkg-config looks: at the host libraries only.",
     "EM_PKG_CONFIG_PATH": "The same, for `emconfigure` and `emcmake`.",
 }
@@ -38,6 +39,9 @@ FROM_EMWHEELS = {
     "ACLOCAL_PATH": "Macros for autoreconf that the image has no package of: gettext's and others.",
     "MESON_CROSS_FILE": "emwheels' cross file, which `meson setup` gets by itself.",
     "MESON_PACKAGE_CACHE_DIR": "Where Meson finds the archives of wraps that `extra.emwheels.downloads` lists.",
+    "CMAKE_POLICY_VERSION_MINIMUM": "`3.5`: CMake 4 takes projects that were written for an older one.",
+    "EMWHEELS_DOWNLOADS": "A folder with what `extra.emwheels.downloads` lists, each in a folder of its name.",
+    "EMWHEELS_CMAKE_TOOLCHAIN": "For emwheels' own toolchain file: that of pyodide-build.",
     "PYTHONPATH": "A folder that gives temporary build environments the same path each time.",
     "PYTHONHASHSEED": "`0`, so that the same inputs give the same bytes.",
     "PYTHONDONTWRITEBYTECODE": "`1`.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emwheels.build.answers import FOLDER as ANSWERS
+from emwheels.build.cmake import DOWNLOADS, FOLDER
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
 
@@ -19,7 +20,7 @@ MODULES = ("sitecustomize.py", "_f2c_fixes.py")
 PROGRAMS = ("autopoint", "uname")
 """What a build finds before the image's own programs of these names."""
 
-_GIVEN = ("wheels", "python", "programs", "launchers", ANSWERS)
+_GIVEN = ("wheels", "python", "programs", "launchers", FOLDER, DOWNLOADS, ANSWERS)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ _PROGRAMS = (
     *("_f2c_fixes.py", "add_members.py", "autopoint", "prepare_tree.py", "sitecustomize.py", "uname"),
     *("aclocal/emwheels.m4", "config.site", "emscripten.meson.cross"),
 )
-_FOR_CMAKE: tuple[str, ...] = ()
+_FOR_CMAKE = ("check_link.py", "emulator", "emwheels.cmake", "modules/ExternalProject.cmake")
 
 
 def linker_digest() -> str:

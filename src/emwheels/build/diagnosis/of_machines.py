@@ -35,8 +35,8 @@ OF_MACHINES = (
         sees="`error: downloading '…' failed`, `Failed to clone repository`",
         means="CMake (FetchContent or ExternalProject) downloads {what}, and there is no network in the sandbox.",
         do=(
-            "Name a recipe of that library under requirements.host and switch the download off in build.script "
-            "(-DFETCHCONTENT_TRY_FIND_PACKAGE_MODE=ALWAYS, or the project's own option)."
+            "Name a recipe of that library under requirements.host, or list the file under extra.emwheels.downloads "
+            "with its name, url and sha256."
         ),
         what="something",
     ),
