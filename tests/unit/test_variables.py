@@ -18,7 +18,7 @@ from emwheels.schedule import JobServer
 ROOT = Path(__file__).parents[2]
 SOURCE = {path: path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "variables.py"}
 READ = re.compile(r"""os\.environ(?:\.get\(|\[)["'](\w+)["']""")
-INSIDE = {"CCACHE_COMPILERCHECK", "CCACHE_DIR", "CCACHE_STATSLOG", "PATH", "PYTHONPATH"}
+INSIDE = {"CCACHE_COMPILERCHECK", "CCACHE_DIR", "CCACHE_STATSLOG", "EM_CACHE", "PATH", "PYTHONPATH"}
 """What a program in the sandbox reads."""
 
 

@@ -206,7 +206,8 @@ def link_module(compiler: str, words: list[str], runtime: set[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=".threads-", dir=_output(words).parent) as folder:
         stand_ins = f"{folder}/threads.o"
         flags = ["-c", "-O2", "-fPIC", *(f"-DWANTED_{name}" for name in sorted(wanted))]
-        compiled = subprocess.run(["python3", "-E", compiler, *flags, str(source), "-o", stand_ins], check=False)
+        plain = str(Path(compiler).with_name("emcc.py"))  # em++ takes C for C++
+        compiled = subprocess.run(["python3", "-E", plain, *flags, str(source), "-o", stand_ins], check=False)
         return compiled.returncode or subprocess.run([*_linking(compiler), *words, stand_ins], check=False).returncode
 
 
