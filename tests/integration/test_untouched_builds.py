@@ -36,7 +36,7 @@ def project(name, backend="setuptools.build_meta", requires="setuptools"):
     )
 
 
-def tests_of(name, text):
+def beside(name, text):
     return {f"test_{name}.py": dedent(text)}
 
 
@@ -113,7 +113,7 @@ def test_meson_is_told_the_truth_and_finds_wraps(tiny_project):
         "subprojects/packagefiles/gitted/meson.build": subproject("gitted", 2)["meson.build"],
     }
     meta = f"extra:\n  emwheels:\n    downloads:\n{downloads}"
-    tiny_project.recipe("inmeson", members, meta, tests=tests_of("inmeson", MESON_TEST), locked=False)
+    tiny_project.recipe("inmeson", members, meta, tests=beside("inmeson", MESON_TEST), locked=False)
     locked = tiny_project.run("lock", "inmeson")
     assert locked.status == 0, locked.err
     green(tiny_project.json("build", "inmeson", "--engine", "node").json()["inmeson"], 2)
@@ -163,7 +163,7 @@ AC_CHECK_FUNCS([memmem epoll_create1 uuid_generate no_such_function])
 AC_CHECK_SIZEOF([void *])
 AC_DEFINE_UNQUOTED([HOST], ["$host"], [the machine])
 AC_DEFINE_UNQUOTED([FLAG], ["$FLAG$sys_symbol_underscore$USE_NLS"], [a flag])
-AC_CONFIG_FILES([Makefile])
+AC_CONFIG_FILES([Makefile po/Makefile.in])
 AC_OUTPUT
 """
 AUTO_C = """
@@ -202,8 +202,9 @@ const char *inauto(void) {
 AUTO_MEMBERS = {
     "configure.ac": CONFIGURE_AC,
     "m4/README": "",
+    "po/POTFILES.in": "inauto.c\n",
     "Makefile.am": (
-        "ACLOCAL_AMFLAGS = -I m4\nlib_LTLIBRARIES = libinauto.la\nlibinauto_la_SOURCES = inauto.c\n"
+        "ACLOCAL_AMFLAGS = -I m4\nSUBDIRS = po .\nlib_LTLIBRARIES = libinauto.la\nlibinauto_la_SOURCES = inauto.c\n"
         "include_HEADERS = inauto.h\n"
     ),
     "inauto.h": "const char *inauto(void);\n",
@@ -246,7 +247,7 @@ def test_a_repository_of_autotools_is_configured_truly(tiny_project, more):
           host: [inauto]
     """
     test = f"import user\ndef test_said(): assert user.said() == {SAID!r}\n"
-    tiny_project.recipe("user", members, meta, tests=tests_of("user", test))
+    tiny_project.recipe("user", members, meta, tests=beside("user", test))
     green(tiny_project.json("build", "user", "--engine", "node").json()["user"], 1)
 
 
@@ -263,7 +264,7 @@ def test_setup_py_that_runs_configure(tiny_project):
         "module.c": module("inauto", code, "said"),
     }
     test = f"import inauto\ndef test_said(): assert inauto.said() == {SAID!r}\n"
-    tiny_project.recipe("inauto", members, tests=tests_of("inauto", test))
+    tiny_project.recipe("inauto", members, tests=beside("inauto", test))
     green(tiny_project.json("build", "inauto", "--engine", "node").json()["inauto"], 1)
 
 
@@ -349,7 +350,7 @@ def test_threads_are_stood_in_for(tiny_project):
         ),
         "inthreads.cpp": module("inthreads", THREADS, "locked", "started", "created", "kept", "stood_in"),
     }
-    tiny_project.recipe("inthreads", members, tests=tests_of("inthreads", THREADS_TEST))
+    tiny_project.recipe("inthreads", members, tests=beside("inthreads", THREADS_TEST))
     green(tiny_project.json("build", "inthreads", "--engine", "node").json()["inthreads"], 4)
 
 
@@ -386,7 +387,7 @@ def test_libraries_for_ctypes_export_and_runtime_paths_go(tiny_project):
         "plus.cpp": dedent(plus),
         "native.c": module("native", native, "answer"),
     }
-    tiny_project.recipe("inctypes", members, tests=tests_of("inctypes", CTYPES_TEST))
+    tiny_project.recipe("inctypes", members, tests=beside("inctypes", CTYPES_TEST))
     green(tiny_project.json("build", "inctypes", "--engine", "node").json()["inctypes"], 4)
 
 

@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 
 FOLDER = "answers"
 """The folder in `WORK` with all this."""
-FILES = ("config.site", "emscripten.meson.cross", "aclocal/emwheels.m4")
+FILES = ("config.site", "emscripten.meson.cross", "macros/emwheels.m4")
 PACKAGE_CACHE = "packagecache"
 """The folder in `WORK` in which Meson finds archives of its wraps."""
 ENVIRONMENT = {
     "CONFIG_SITE": f"{WORK}/{FOLDER}/config.site",
-    "ACLOCAL_PATH": f"{WORK}/{FOLDER}/aclocal",
     "MESON_CROSS_FILE": f"{WORK}/{FOLDER}/emscripten.meson.cross",
     "MESON_PACKAGE_CACHE_DIR": f"{WORK}/{PACKAGE_CACHE}",
 }
-"""What configure, aclocal and Meson read by themselves; the third is read by pyodide-build."""
+"""What configure and Meson read by themselves; the second is read by pyodide-build."""
 MESON_FOLDER = ".mesonpy-emwheels"
 """Where meson-python builds: another name each time, and gone with Meson's log, if it is not told."""
 

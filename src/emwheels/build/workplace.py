@@ -17,7 +17,7 @@ from emwheels.image.places import WORK
 _INSIDE = Path(__file__).parent / "inside"
 MODULES = ("sitecustomize.py", "_f2c_fixes.py")
 """What each Python of a build imports before any other of that name."""
-PROGRAMS = ("autopoint", "uname")
+PROGRAMS = ("aclocal", "autopoint", "uname")
 """What a build finds before the image's own programs of these names."""
 
 _GIVEN = ("wheels", "python", "programs", "launchers", FOLDER, DOWNLOADS, ANSWERS)

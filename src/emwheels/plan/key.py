@@ -31,8 +31,8 @@ FORMAT = 4
 
 _LINKER = ("mend_link.py", "threads.c", "vague_linkage.py")
 _PROGRAMS = (
-    *("_f2c_fixes.py", "add_members.py", "autopoint", "prepare_tree.py", "sitecustomize.py", "uname"),
-    *("aclocal/emwheels.m4", "config.site", "emscripten.meson.cross"),
+    *("_f2c_fixes.py", "aclocal", "add_members.py", "autopoint", "prepare_tree.py", "sitecustomize.py", "uname"),
+    *("config.site", "emscripten.meson.cross", "macros/emwheels.m4"),
 )
 _FOR_CMAKE = ("check_link.py", "emulator", "emwheels.cmake", "modules/ExternalProject.cmake")
 

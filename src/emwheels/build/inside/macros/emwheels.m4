@@ -25,7 +25,10 @@ AC_SUBST([MSGFMT])
 AC_SUBST([GMSGFMT])
 AC_SUBST([XGETTEXT])
 AC_SUBST([MSGMERGE])
-AC_SUBST([MSGINIT])])
+AC_SUBST([MSGINIT])
+AC_CONFIG_COMMANDS([po-directories], [for po_folder in po */po; do
+test ! -f "$po_folder/Makefile.in" || cp "$po_folder/Makefile.in" "$po_folder/Makefile"
+done])])
 AC_DEFUN([AM_XGETTEXT_OPTION], [])
 AC_DEFUN([AM_XGETTEXT_OPTION_INIT], [])
 
