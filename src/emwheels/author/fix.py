@@ -175,7 +175,7 @@ def _machine_flag(found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) 
 
 
 def _openmp(_found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
-    files = " ".join(f"--include='{name}'" for name in ("setup.py", "setup.cfg", "Makefile*", "*.mk"))
+    files = " ".join(f"--include='{name}'" for name in (*_BUILD_FILES, "*.mk", "*.pyx"))
     line = f"grep -rlIe '-fopenmp' {files} . | xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'"
     if edits := _script(recipe, line):
         words = "there are no threads for OpenMP: -fopenmp is taken out of the build files"
