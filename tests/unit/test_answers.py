@@ -76,14 +76,15 @@ def test_only_a_source_that_needs_it_is_prepared(tmp_path):
     image = Image()
     (tmp_path / "source" / "deps").mkdir(parents=True)
     (tmp_path / "source" / "setup.py").write_text("")
-    prepare_tree(tmp_path, [], image)
+    given = {name: tmp_path / name for name in ("answers", "downloads")}
+    prepare_tree(tmp_path, given, image)
     assert image.commands == []
     (tmp_path / "source" / "deps" / "configure.ac").write_text("")
-    prepare_tree(tmp_path, [], image)
+    prepare_tree(tmp_path, given, image)
     assert len(image.commands) == 1
     image.status = 1
     with pytest.raises(BuildError, match=r"could not be prepared:\nwhy\\x1b"):
-        prepare_tree(tmp_path, [], image)
+        prepare_tree(tmp_path, given, image)
 
 
 @pytest.mark.parametrize(

@@ -114,8 +114,8 @@ def test_a_header_of_its_own_is_not_looked_for(tmp_path):
             Edit(
                 key="build.script",
                 value="grep -rlIe '-fopenmp' --include='setup.py' --include='CMakeLists.txt' --include='*.cmake' "
-                "--include='meson.build' --include='setup.cfg' --include='Makefile' --include='*.mk' --include='*.pyx' . "
-                "| xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'\n",
+                "--include='meson.build' --include='setup.cfg' --include='Makefile' --include='*.mk' "
+                "--include='*.pyx' . | xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'\n",
             ),
         ),
     ],

@@ -90,14 +90,15 @@ def test_where_autoreconf_fails_the_source_s_own_script_is_tried(tree, files, tm
 @pytest.fixture
 def wraps(tree, tmp_path):
     """A tree with wraps, and what a recipe lists for them."""
-    work, answers = tmp_path / "work", tmp_path / "answers"
+    downloads, answers, cache = (tmp_path / name for name in ("downloads", "answers", "packagecache"))
+    cache.mkdir()
     archive = b"an archive"
     sha256 = hashlib.sha256(archive).hexdigest()
     (answers / "downloads").mkdir(parents=True)
     (answers / "downloads" / sha256).write_bytes(archive)
     (answers / "downloads.json").write_text(json.dumps({"Zip": sha256, "gitty": "0" * 64}))
-    (work / "downloads" / "gitty").mkdir(parents=True)
-    (work / "downloads" / "gitty" / "x.c").write_text("x\n")
+    (downloads / "gitty").mkdir(parents=True)
+    (downloads / "gitty" / "x.c").write_text("x\n")
     folder = tree / "subprojects"
     (folder / "packagefiles" / "gitty").mkdir(parents=True)
     (folder / "packagefiles" / "gitty" / "meson.build").write_text("project('x')\n")
@@ -110,20 +111,14 @@ def wraps(tree, tmp_path):
     )
     (folder / "bad.wrap").write_text("no ini\n")
     (folder / "out.wrap").write_text("[wrap-git]\ndirectory = ../../gitty\n")
-    return tree, answers, work
+    return tree, answers, downloads, cache
 
 
 def test_wraps_find_what_the_recipe_lists(wraps):
-    tree, answers, work = wraps
-    serve_wraps(tree, answers, work)
-    assert (work / "packagecache" / "zip-1.0.tar.gz").read_bytes() == b"an archive"
+    tree, *given = wraps
+    cache = given[-1]
+    serve_wraps(tree, *given)
+    assert (cache / "zip-1.0.tar.gz").read_bytes() == b"an archive"
     made = tree / "subprojects" / "gitty"
     assert sorted(path.name for path in made.iterdir()) == ["meson.build", "x.c"]
-    assert [path.name for path in (work / "packagecache").iterdir()] == ["zip-1.0.tar.gz"]
-
-
-def test_without_downloads_nothing_is_made(wraps):
-    tree, answers, work = wraps
-    (answers / "downloads.json").unlink()
-    serve_wraps(tree, answers, work)
-    assert not (work / "packagecache").exists()
+    assert [path.name for path in cache.iterdir()] == ["zip-1.0.tar.gz"]

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from emwheels.errors import BuildError, visible
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
-from emwheels.image.places import CONFIG_FILES, PREPARE_TREE, PYTHON, WORK
+from emwheels.image.places import CONFIG_FILES, PREPARE_TREE, PYTHON, SOURCE, WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
@@ -61,24 +61,26 @@ def lay_out_answers(folder: Path, downloads: Sequence[tuple[Download, Fetched]])
         (folder / f"{_DOWNLOADS}.json").write_text(json.dumps(names))
 
 
-def prepare_tree(inside: Path, given: Sequence[Mount], image: Image) -> None:
-    """Prepare the source tree at ``inside``/source where it needs it, in the sandbox, with what a build is ``given``.
+def prepare_tree(inside: Path, given: Mapping[str, Path], image: Image) -> None:
+    """Prepare the source tree at ``inside``/source where it needs it, in the sandbox.
 
-    Raises `BuildError` with what the program said.
+    ``given`` are folders: the one of `lay_out_answers`, and that of the unpacked downloads. Raises `BuildError` with
+    what the program said.
     """
     with Door(inside) as door:
         names = [left.path for left in door.files("source") if left.link is None]
     if not any(name.rpartition("/")[2] in _PREPARED or name.endswith(".wrap") for name in names):
         return
+    mounts = [Mount(host=inside / "source", inside=SOURCE, writable=True), Mount(host=_PROGRAM, inside=PREPARE_TREE)]
+    if (given[FOLDER] / f"{_DOWNLOADS}.json").exists():
+        (inside / PACKAGE_CACHE).mkdir()
+        mounts += [Mount(host=given[name], inside=f"/mnt/{name}") for name in (FOLDER, _DOWNLOADS)]
+        mounts += [Mount(host=inside / PACKAGE_CACHE, inside=f"/mnt/{PACKAGE_CACHE}", writable=True)]
     with tempfile.TemporaryFile() as output:
         done = image.run(
-            [PYTHON, "-I", "-S", PREPARE_TREE, f"{WORK}/source", CONFIG_FILES, f"{WORK}/{FOLDER}", WORK],
-            mounts=[
-                Mount(host=inside, inside=WORK, writable=True),
-                *given,
-                Mount(host=_PROGRAM, inside=PREPARE_TREE),
-            ],
-            cwd=WORK,
+            [PYTHON, "-I", "-S", PREPARE_TREE, SOURCE, CONFIG_FILES, *(mount.inside for mount in mounts[2:])],
+            mounts=mounts,
+            cwd=SOURCE,
             output=output,
         )
         if done.status:

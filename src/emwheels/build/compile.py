@@ -132,8 +132,9 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python, runtime_names=inputs.runtime_names)
     cmake.lay_out_downloads(inputs.downloads, place.given(cmake.DOWNLOADS))
     answers.lay_out_answers(place.given(answers.FOLDER), inputs.downloads)
-    answers.prepare_tree(place.inside, place.mounts()[1:], image)
-    given = unpack_libraries(inputs.libraries, place.libraries)
+    given = {name: place.given(name) for name in (answers.FOLDER, cmake.DOWNLOADS)}
+    answers.prepare_tree(place.inside, given, image)
+    libraries = unpack_libraries(inputs.libraries, place.libraries)
     for name, data in licences_of(place.libraries).items():
         write_atomically(place.taken("licences") / name, data)
     launchers = place.given("launchers")
@@ -143,7 +144,7 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
         own = work / "crossenv"
         shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
         add_cross_packages(inputs.cross_packages, own)
-    return given
+    return libraries
 
 
 def _plain(inputs: BuildInputs, place: Workplace) -> bytes:

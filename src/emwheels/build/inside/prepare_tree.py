@@ -1,13 +1,14 @@
 """Prepares a source of autotools or Meson. Runs in the build image before the recipe's script: standard library only.
 
-    python3 prepare_tree.py TREE CONFIG_FILES ANSWERS WORK
+    python3 prepare_tree.py TREE CONFIG_FILES [ANSWERS DOWNLOADS CACHE]
 
 * A ``config.sub`` that does not know wasm32-emscripten is replaced, with the ``config.guess`` beside it, by those of
   the folder CONFIG_FILES.
 * Where there is a ``configure.ac`` and no ``configure``, the latter is a small script which makes the true one the
   first time it is run: a plain copy of a repository can be configured like a release.
-* A wrap of Meson's finds what the recipe lists as a download: the archive whose hash it names in WORK/packagecache, or,
-  if it names none, the download of its name as a folder of ``subprojects``. ANSWERS has these files by their hash.
+* A wrap of Meson's finds what the recipe lists as a download: the archive whose hash it names in CACHE, or, if it names
+  none, the download of its name as a folder of ``subprojects``. ANSWERS has the files by their hash, DOWNLOADS has them
+  unpacked.
 """
 
 from __future__ import annotations
@@ -62,22 +63,16 @@ def prepare(tree: Path, config_files: Path) -> None:
             _add_configure(here, here / sources[0])
 
 
-def serve_wraps(tree: Path, answers: Path, work: Path) -> None:
+def serve_wraps(tree: Path, answers: Path, downloads: Path, cache: Path) -> None:
     """Have each wrap of ``tree`` find what the recipe lists for it."""
-    try:
-        listed = json.loads((answers / "downloads.json").read_text())
-    except FileNotFoundError:
-        return
-    by_name = {name.casefold(): name for name in listed}
-    cache = work / "packagecache"
-    cache.mkdir(exist_ok=True)
+    by_name = {name.casefold(): name for name in json.loads((answers / "downloads.json").read_text())}
     for path in sorted(tree.glob("subprojects/*.wrap")):
         wrap = _read_wrap(path)
         found = [_take(wrap, kind, answers / "downloads", cache) for kind in ("source", "patch")]
         names = (path.stem, wrap.get("directory", ""))
         name = next((by_name[each.casefold()] for each in names if each.casefold() in by_name), None)
         if not found[0] and name:
-            _lay_out(work / "downloads" / name, path.parent, wrap.get("directory", path.stem), wrap)
+            _lay_out(downloads / name, path.parent, wrap.get("directory", path.stem), wrap)
 
 
 def _read_wrap(path: Path) -> dict[str, str]:
@@ -142,4 +137,5 @@ def _add_configure(folder: Path, source: Path) -> None:
 
 if __name__ == "__main__":
     prepare(Path(sys.argv[1]), Path(sys.argv[2]))
-    serve_wraps(Path(sys.argv[1]), Path(sys.argv[3]), Path(sys.argv[4]))
+    if len(sys.argv) > 3:
+        serve_wraps(Path(sys.argv[1]), *map(Path, sys.argv[3:]))
