@@ -1,7 +1,7 @@
 """What a build is told and given so that packages of autotools and Meson build untouched.
 
-Answers for configure scripts, macros for aclocal, a cross file for Meson, sources that are prepared before their build,
-and the recipe's downloads where Meson looks for those of its wraps.
+Answers for configure scripts, macros for aclocal, sources that are prepared before their build, and the recipe's
+downloads where Meson looks for those of its wraps. The cross file of Meson is pyodide-build's.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 
 FOLDER = "answers"
 """The folder in `WORK` with all this."""
-FILES = ("config.site", "emscripten.meson.cross", "macros/emwheels.m4")
+FILES = ("config.site", "macros/emwheels.m4")
 PACKAGE_CACHE = "packagecache"
 """The folder in `WORK` in which Meson finds archives of its wraps."""
 ENVIRONMENT = {
     "CONFIG_SITE": f"{WORK}/{FOLDER}/config.site",
-    "MESON_CROSS_FILE": f"{WORK}/{FOLDER}/emscripten.meson.cross",
     "MESON_PACKAGE_CACHE_DIR": f"{WORK}/{PACKAGE_CACHE}",
 }
-"""What configure and Meson read by themselves; the second is read by pyodide-build."""
+"""What configure and Meson read by themselves."""
 MESON_FOLDER = ".mesonpy-emwheels"
 """Where meson-python builds: another name each time, and gone with Meson's log, if it is not told."""
 

@@ -32,7 +32,7 @@ FORMAT = 4
 _LINKER = ("mend_link.py", "threads.c", "vague_linkage.py")
 _PROGRAMS = (
     *("_f2c_fixes.py", "aclocal", "add_members.py", "autopoint", "prepare_tree.py", "sitecustomize.py", "uname"),
-    *("config.site", "emscripten.meson.cross", "macros/emwheels.m4"),
+    *("config.site", "macros/emwheels.m4"),
 )
 _FOR_CMAKE = ("check_link.py", "emulator", "emwheels.cmake", "modules/ExternalProject.cmake")
 
