@@ -79,12 +79,14 @@ SETUP = """
     setup(ext_modules=[Extension("classic", [])], cmdclass={"build_ext": Build})
 """
 PACKAGES = {
-    # FindPython with all of Development, whose Embed asks for a library, and the suffix of the target.
+    # FindPython with all of Development, whose Embed asks for a library.
     "plain": core(
         "plain",
         """
         find_package(Python COMPONENTS Interpreter Development REQUIRED)
         python_add_library(plain MODULE plain.c WITH_SOABI)
+        # The audit refuses both.
+        set_target_properties(plain PROPERTIES BUILD_RPATH /mnt/work/here INSTALL_RPATH /mnt/work/there)
         install(TARGETS plain DESTINATION .)
         """,
     ),
@@ -142,21 +144,23 @@ PACKAGES = {
     "oldest": {
         "pyproject.toml": '[build-system]\nrequires = ["setuptools", "scikit-build", "cmake<4", "ninja"]\n'
         'build-backend = "setuptools.build_meta"\n',
-        "setup.py": 'from skbuild import setup\nsetup(name="oldest", version="1.0", packages=[])\n',
+        "setup.py": 'from skbuild import setup\nsetup(name="oldest", version="1.0", packages=["oldest"])\n',
+        "oldest/__init__.py": "",
         "CMakeLists.txt": dedent("""
             cmake_minimum_required(VERSION 2.8)
             project(oldest C)
             find_package(PythonInterp REQUIRED)
             find_package(PythonLibs REQUIRED)
             find_package(PythonExtensions REQUIRED)
-            add_library(oldest MODULE oldest.c)
-            python_extension_module(oldest)
-            install(TARGETS oldest LIBRARY DESTINATION .)
+            add_library(inner MODULE inner.c)
+            python_extension_module(inner)
+            install(TARGETS inner LIBRARY DESTINATION oldest)
         """),
-        "oldest.c": module("oldest"),
+        "inner.c": module("inner"),
     },
 }
-SUFFIXES = {"three": ".abi3.so"}
+SUFFIXES = {"three": ".abi3.so", "plain": "plain.so"}
+"""FindPython tells no suffix where it does not start the interpreter by the emulator (policy CMP0190)."""
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +169,7 @@ def built(make_tiny_project, tmp_path_factory):
     project = make_tiny_project(tmp_path_factory.mktemp("cmake"))
     for name, members in PACKAGES.items():
         test = TEST.replace("NAME", name).replace("SUFFIX", repr(SUFFIXES.get(name, OWN)))
+        test = test.replace("import oldest", "from oldest import inner as oldest")
         project.recipe(name, members, tests={f"test_{name}.py": test}, locked=False)
     locked = project.run("lock", *PACKAGES, seconds=600)
     assert locked.status == 0, locked.err
@@ -178,6 +183,53 @@ def test_a_module_finds_the_headers_of_its_python(built, name):
     outcome = built[name]
     assert (outcome["state"], outcome["error"]) == ("built", None)
     assert outcome["engines"] == {"node": "1 passed"}
+
+
+NUMPY = "2.3.5"
+"""A version with a wheel for the Python that builds: its headers are replaced by those of the recipe."""
+HEADER = """
+#include <Python.h>
+#define HEADER_OF_THE_RECIPE 7
+"""
+SETUP_OF_NUMPY = """
+    from setuptools import setup
+    setup(packages=["numpy", "numpy._core"], package_data={"numpy._core": ["include/numpy/*.h"]})
+"""
+
+
+def test_the_headers_of_numpy_are_those_of_its_recipe(tiny_project):
+    numpy = {
+        "pyproject.toml": pyproject("numpy", "setuptools.build_meta", "setuptools").replace('"1.0"', f'"{NUMPY}"'),
+        "setup.py": dedent(SETUP_OF_NUMPY),
+        "numpy/__init__.py": "",
+        "numpy/_core/__init__.py": "",
+        "numpy/_core/include/numpy/arrayobject.h": HEADER,
+        "numpy/_core/include/numpy/numpyconfig.h": "",
+    }
+    cross = "build:\n  cross-build-env: true\n  cross-build-files: [numpy/_core/include/numpy/arrayobject.h]\n"
+    tiny_project.recipe("numpy", numpy, cross, version=NUMPY)
+    lists = """
+        cmake_minimum_required(VERSION 3.20)
+        project(classic LANGUAGES C)
+        find_package(FIND COMPONENTS Interpreter Development.Module NumPy REQUIRED)
+        FIND_add_library(classic MODULE classic.c)
+        target_link_libraries(classic PRIVATE FIND::NumPy)
+    """
+    code = "#include <numpy/arrayobject.h>\n" + module("classic").replace("(7)", "(HEADER_OF_THE_RECIPE)")
+    members = {
+        "pyproject.toml": pyproject("classic", "setuptools.build_meta", "setuptools", "numpy"),
+        "setup.py": dedent(SETUP),
+        "CMakeLists.txt": dedent(lists).replace("FIND", "Python3"),
+        "classic.c": code,
+    }
+    test = TEST.replace("NAME", "classic").replace("SUFFIX", repr(".so"))
+    meta = "requirements:\n  host: [numpy]\n"
+    tiny_project.recipe("classic", members, meta, tests={"test_classic.py": test}, locked=False)
+    locked = tiny_project.run("lock", "classic", seconds=600)
+    assert locked.status == 0, locked.err
+    done = tiny_project.run("build", "classic", "--engine", "node", "--json", seconds=600)
+    assert done.out, done.err
+    assert done.json()["classic"]["engines"] == {"node": "1 passed"}, done.err
 
 
 CHECKS = """
@@ -249,7 +301,7 @@ CHECKS = """
 
 
 def test_checks_tell_the_truth(tiny_project):
-    text = dedent(CHECKS).replace("LACKING", "mremap").replace("HEADER", "sys/mman.h")
+    text = dedent(CHECKS).replace("LACKING", "uuid_generate").replace("HEADER", "uuid/uuid.h")
     tiny_project.recipe("checks", {"CMakeLists.txt": text, "checks.c": "int checks(void) { return 1; }\n"}, LIBRARY)
     done = tiny_project.run("build", "checks")
     assert done.status == 0, done.err
@@ -313,7 +365,7 @@ OPENMP = """
 
 def test_openmp_that_is_required_is_said_to_be_absent(tiny_project):
     tiny_project.recipe("tiny", {"CMakeLists.txt": dedent(OPENMP)}, LIBRARY)
-    tiny_project.refused(5, "OpenMP", "which Pyodide does not have, as it has no threads")
+    tiny_project.refused(6, "OpenMP", "which Pyodide does not have, as it has no threads")
 
 
 PARTS = """
@@ -385,7 +437,7 @@ def test_what_a_recipe_lists_is_not_downloaded(tiny_project):
         "cmake/get_cpm.cmake": GET_CPM,
         "parts.c": code.replace("ANSWER", "one() + two() + three() + FOUR"),
     }
-    test = TEST.replace("NAME", "parts").replace("SUFFIX", repr(OWN))
+    test = TEST.replace("NAME", "parts").replace("SUFFIX", repr("parts.so"))
     tiny_project.recipe("parts", members, meta, tests={"test_parts.py": test}, locked=False)
     assert tiny_project.run("lock", "parts").status == 0
     done = tiny_project.run("build", "parts", "--engine", "node", "--json", seconds=600)

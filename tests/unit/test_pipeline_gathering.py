@@ -70,6 +70,21 @@ def test_source_and_build_requirements_are_fetched(run, outputs, environment):
     assert [wheel.path.read_bytes() for wheel in inputs.requirements] == [b"setuptools", b"base"]
 
 
+def test_downloads_are_fetched_by_their_hash_and_are_in_what_a_wheel_carries(environment):
+    sha256 = "ab" * 32
+    entry = f"{{name: fmt, url: 'pkg:deb/debian/fmtlib@10.1.1', sha256: {sha256}}}"
+    add_recipe(environment, "parts", f"extra:\n  emwheels:\n    downloads: [{entry}]\n")
+    inputs = gathered(make_run(environment, ["parts"]), {}, "parts")
+    ((download, fetched),) = inputs.downloads
+    assert (download.name, download.sha256) == ("fmt", sha256)
+    assert fetched.path.read_bytes() == b"pkg:deb/debian/fmtlib@10.1.1"
+    assert "emscripten_log" in inputs.runtime_names
+    report = json.loads(inputs.documents[REPORT])
+    assert report["inputs"]["downloads"] == {"fmt": ["pkg:deb/debian/fmtlib@10.1.1", sha256, True]}
+    components = json.loads(inputs.documents[SBOM])["components"]
+    assert [component["name"] for component in components] == ["fmt"]
+
+
 def test_a_library_without_a_lock_needs_its_source_alone(environment):
     add_recipe(environment, "unlocked", LIBRARY, locked=False)
     inputs = gathered(make_run(environment, ["unlocked"]), {}, "unlocked")

@@ -10,6 +10,7 @@ import yaml
 from pyodide_build_keys import PYODIDE_BUILD_KEYS
 from sample_run import TARGET
 
+from emwheels.build.cmake import PRELUDE
 from emwheels.build.source import plain_recipe
 from emwheels.plan.key import build_key
 from emwheels.recipe.keys import KEYS
@@ -83,7 +84,7 @@ TABLE = {
         Refused("cpython_module", "write package for any other"),
     ],
     "build.cross-script": [Honoured("x", built("cross-script"))],
-    "build.script": [Honoured("x", built("script"))],
+    "build.script": [Honoured("x", lambda recipe: built("script")(recipe).removeprefix(PRELUDE))],
     "build.post": [Honoured("x", built("post"))],
     "build.unvendor-tests": [Honoured(False, built("unvendor-tests"))],
     "build._retain-test-patterns": [Honoured(["x"], built("_retain-test-patterns"))],

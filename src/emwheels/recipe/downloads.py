@@ -14,7 +14,7 @@ from emwheels.recipe.address import url_fault
 from emwheels.recipe.document import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from emwheels.recipe.document import Findings
 
@@ -84,7 +84,7 @@ def _faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "unpack", "must be true or false"
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[str], str]] = {
     "name": lambda text: "" if _NAME.fullmatch(text) else f"{printable(text)} is no name that build files ask for",
     "url": url_fault,
     "sha256": lambda text: "" if _SHA256.fullmatch(text) else "must be 64 hexadecimal digits in lower case",

@@ -5,9 +5,9 @@ Runs in the build image: standard library only.
     python3 check_link.py COMPILER ARGUMENT...
 
 does what ``COMPILER ARGUMENT...`` does, with two differences. A program cannot link a side module, such as a shared
-library of a host requirement: an object that defines the same names stands for it. And the program has functions of
-Emscripten's C library that Pyodide does not have, such as those that nobody kept when it was linked: a module that
-calls one does not load, so a check that asks for it fails here.
+library of a host requirement: an object that defines the same names stands for it. And Emscripten links a program with
+functions that Pyodide was linked without, such as ``uuid_generate``: a module that calls one does not load, so a check
+that asks for it fails here.
 """
 
 from __future__ import annotations
@@ -91,19 +91,23 @@ def _stub(module: Path, compiler: str) -> Path:
     data = module.read_bytes()
     made = Path(tempfile.gettempdir()) / f"emwheels-stub-{hashlib.sha256(data).hexdigest()[:32]}.o"
     if not made.exists():
-        lines = []
-        for name, kind in _exports(data):
-            if _IDENTIFIER.fullmatch(name) and not _NOT_DEFINED.fullmatch(name):
-                what = f"void s{len(lines)}(void) __asm__" if kind == _FUNCTION else f"char s{len(lines)}[16] __asm__"
-                lines.append(f'__attribute__((weak)) {what}("{name}");\n')
-                lines.append(f"void s{len(lines) - 1}(void) {{}}\n" if kind == _FUNCTION else "")
         with tempfile.TemporaryDirectory() as folder:
             source, out = Path(folder) / "stub.c", Path(folder) / "stub.o"
-            source.write_text("".join(lines), encoding="utf-8")
+            source.write_text("".join(_definitions(data)), encoding="utf-8")
             if _run([compiler, "-w", "-c", str(source), "-o", str(out)]):
                 return module
             out.replace(made)
     return made
+
+
+def _definitions(data: bytes) -> Iterator[str]:
+    """Give C that defines what a side module exports."""
+    for number, (name, kind) in enumerate(_exports(data)):
+        if _IDENTIFIER.fullmatch(name) and not _NOT_DEFINED.fullmatch(name):
+            if kind == _FUNCTION:
+                yield f'__attribute__((weak)) void s{number}(void) __asm__("{name}");\nvoid s{number}(void) {{}}\n'
+            elif kind == _GLOBAL:
+                yield f'__attribute__((weak)) char s{number}[16] __asm__("{name}");\n'
 
 
 def _lacking(words: Sequence[str], known: set[str], modules: Sequence[Path]) -> set[str]:
@@ -128,7 +132,7 @@ def _defines(data: bytes, name: str) -> bool:
     return name.encode() in data and name not in set(_functions_wanted(data))
 
 
-class _Cursor:
+class _WasmReader:
     """Reads numbers and names of a WebAssembly file."""
 
     def __init__(self, data: bytes, at: int, end: int) -> None:
@@ -155,16 +159,16 @@ class _Cursor:
             self.number()
 
 
-def _section(data: bytes, wanted: int) -> _Cursor | None:
+def _section(data: bytes, wanted: int) -> _WasmReader | None:
     """Return a section of a WebAssembly file; None if it has none, or is no such file."""
     if not data.startswith(_WASM):
         return None
     at = len(_WASM)
     while at < len(data):
-        head = _Cursor(data, at + 1, len(data))
+        head = _WasmReader(data, at + 1, len(data))
         size = head.number()
         if data[at] == wanted:
-            return _Cursor(data, head.at, head.at + size)
+            return _WasmReader(data, head.at, head.at + size)
         at = head.at + size
     return None
 

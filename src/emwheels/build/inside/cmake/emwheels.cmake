@@ -1,8 +1,9 @@
 # The toolchain file of every build: pyodide-build's own, and then what makes CMake packages build untouched.
 #
-# A value that a recipe or a package gives wins. Nothing here changes how a file of a package is compiled.
+# A value that a recipe or a package gives wins. No compiler flag is added, but for those of a build type if none is named.
 
 include("$ENV{EMWHEELS_CMAKE_TOOLCHAIN}")
+get_property(_emwheels_checking GLOBAL PROPERTY IN_TRY_COMPILE)
 
 # The headers of the target's Python, for all three modules that look for them. The interpreter stays the one that
 # builds: a backend gives its headers, be they there or not. Nothing links libpython, so that is an empty archive.
@@ -35,9 +36,17 @@ if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "")
   endif()
 endif()
 
-# Otherwise pybind11 holds the pointers of the Python that builds against those of the target.
-if(NOT DEFINED PYBIND11_USE_CROSSCOMPILING)
-  set(PYBIND11_USE_CROSSCOMPILING ON CACHE BOOL "Ask the Python that builds for nothing but paths")
+# A package that names no build type is no debug build: the assertions in Python's headers would name their folder.
+if(NOT "$ENV{BUILD_ENV_SCRIPTS_DIR}" STREQUAL "" AND NOT DEFINED CMAKE_BUILD_TYPE AND NOT _emwheels_checking)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "")
+endif()
+
+# pybind11's own way to find Python holds the pointers of the one that builds against those of the target.
+if(NOT DEFINED PYBIND11_PYTHONLIBS_OVERWRITE)
+  set(PYBIND11_PYTHONLIBS_OVERWRITE OFF CACHE BOOL "What is given goes before what the Python that builds says")
+endif()
+if(NOT DEFINED PYTHON_SIZEOF_VOID_P)
+  set(PYTHON_SIZEOF_VOID_P 4 CACHE INTERNAL "Of the target's Python")
 endif()
 
 # With policy CMP0190 (CMake 4.1), FindPython starts the Python that builds by the emulator. This one starts both.
@@ -59,7 +68,6 @@ if(NOT DEFINED CMAKE_DISABLE_FIND_PACKAGE_OpenMP)
 endif()
 
 # The program of a check is linked as before. The check fails, too, if Pyodide does not have what it calls.
-get_property(_emwheels_checking GLOBAL PROPERTY IN_TRY_COMPILE)
 if(_emwheels_checking)
   foreach(_emwheels_name IN ITEMS C CXX)
     string(CONCAT CMAKE_${_emwheels_name}_LINK_EXECUTABLE
