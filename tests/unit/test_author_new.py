@@ -108,6 +108,16 @@ def test_a_header_of_its_own_is_not_looked_for(tmp_path):
             "host zlib",
             Edit(key="build.ldflags", value="-L$(WASM_LIBRARY_DIR)/lib"),
         ),
+        (
+            "openmp requires threads and is not supported\n",
+            "flag -fopenmp",
+            Edit(
+                key="build.script",
+                value="grep -rlIe '-fopenmp' --include='setup.py' --include='CMakeLists.txt' --include='*.cmake' "
+                "--include='meson.build' --include='setup.cfg' --include='Makefile' --include='*.mk' "
+                "--include='*.pyx' . | xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'\n",
+            ),
+        ),
     ],
 )
 def test_a_failure_and_its_remedy(environment, log, identity, edit):

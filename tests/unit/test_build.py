@@ -132,7 +132,8 @@ def test_what_the_sandbox_is_given(given, start, tmp_path):
     assert not run["network"]
     mounts = {mount.inside: mount for mount in run["mounts"]}
     assert {inside for inside, mount in mounts.items() if mount.writable} == {WORK, "/mnt/ccache"}
-    given_to_read = {f"{WORK}/{name}" for name in ("wheels", "python", "programs", "launchers", "cmake", "downloads")}
+    names = ("wheels", "python", "programs", "launchers", "cmake", "downloads", "answers")
+    given_to_read = {f"{WORK}/{name}" for name in names}
     assert {inside for inside, mount in mounts.items() if not mount.writable} == {"/mnt/xbuildenv", *given_to_read}
     work, ccache = (mount.host for mount in run["mounts"] if mount.writable)
     assert not ccache.is_relative_to(work), "what is mounted by itself is no part of what is"

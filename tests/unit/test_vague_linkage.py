@@ -45,6 +45,7 @@ from emwheels.build.inside.vague_linkage import (
     Symbol,
     bind,
     expand,
+    exporting,
     exports_all,
     read_input,
     read_inputs,
@@ -424,6 +425,51 @@ def test_commands_that_are_run_as_they_are(here, linked, command):
         linked(command)
 
 
+LIBRARY = [
+    symbol(FUNCTION, 0, "f"),
+    symbol(DATA, 0, "total"),
+    symbol(FUNCTION, WEAK, "inline_one"),
+    symbol(FUNCTION, HIDDEN, "secret"),
+    symbol(FUNCTION, LOCAL, "own"),
+    symbol(FUNCTION, UNDEFINED | EXPLICIT_NAME, "wanted"),
+    symbol(DATA, 0, "__em_js__x"),
+]
+
+
+@pytest.fixture
+def exported(here):
+    """Return the names that a command with this list of exports has for the linker; None for its own list."""
+    (here / "library.o").write_bytes(object_file(*LIBRARY))
+    (here / "lib" / "liball.a").write_bytes(archive(one=object_file(*LIBRARY)))
+
+    def exported(command, listed="[]"):
+        (here / "listed").write_text(listed)
+        words = [*shlex.split(command), "-sEXPORTED_FUNCTIONS=@listed"]
+        made = exporting(words, here)
+        if made is words:
+            return None
+        assert made[:-1] == words[:-1]
+        return json.loads(Path(made[-1].partition("@")[2]).read_text())
+
+    return exported
+
+
+def test_a_module_without_an_init_function_exports_what_is_visible(exported):
+    assert exported("library.o -sSIDE_MODULE=2") == ["_f", "_inline_one", "_total"]
+    assert exported("library.o b.o lib/liball.a -lx -Llib -sSIDE_MODULE=2") == ["_b", "_f", "_inline_one", "_total"]
+    assert exported("b.o lib/liball.a -sSIDE_MODULE=2") == ["_b"], "of an archive, what is needed is linked"
+    assert exported("lib/liball.a -sSIDE_MODULE=2") == ["_f", "_inline_one", "_total"]
+
+
+def test_any_other_module_exports_what_it_is_told(here, exported):
+    assert exported("library.o -sSIDE_MODULE=2", '["_PyInit_x"]') is None
+    assert exported("library.o -sSIDE_MODULE=1") is None
+    assert exported("library.o x.c -sSIDE_MODULE=2") is None
+    assert exported("-lm -sSIDE_MODULE=2") is None
+    assert exported("library.o -sSIDE_MODULE=2", "no list") is None
+    assert exporting(["library.o", "-sSIDE_MODULE=2"], here) == ["library.o", "-sSIDE_MODULE=2"]
+
+
 # -- the program ------------------------------------------------------------------------------------------------------
 
 EMCC = '''\
@@ -476,6 +522,15 @@ def test_a_link(here, run):
     assert done.stdout == "linking a.o with space.o\n"
     assert done.stderr == "error in a.o with space.o\n"
     assert (here / "a.o").read_bytes() == PLAIN
+
+
+def test_a_link_of_a_library_without_shared_data(here, run):
+    (here / "listed").write_text("[]")
+    _, note = run(OPTION, "b.o", "-sSIDE_MODULE=2", "-sEXPORTED_FUNCTIONS=@listed", "-o", "x.so")
+    *words, exports = note["words"][:-2]
+    assert words == [OPTION, "b.o", "-sSIDE_MODULE=2"]
+    assert exports.startswith("-sEXPORTED_FUNCTIONS=@")
+    assert exports != "-sEXPORTED_FUNCTIONS=@listed"
 
 
 def test_a_link_with_a_response_file(here, run):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emwheels.build import cmake, variables
+from emwheels.build import answers, cmake, variables
 from emwheels.build import compile as compiling
 from emwheels.build.compiler_cache import CompilerCache
 from emwheels.cli.variables import OTHERS, OWN
@@ -18,7 +18,7 @@ from emwheels.schedule import JobServer
 ROOT = Path(__file__).parents[2]
 SOURCE = {path: path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "variables.py"}
 READ = re.compile(r"""os\.environ(?:\.get\(|\[)["'](\w+)["']""")
-INSIDE = {"CCACHE_COMPILERCHECK", "CCACHE_DIR", "CCACHE_STATSLOG", "PATH", "PYTHONPATH"}
+INSIDE = {"CCACHE_COMPILERCHECK", "CCACHE_DIR", "CCACHE_STATSLOG", "EM_CACHE", "PATH", "PYTHONPATH"}
 """What a program in the sandbox reads."""
 
 
@@ -49,6 +49,7 @@ def seen(targets, tmp_path):
             return {
                 *dict(debian.environment(targets.image)),
                 *compiling._ENVIRONMENT,
+                *answers.ENVIRONMENT,
                 *cmake.ENVIRONMENT,
                 *toolchain.environment("3.14", ""),
                 *emsdk.toolchain_environment("3.14"),

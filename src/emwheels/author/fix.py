@@ -174,6 +174,14 @@ def _machine_flag(found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) 
         yield Remedy(identity=f"flag {flag}", words=words, edits=edits)
 
 
+def _openmp(_found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
+    files = " ".join(f"--include='{name}'" for name in (*_BUILD_FILES, "*.mk", "*.pyx"))
+    line = f"grep -rlIe '-fopenmp' {files} . | xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'"
+    if edits := _script(recipe, line):
+        words = "there are no threads for OpenMP: -fopenmp is taken out of the build files"
+        yield Remedy(identity="flag -fopenmp", words=words, edits=edits)
+
+
 def _flag(identity: str, key: str, flag: str, words: str) -> _Find:
     """Return a remedy that is one more flag."""
 
@@ -240,6 +248,7 @@ _REMEDIES: dict[str, _Find] = {
     "library": _library("libraries"),
     "header": _library("headers"),
     "machine-flag": _machine_flag,
+    "openmp": _openmp,
     "werror": _flag("werror", "cflags", "-Wno-error", "warnings end the build: build.cflags has -Wno-error"),
     "test-symbol": _exports,
     "test-module": _run_requirement,

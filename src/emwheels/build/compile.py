@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from emwheels.atomic import write_atomically
-from emwheels.build import cmake
+from emwheels.build import answers, cmake
 from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
@@ -125,28 +125,33 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     prepare_source(recipe, inputs.source, place.inside / "source", image)
     folder = place.inside / "packages" / recipe.spelling
     folder.mkdir()
-    (folder / "meta.yaml").write_bytes(_plain(inputs))
+    (folder / "meta.yaml").write_bytes(_plain(inputs, place))
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
     python = inputs.target.python_minor
     cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python, runtime_names=inputs.runtime_names)
     cmake.lay_out_downloads(inputs.downloads, place.given(cmake.DOWNLOADS))
-    given = unpack_libraries(inputs.libraries, place.libraries)
+    answers.lay_out_answers(place.given(answers.FOLDER), inputs.downloads)
+    given = {name: place.given(name) for name in (answers.FOLDER, cmake.DOWNLOADS)}
+    answers.prepare_tree(place.inside, given, image)
+    libraries = unpack_libraries(inputs.libraries, place.libraries)
     for name, data in licences_of(place.libraries).items():
         write_atomically(place.taken("licences") / name, data)
-    _compiler_cache(inputs, work).add_launchers(place.given("launchers"), inside=f"{WORK}/launchers")
+    launchers = place.given("launchers")
+    _compiler_cache(inputs, work).add_launchers(launchers, inside=f"{WORK}/launchers", runtime=inputs.runtime_names)
     if inputs.cross_packages:
         # pyodide-build installs the native packages into the environment: it gets one of its own.
         own = work / "crossenv"
         shutil.copytree(toolchain.crossenv / "xbuildenv", own / "xbuildenv", symlinks=True)
         add_cross_packages(inputs.cross_packages, own)
-    return given
+    return libraries
 
 
-def _plain(inputs: BuildInputs) -> bytes:
+def _plain(inputs: BuildInputs, place: Workplace) -> bytes:
     """Return the meta.yaml that pyodide-build is given."""
     cross = [package.recipe.spelling for package in inputs.cross_packages]
-    return json.dumps(plain_recipe(inputs.recipe, f"{WORK}/source", cross), indent=1).encode()
+    plain = answers.with_build_folder(plain_recipe(inputs.recipe, f"{WORK}/source", cross), place.inside)
+    return json.dumps(plain, indent=1).encode()
 
 
 def _compiler_cache(inputs: BuildInputs, work: Path) -> CompilerCache:
@@ -224,7 +229,7 @@ def _take_up(inputs: BuildInputs, place: Workplace) -> bool:
     for name in ("wheel", "archive"):
         remove_tree(place.taken(name))
     with Door(place.inside) as door:
-        door.write(f"packages/{recipe.spelling}/meta.yaml", _plain(inputs))
+        door.write(f"packages/{recipe.spelling}/meta.yaml", _plain(inputs, place))
         return door.has_folder(tree_of(recipe.spelling, recipe.document["package"]))
 
 
@@ -235,10 +240,13 @@ def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache:
         dict(inputs.environment)
         | profile_environment(inputs.recipe, lineage(inputs.profile, own), profile_names(own))
         | _ENVIRONMENT
+        | answers.ENVIRONMENT
         | cmake.ENVIRONMENT
         | toolchain.environment(inputs.target.python_minor, image_path(image))
         | side_module_flags(toolchain, flags_of(inputs.profile, own))
-        | cache.environment(compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers")
+        | cache.environment(
+            compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers", runtime=inputs.runtime_names
+        )
     )
     return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emwheels.image.model import Mount
 from emwheels.image.places import COMPILER_CACHE, PYTHON
 from emwheels.plan.key import linker_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MAX_SIZE = "2G"
 """Limit for one recipe; ccache removes what was used longest ago."""
@@ -37,14 +42,34 @@ export EMWHEELS_COMPILER="$2"
 compiler=${{2##*/}}
 compiler={folder}/real/${{compiler%.py}}
 shift 2
+compiles= threads=
 for argument in "$@"; do
-    if [ "$argument" = -c ]; then
-        # emcc reads EMCC_CFLAGS. Its clang is not looked up once more.
-        export CCACHE_COMPILERCHECK="$CCACHE_COMPILERCHECK $EMCC_CFLAGS"
-        unset EM_COMPILER_WRAPPER
-        exec ccache "$compiler" "$@"
-    fi
+    case "$argument" in
+    -c) compiles=1 ;;
+    -pthread | *USE_PTHREADS* | *PTHREAD_POOL_SIZE*) threads=1 ;;
+    -fopenmp | -fopenmp=*)
+        echo "emwheels: $argument: openmp requires threads and is not supported" >&2
+        exit 1
+        ;;
+    esac
 done
+if [ "$threads" ]; then
+    # There are none: the functions of threads are there, and say so.
+    for argument in "$@"; do
+        shift
+        case "$argument" in
+        -pthread | -s*USE_PTHREADS* | -s*PTHREAD_POOL_SIZE*) ;;
+        USE_PTHREADS=* | PTHREAD_POOL_SIZE=*) set -- "$@" USE_PTHREADS=0 ;;
+        *) set -- "$@" "$argument" ;;
+        esac
+    done
+fi
+if [ "$compiles" ]; then
+    # emcc reads EMCC_CFLAGS. Its clang is not looked up once more.
+    export CCACHE_COMPILERCHECK="$CCACHE_COMPILERCHECK $EMCC_CFLAGS"
+    unset EM_COMPILER_WRAPPER
+    exec ccache "$compiler" "$@"
+fi
 exec {python} -I -S {folder}/link_cache.py "{folder}/linking/${{compiler##*/}}" "$@"
 """
 _REAL = """\
@@ -56,10 +81,12 @@ exec python3 -E "$EMWHEELS_COMPILER" "$@"
 _LINKING = """\
 #!/bin/sh
 unset EMSDK_PYTHON
-exec {python} -I -S {folder}/vague_linkage.py "$EMWHEELS_COMPILER" "$@"
+exec {python} -I -S {folder}/mend_link.py "$EMWHEELS_COMPILER" "$@"
 """
 
-_PROGRAMS = tuple(Path(__file__).parent / "inside" / name for name in ("link_cache.py", "vague_linkage.py"))
+_INSIDE = Path(__file__).parent / "inside"
+_PROGRAMS = tuple(_INSIDE / name for name in ("link_cache.py", "mend_link.py", "threads.c", "vague_linkage.py"))
+_NAMES = "runtime.names"
 _LINK_HIT, _LINK_MISS = "link_cache_hit", "link_cache_miss"
 """What ``inside/link_cache.py`` notes."""
 _HITS = ("direct_cache_hit", "preprocessed_cache_hit")
@@ -115,13 +142,18 @@ class CompilerCache:
         return Mount(host=self.folder, inside=COMPILER_CACHE, writable=True)
 
     @staticmethod
-    def add_launchers(folder: Path, *, inside: str) -> None:
-        """Write what looks into the cache before Emscripten's programs start to ``folder``, ``inside`` for a build."""
+    def add_launchers(folder: Path, *, inside: str, runtime: Collection[str] = ()) -> None:
+        """Write what looks into the cache before Emscripten's programs start to ``folder``, ``inside`` for a build.
+
+        ``runtime`` are the names that the runtime offers to a module: a check before a build finds what it has.
+        """
         real, linking = folder / "real", folder / "linking"
         real.mkdir(parents=True, exist_ok=True)
         linking.mkdir(exist_ok=True)
         for program in _PROGRAMS:
             shutil.copyfile(program, folder / program.name)
+        if runtime:
+            (folder / _NAMES).write_text("".join(f"{name}\n" for name in sorted(runtime)))
         for path, text in (
             (folder / LAUNCHER, _LAUNCHER.format(folder=inside, python=PYTHON)),
             (real / "emcc", _REAL),
@@ -133,7 +165,7 @@ class CompilerCache:
             path.chmod(0o755)
 
     @staticmethod
-    def environment(compiler: str, log: str, *, launchers: str) -> dict[str, str]:
+    def environment(compiler: str, log: str, *, launchers: str, runtime: Collection[str] = ()) -> dict[str, str]:
         """Return the variables that have compilers look into the cache and ccache note each result in ``log``.
 
         ``compiler`` identifies the compiler, e.g. by the image's digest: its own file is a small program whose
@@ -145,7 +177,7 @@ class CompilerCache:
         return {
             "EMSDK_PYTHON": f"{launchers}/{LAUNCHER}",
             # Part of what a link is looked up by, as are all variables of such names.
-            "EMWHEELS_LINKER": linker_digest(),
+            "EMWHEELS_LINKER": _linker(runtime),
             "EM_COMPILER_WRAPPER": "ccache",
             "CCACHE_COMPILERTYPE": "clang",
             # The list of headers that the compiler writes anyway (-MD) is taken: nothing is preprocessed twice.
@@ -156,6 +188,13 @@ class CompilerCache:
             "CCACHE_MAXSIZE": MAX_SIZE,
             "CCACHE_STATSLOG": log,
         }
+
+
+def _linker(runtime: Collection[str]) -> str:
+    """Return what tells how links are made for a runtime."""
+    if not runtime:
+        return linker_digest()
+    return hashlib.sha256("\n".join([linker_digest(), *sorted(runtime)]).encode()).hexdigest()
 
 
 def read_hits(text: str) -> Hits:

@@ -35,6 +35,8 @@ FROM_EMWHEELS = {
     "PIP_NO_INDEX": "`1`: pip finds nothing outside of the locked requirements.",
     "PIP_FIND_LINKS": "The folder of the locked requirements.",
     "PIP_DISABLE_PIP_VERSION_CHECK": "`1`.",
+    "CONFIG_SITE": "Answers that configure scripts read before their checks.",
+    "MESON_PACKAGE_CACHE_DIR": "Where Meson finds the archives of wraps that `extra.emwheels.downloads` lists.",
     "CMAKE_POLICY_VERSION_MINIMUM": "`3.5`: CMake 4 takes projects that were written for an older one.",
     "EMWHEELS_DOWNLOADS": "A folder with what `extra.emwheels.downloads` lists, each in a folder of its name.",
     "EMWHEELS_CMAKE_TOOLCHAIN": "For emwheels' own toolchain file: that of pyodide-build.",

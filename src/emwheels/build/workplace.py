@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from emwheels.build.answers import FOLDER as ANSWERS
 from emwheels.build.cmake import DOWNLOADS, FOLDER
 from emwheels.image.model import Mount
 from emwheels.image.places import WORK
@@ -16,10 +17,10 @@ from emwheels.image.places import WORK
 _INSIDE = Path(__file__).parent / "inside"
 MODULES = ("sitecustomize.py", "_f2c_fixes.py")
 """What each Python of a build imports before any other of that name."""
-PROGRAMS = ("uname",)
+PROGRAMS = ("aclocal", "autopoint", "uname")
 """What a build finds before the image's own programs of these names."""
 
-_GIVEN = ("wheels", "python", "programs", "launchers", FOLDER, DOWNLOADS)
+_GIVEN = ("wheels", "python", "programs", "launchers", FOLDER, DOWNLOADS, ANSWERS)
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,9 @@ OF_CONFIGURING = (
         id="openmp",
         pattern=(
             r"Could NOT find OpenMP|CMAKE_DISABLE_FIND_PACKAGE_OpenMP\s+is\s+enabled|Dependency \"openmp\" not found"
-            r"|fatal error: 'omp\.h'|undefined symbol: (?:omp_|__kmpc_)"
+            r"|fatal error: 'omp\.h'|undefined symbol: (?:omp_|__kmpc_)|openmp requires threads and is not supported"
         ),
-        sees="`CMAKE_DISABLE_FIND_PACKAGE_OpenMP is enabled`, `'omp.h' file not found`",
+        sees="`CMAKE_DISABLE_FIND_PACKAGE_OpenMP is enabled`, `'omp.h' file not found`, `openmp requires threads`",
         means="The package asks for OpenMP, which Pyodide does not have, as it has no threads.",
         do="Switch it off in build.script by the project's own option, such as -DUSE_OPENMP=OFF, or by a patch.",
     ),

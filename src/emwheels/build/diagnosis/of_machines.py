@@ -47,7 +47,7 @@ OF_MACHINES = (
         means="meson downloads {what} for a subproject, and there is no network in the sandbox.",
         do=(
             "Name a recipe of that library under requirements.host; meson takes it where its .pc file answers to the "
-            "name that meson.build asks for."
+            "name that meson.build asks for. Or list what the wrap downloads under extra.emwheels.downloads."
         ),
         what="a wrap",
     ),
@@ -68,7 +68,7 @@ OF_MACHINES = (
         id="threads",
         pattern=r"FROZEN_CACHE is set.*(?:-mt\b|crtbegin-mt|libc-mt|pthread)|--shared-memory is disallowed",
         sees="`FROZEN_CACHE is set … crtbegin-mt`",
-        means="Something is compiled or linked with -pthread or -fopenmp. Pyodide has no threads.",
+        means="Something is compiled or linked for threads, past emwheels' launcher. Pyodide has no threads.",
         do="Take the flag out in build.script or by a patch; many packages have an option to build without threads.",
     ),
     Kind(

@@ -18,10 +18,14 @@ symbols have is changed in copies of the objects (WebAssembly/tool-conventions, 
 
 Functions being hidden in every object or in none is also what keeps wasm-ld 21 from giving a wrong address to those
 that are not (LLVM pull request 104043). A link without such data, of sources, or of LLVM bitcode is run as it is.
+
+pyodide-build has a module export its ``PyInit_…`` and nothing else. A module without one is a library that something
+opens by its name (ctypes, cffi) or links: it exports all that is visible in its objects, as it would natively.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -42,6 +46,7 @@ _OBJECTS = (".o", ".obj", ".lo")
 _SOURCES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".m", ".mm", ".s", ".S", ".ll", ".bc", ".i", ".ii")
 _EACH_MODULE = ("_ZTV", "_ZTI", "_ZTT", "_ZTC")
 """Vtables, typeinfo, and the tables of classes with virtual bases."""
+_EXPORTS = "-sEXPORTED_FUNCTIONS=@"
 _EMSCRIPTEN = "__em_"
 """What EM_JS and EM_ASM leave for the loader to read."""
 
@@ -64,6 +69,11 @@ class Symbol:
     def is_bound(self) -> bool:
         """Whether other objects or modules could not see it, or it is nothing that they could see."""
         return self.kind not in (_FUNCTION, _DATA) or bool(self.flags & _LOCAL)
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether a library has it for others."""
+        return not self.is_bound and not self.flags & (_HIDDEN | _UNDEFINED) and not self.name.startswith(_EMSCRIPTEN)
 
     @property
     def is_shared(self) -> bool:
@@ -302,13 +312,43 @@ def _is_whole(before: list[str]) -> bool:
     return bool(options) and "-no-" not in options[-1]
 
 
+def exporting(words: list[str], folder: Path) -> list[str]:
+    """Return a command that is told to export nothing (``[]``) as one that exports what is visible in its objects.
+
+    Those in archives count if nothing else is linked. The list is written to ``folder``.
+    """
+    at = next((at for at, word in enumerate(words) if word.startswith(_EXPORTS)), -1)
+    if at < 0 or "-sSIDE_MODULE=2" not in words:
+        return words
+    try:
+        if json.loads(Path(words[at].removeprefix(_EXPORTS)).read_text()) != []:
+            return words
+        inputs = read_inputs(words)
+    except (OSError, IndexError, ValueError, NotChanged):
+        return words
+    objects = [file for each, files in inputs.items() if words[each].endswith(_OBJECTS) for file in files]
+    objects = objects or [file for files in inputs.values() for file in files]
+    names = {symbol.name for file in objects for symbol in file.symbols if symbol.is_visible}
+    if not names:
+        return words
+    own = folder / "exports"
+    own.write_text(json.dumps([f"_{name}" for name in sorted(names)]))
+    return [*words[:at], f"{_EXPORTS}{own}", *words[at + 1 :]]
+
+
 def main(compiler: str, arguments: list[str]) -> int:
     """Link, and return the exit status."""
     command = ["python3", "-E", compiler]
     try:
         words = expand(arguments)
         with tempfile.TemporaryDirectory(prefix=".bind-", dir=_output(words).parent) as folder:
-            bound, copies = bind(words, Path(folder))
+            exported = exporting(words, Path(folder))
+            try:
+                bound, copies = bind(exported, Path(folder))
+            except NotChanged:
+                if exported is words:
+                    raise
+                bound, copies = exported, {}
             file = Path(folder) / "command"
             file.write_text("\n".join(shlex.quote(word) for word in bound))
             done = subprocess.run([*command, f"@{file}"], check=False, capture_output=True)
