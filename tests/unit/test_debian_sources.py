@@ -98,7 +98,7 @@ def test_a_list_that_is_too_large_as_it_is_sent(mirror, monkeypatch):
     folder, address = mirror
     put(folder, "Sources.xz", lzma.compress(LIST.encode()))
     monkeypatch.setattr(debian_sources, "LIST_LIMIT", 100)
-    with pytest.raises(FetchError, match="Sources.xz is larger than 100 bytes"):
+    with pytest.raises(FetchError, match=r"Sources\.xz is larger than 100 bytes"):
         ask(address, "zlib")
 
 

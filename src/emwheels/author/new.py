@@ -130,34 +130,68 @@ def _proposal(
         )
     url = f"pkg:pypi/{asked.name}@{release.version}"
     fetched = registry.fetch(url, source.resource.sha256)
+    project = Project(
+        name=asked.name,
+        version=release.version,
+        source={"url": url, "sha256": fetched.sha256},
+        label=source.resource.filename,
+        notes=release.passed_over,
+    )
     with tempfile.TemporaryDirectory(prefix="emwheels-new-") as folder:
         named = Path(folder) / source.resource.filename
         named.symlink_to(fetched.path)
         tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
-        try:
-            build_requires = read_build_requirements(tree, label=f"{source.resource.filename}: pyproject.toml")
-            fault = ""
-        except RecipeError as error:
-            build_requires, fault = (), error.message
-        about = about_of_source(tree)
-        examined = examine_source(tree, asked.name, build_requires)
-    needs = tuple(find_needs(asked.name, about.requires, registry, target, recipes))
+        return propose_tree(project, tree, about_of_source(tree), registry=registry, target=target, recipes=recipes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project whose files are here."""
+
+    name: str
+    version: str
+    source: Mapping[str, str]
+    """The section ``source`` of its recipe."""
+    label: str
+    """Where its files are from, in messages."""
+    build: Mapping[str, str] = field(default_factory=dict)
+    """What the section ``build`` of its recipe has to have."""
+    notes: Sequence[str] = ()
+
+
+def propose_tree(
+    project: Project,
+    tree: Path,
+    about: Described,
+    *,
+    registry: PackageSource,
+    target: Target,
+    recipes: Mapping[str, Recipe],
+) -> Proposal:
+    """Return a recipe for the project whose files are in ``tree``, and which says ``about`` of itself."""
+    try:
+        build_requires = read_build_requirements(tree, label=f"{project.label}: pyproject.toml")
+        fault = ""
+    except RecipeError as error:
+        build_requires, fault = (), error.message
+    examined = examine_source(tree, project.name, build_requires)
+    needs = tuple(find_needs(project.name, about.requires, registry, target, recipes))
     hosts, notes = find_hosts(examined, recipes)
     document = {
-        "package": {"name": asked.name, "version": release.version} | _listed("top-level", examined.top_level),
-        "source": {"url": url, "sha256": fetched.sha256},
-        "build": {"cflags": INCLUDE, "ldflags": LIBRARIES} if hosts else {},
-        "requirements": _requirements(asked.name, hosts, needs, build_requires, recipes),
+        "package": {"name": project.name, "version": project.version} | _listed("top-level", examined.top_level),
+        "source": dict(project.source),
+        "build": dict(project.build) | ({"cflags": INCLUDE, "ldflags": LIBRARIES} if hosts else {}),
+        "requirements": _requirements(project.name, hosts, needs, build_requires, recipes),
         "test": _listed("imports", examined.top_level),
         "about": {key: text for key, text in _about(about).items() if text},
     }
     if examined.rust:
         notes.append("it is written in Rust: the build needs cargo, and a Rust compiler for WebAssembly")
-    notes = [*release.passed_over, *([fault] if fault else []), *notes]
+    notes = [*project.notes, *([fault] if fault else []), *notes]
     notes += [f"{_chain(need)}: no index has it" for need in needs if need.state == MISSING]
     return Proposal(
-        name=asked.name,
-        version=release.version,
+        name=project.name,
+        version=project.version,
         state=WRITE,
         meta=written(document),
         needs=needs,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.profile import LINK_OPTIONS, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.recipe.source_tree import tree_digest
 from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ def _digest_inside(names: Sequence[str]) -> str:
 
 def code_digest(key: BuildKey) -> str:
     """Return the hash of what runs in a build and is nobody's but the recipe's, 64 hexadecimal digits."""
-    return _sha256(json.dumps({name: key.inputs[name] for name in _CODE}, sort_keys=True).encode())
+    return _sha256(
+        json.dumps({name: key.inputs[name] for name in _CODE if name in key.inputs}, sort_keys=True).encode()
+    )
 
 
-_CODE = ("recipe", "patches", "extras", "build requirements", "dependencies")
+_CODE = ("recipe", "patches", "extras", "source tree", "build requirements", "dependencies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,8 @@ def build_key(
 
     ``dependencies`` maps each host requirement to the hash of its *output*, its build report left aside: one that was
     rebuilt to the same bytes changes nothing. Tests, run requirements, descriptions and whether the recipe is disabled
-    are not part of it: they do not reach the compiler. Reads the recipe's files; raises OSError if one vanished.
+    are not part of it: they do not reach the compiler. Reads the recipe's files, and those of a source that is a
+    folder; raises OSError if one vanished, and `RecipeError` for a folder that cannot be taken.
     """
     document = recipe.document
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
@@ -95,6 +99,8 @@ def build_key(
     requirements = document.get("requirements") or {}
     if recipe.source.address != recipe.source.url:
         sections["source"] = {**sections["source"], "url": recipe.source.address}
+    if recipe.source.path is not None:  # its files count, wherever they are
+        sections["source"] = {name: value for name, value in sections["source"].items() if name != "path"}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, lineage(profile, target.profiles), profile_names(target.profiles))
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
@@ -104,6 +110,7 @@ def build_key(
             "recipe": json.loads(json.dumps(sections)),
             "patches": {path.name: _sha256(path.read_bytes()) for path in recipe.patches},
             "extras": extras,
+            **({"source tree": tree_digest(recipe)} if recipe.source.path is not None else {}),
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(flags_of(profile, target.profiles))},
@@ -144,6 +151,7 @@ def input_digests(recipes: Mapping[str, Recipe], target: Target, *, profile: str
 _WORDS = {
     "format": "this version of emwheels builds differently",
     "build requirements": "requirements.build.txt changed",
+    "source tree": "the files of source.path changed",
     "image": "the build image changed",
     "toolchain": "the toolchain changed",
     "link options": "emwheels links with other options",

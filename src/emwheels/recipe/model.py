@@ -40,7 +40,7 @@ class Source:
     url: str | None = None
     extract_dir: str | None = None
     path: str | None = None
-    """Relative to the recipe's folder and inside it."""
+    """A folder, relative to the recipe's own or absolute."""
     sha256: str | None = None
     patches: tuple[str, ...] = ()
     """As written, relative to the recipe's folder; `Recipe.patches` has all that are to be applied."""
@@ -161,6 +161,11 @@ class Recipe:
     def is_tested(self) -> bool:
         """Whether there is something to try in the engines: tests, or modules to import."""
         return self.build.type != "static_library" and (bool(self.tests) or self.build.type == "package")
+
+    @property
+    def takes_wheels(self) -> bool:
+        """Whether its build has the wheels of requirements.build.txt: a package's has, a library's if it names any."""
+        return self.build.type == "package" or bool(self.requirements.build_extras)
 
     @property
     def version(self) -> str:
