@@ -371,9 +371,9 @@ def test_added_key(folder, text, line, key, message):
         ("pkg:pypi/demo@1.2.3", "https://example.org/a b", 5, "source.url", "neither"),
         ("pkg:pypi/demo@1.2.3", "[x]", 5, "source.url", "must be text"),
         ("url: pkg:pypi/demo@1.2.3", "", 4, "source.url", "needs a url or a path"),
-        ("url: pkg:pypi/demo@1.2.3", "path: none", 5, "source.path", "there is no none"),
-        ("url: pkg:pypi/demo@1.2.3", "path: ../demo", 5, "source.path", "leads out"),
-        ("url: pkg:pypi/demo@1.2.3", "path: 'a\\b'", 5, "source.path", "leads out"),
+        ("url: pkg:pypi/demo@1.2.3", "path: none", 5, "source.path", "there is no folder none"),
+        ("url: pkg:pypi/demo@1.2.3", "path: ..", 5, "source.path", "is no Python project"),
+        ("url: pkg:pypi/demo@1.2.3", "path: 'a\\b'", 5, "source.path", "there is no folder"),
         ("url: pkg:", "path: .\n  url: pkg:", 5, "source.path", "exclude each other"),
     ],
 )

@@ -15,6 +15,7 @@ from emwheels.author.new_build import BroughtUp, bring_up
 from emwheels.author.new_folder import propose_folder
 from emwheels.author.new_library import library_name
 from emwheels.cli.opening import open_environment
+from emwheels.cli.own_tests import add_own_tests
 from emwheels.cli.workshop import CommandWorkshop
 from emwheels.errors import EmwheelsError, RecipeError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
@@ -235,6 +236,8 @@ def _do(
     row.state = "written"
     if not arguments.no_build:
         result = bring_up(row.name, folder, workshop, workshop.environment.target)
+        if result.error is None and (attempt := add_own_tests(row.name, folder, workshop)):
+            result.error, result.summary = attempt.error, attempt.summary
         _take(row, result, folder)
 
 
