@@ -15,6 +15,7 @@ from emwheels.outputs.named import content
 from emwheels.pipeline.own_suite import key_of_suite, locked_for_tests, suite_of
 from emwheels.pipeline.phases import timed
 from emwheels.pipeline.suite_files import staged
+from emwheels.pipeline.unvendored import over_the_wheel
 from emwheels.recipe.graph import closure_for_tests, foreign_requirements, recipes_for_tests, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
 
@@ -122,6 +123,7 @@ def run_smoke(
     """Run the files of the package's own suite that upstream.yaml names for that. Raises as `staged` does."""
     also = tuple(run_closure(recipe.name, run.recipes))
     with staged(run.environment, recipe, suite, also=also, smoke=True) as ready:
+        with_tests, own = over_the_wheel(run, recipe, outputs, ready.suite)
         return run_in_engines(
             run,
             recipe,
@@ -129,8 +131,8 @@ def run_smoke(
             tests=ready.tests,
             engines=engines,
             output=reports,
-            suite=ready.suite,
-            beside=ready.beside,
+            suite=with_tests,
+            beside=[*ready.beside, *own],
             on_event=lambda event: _show(run.environment.board, recipe.name, event, "upstream tests"),
         )
 

@@ -31,6 +31,7 @@ FORMAT = 4
 
 
 _LINKER = ("vague_linkage.py",)
+_SPLITTER = ("split_tests.py",)
 _PROGRAMS = ("_f2c_fixes.py", "add_members.py", "sitecustomize.py", "uname")
 
 
@@ -119,6 +120,7 @@ def build_key(
             "programs": programs_digest(),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
+            **({"splitter": _digest_inside(_SPLITTER)} if recipe.build.unvendor_tests else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,
@@ -156,6 +158,7 @@ _WORDS = {
     "toolchain": "the toolchain changed",
     "link options": "emwheels links with other options",
     "linker": "emwheels links in another way",
+    "splitter": "the program that takes tests out of a wheel changed",
     "programs": "the programs that emwheels adds to a build changed",
 }
 

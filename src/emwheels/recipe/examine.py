@@ -268,7 +268,7 @@ def _build(section: Section) -> Build:
         cross_script=section.get("cross-script", as_optional_text, None),
         script=section.get("script", as_optional_text, None),
         post=section.get("post", as_optional_text, None),
-        unvendor_tests=section.get("unvendor-tests", as_flag, True),
+        unvendor_tests=section.get("unvendor-tests", as_flag, False),
         retain_test_patterns=section.texts("_retain-test-patterns"),
         vendor_sharedlib=section.get("vendor-sharedlib", as_flag, True),
         cross_build_env=section.get("cross-build-env", as_flag, False),

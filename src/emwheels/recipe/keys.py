@@ -164,15 +164,17 @@ KEYS: dict[str, Key] = {
     ),
     "build.unvendor-tests": Key(
         kind=_FLAG,
-        default=True,
-        example="false",
-        means="For pyodide-build's own distribution. emwheels leaves tests in the wheel.",
+        default=False,
+        example="true",
+        means="Move the tests inside the package to a second wheel, NAME-tests: folders `test` and `tests`, "
+        "`test_*.py`, `*_test.py` and `conftest.py`. `emwheels upstream-tests` installs it over the wheel. Without the key "
+        "they stay.",
     ),
     "build._retain-test-patterns": Key(
         kind=_TEXTS,
         default=(),
         example='["*/tests/data/*"]',
-        means="Files that `unvendor-tests` does not move. emwheels ignores it.",
+        means="Patterns (fnmatch) of files that `unvendor-tests` does not move.",
     ),
     "build.cross-build-env": Key(
         kind=_FLAG,

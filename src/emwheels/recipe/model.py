@@ -73,7 +73,8 @@ class Build:
     cross_script: str | None = None
     script: str | None = None
     post: str | None = None
-    unvendor_tests: bool = True
+    unvendor_tests: bool = False
+    """Whether the tests inside of the package go to a wheel of their own; in pyodide-build that is so by default."""
     retain_test_patterns: tuple[str, ...] = ()
     vendor_sharedlib: bool = True
     cross_build_env: bool = False
