@@ -167,8 +167,8 @@ KEYS: dict[str, Key] = {
         default=False,
         example="true",
         means="Move the tests inside the package to a second wheel, NAME-tests: folders `test` and `tests`, "
-        "`test_*.py`, `*_test.py` and `conftest.py`. `emwheels upstream-tests` installs it over the wheel. Without the key "
-        "they stay.",
+        "`test_*.py`, `*_test.py` and `conftest.py`. `emwheels upstream-tests` installs it over the wheel. Without the "
+        "key they stay.",
     ),
     "build._retain-test-patterns": Key(
         kind=_TEXTS,
