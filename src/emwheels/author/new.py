@@ -130,7 +130,7 @@ def _proposal(
         )
     url = f"pkg:pypi/{asked.name}@{release.version}"
     fetched = registry.fetch(url, source.resource.sha256)
-    project = Project(
+    project = LocalProject(
         name=asked.name,
         version=release.version,
         source={"url": url, "sha256": fetched.sha256},
@@ -145,7 +145,7 @@ def _proposal(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Project:
+class LocalProject:
     """A project whose files are here."""
 
     name: str
@@ -160,7 +160,7 @@ class Project:
 
 
 def propose_tree(
-    project: Project,
+    project: LocalProject,
     tree: Path,
     about: Described,
     *,

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from emwheels.atomic import read_regular
-from emwheels.author.new import Project, propose_tree
+from emwheels.author.new import LocalProject, propose_tree
 from emwheels.author.new_metadata import about_of_project, about_of_source
 from emwheels.author.new_source import required_name
 from emwheels.errors import UsageError, visible
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from emwheels.author.new import Proposal
     from emwheels.author.new_needs import PackageSource
-    from emwheels.checkout import Checkout
     from emwheels.target import Target
 
 _LARGEST = 1 << 20
@@ -40,9 +39,9 @@ UNKNOWN = "0.0"
 
 
 def propose_folder(
-    folder: Path, project: Checkout, registry: PackageSource, target: Target, recipes: Mapping[str, Recipe]
+    folder: Path, place: Path, registry: PackageSource, target: Target, recipes: Mapping[str, Recipe]
 ) -> Proposal:
-    """Return a recipe for the project in ``folder``. Nothing is written, and nothing of the project is run.
+    """Return a recipe for the project in ``folder``, to be written below the folder ``place``; nothing of it is run.
 
     Raises `UsageError` for a folder without a project, or one that has a recipe, and `RecipeError` for files that
     cannot be taken.
@@ -61,12 +60,12 @@ def propose_folder(
         )
     version, notes = _version(folder, name, table)
     recipe = Recipe(
-        folder=project.recipes / name,
+        folder=place / name,
         package=Package(name=canonicalize_name(name), version=version),
-        source=Source(path=_path(folder, project, name)),
+        source=Source(path=_path(folder, place / name)),
     )
     asks_git = {required_name(text) for text in _build_requires(table)}.intersection(_FROM_GIT)
-    found = Project(
+    found = LocalProject(
         name=name,
         version=version,
         source={"path": str(recipe.source.path)},
@@ -74,21 +73,21 @@ def propose_folder(
         build={"script": _PRETEND.format(version=version)} if asks_git else {},
         notes=notes,
     )
-    with tempfile.TemporaryDirectory(prefix="emwheels-new-") as place:
-        archive = Path(place) / "source.tar"
+    with tempfile.TemporaryDirectory(prefix="emwheels-new-") as work:
+        archive = Path(work) / "source.tar"
         with archive.open("xb") as out:
             write_tree(recipe, out)
-        tree = unpack(archive, Path(place) / "tree", strip_single_top=True)
+        tree = unpack(archive, Path(work) / "tree", strip_single_top=True)
         said = table.get("project")
         about = about_of_project(said) if isinstance(said, dict) else about_of_source(tree)
         return propose_tree(found, tree, about, registry=registry, target=target, recipes=recipes)
 
 
-def _path(folder: Path, project: Checkout, name: str) -> str:
+def _path(folder: Path, recipe: Path) -> str:
     """Return ``source.path``: relative within the project and beside it, which may lie elsewhere on other machines."""
-    near = project.root.resolve().parent
-    there = folder.resolve()
-    return os.path.relpath(there, (project.recipes / name).resolve()) if there.is_relative_to(near) else str(there)
+    there, here = folder.resolve(), recipe.resolve()
+    near = here.parents[2]
+    return os.path.relpath(there, here) if there.is_relative_to(near) else str(there)
 
 
 def _table(folder: Path) -> dict[str, Any]:

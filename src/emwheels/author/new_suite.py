@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
+from emwheels.atomic import write_atomically
 from emwheels.errors import visible
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ def suite_text(found: Candidates, smoke: Sequence[str]) -> str:
     lines: list[str] = []
     YAML(typ="safe", pure=True).dump(document | {"smoke": list(smoke)}, _Lines(lines))
     return "".join(lines)
+
+
+def write_suite(file: Path, found: Candidates, smoke: Sequence[str]) -> None:
+    """Write `suite_text` to ``file``."""
+    write_atomically(file, suite_text(found, smoke).encode())
 
 
 class _Lines:

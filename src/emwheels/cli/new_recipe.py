@@ -175,7 +175,7 @@ def _proposals(
         try:
             with environment.board.phase(each.name, "look"):
                 proposal = (
-                    propose_folder(each, environment.project, index, environment.target, recipes)
+                    propose_folder(each, environment.project.recipes, index, environment.target, recipes)
                     if isinstance(each, Path)
                     else propose(each, index, environment.target, recipes, anyway=arguments.anyway)
                 )

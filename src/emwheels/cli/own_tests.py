@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.atomic import write_atomically
-from emwheels.author.new_suite import Candidates, Tried, find_candidates, passing, suite_text
-from emwheels.build.source import prepare_source
+from emwheels.author.new_suite import Candidates, Tried, find_candidates, passing, write_suite
 from emwheels.errors import EmwheelsError
 from emwheels.harness.engines import SUITE_ENGINE
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, outputs_of, run_packages
-from emwheels.pipeline.sources import source_of
+from emwheels.pipeline.sources import source_tree
 from emwheels.pipeline.testing import run_smoke
 from emwheels.upstream import SUITE_FILE, read_suite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from emwheels.author.new_build import Attempt
     from emwheels.cli.workshop import CommandWorkshop
     from emwheels.recipe.model import Recipe
@@ -43,7 +41,7 @@ def add_own_tests(name: str, folder: Path, workshop: CommandWorkshop) -> Attempt
     if not found or not kept:
         file.unlink(missing_ok=True)
         return None
-    write_atomically(file, suite_text(found, kept).encode())
+    write_suite(file, found, kept)
     attempt = workshop.test(name)
     if attempt.error is not None:
         file.unlink()
@@ -54,17 +52,13 @@ def add_own_tests(name: str, folder: Path, workshop: CommandWorkshop) -> Attempt
 
 
 def _candidates(recipe: Recipe, workshop: CommandWorkshop) -> Candidates | None:
-    environment = workshop.environment
-    source = source_of(environment, recipe)
-    with tempfile.TemporaryDirectory(prefix="emwheels-tests-") as place:
-        tree = Path(place) / "source"
-        prepare_source(recipe, source, tree, environment.image)
+    with source_tree(workshop.environment, recipe) as tree:
         return find_candidates(tree, recipe.package.top_level, recipe.requirements.run)
 
 
 def _kept(name: str, found: Candidates, file: Path, workshop: CommandWorkshop) -> list[str]:
     """Run the candidates in one engine, tell which are left out, and return the others."""
-    write_atomically(file, suite_text(found, found.files).encode())
+    write_suite(file, found, found.files)
     environment = workshop.environment
     run = make_run(environment, [name], Options(test=False, publish=False, test_seconds=_TEST_SECONDS))
     recipe, suite = run.recipes[name], read_suite(file.parent)

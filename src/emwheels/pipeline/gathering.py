@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from emwheels.build.compile import BuildInputs
@@ -12,10 +10,9 @@ from emwheels.build.compiler_cache import CompilerCache
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
-from emwheels.build.source import prepare_source
 from emwheels.errors import RecipeError
 from emwheels.pipeline.known import fault, missing_programs
-from emwheels.pipeline.sources import source_of
+from emwheels.pipeline.sources import source_of, source_tree
 from emwheels.pipeline.tools import built_tool
 from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
@@ -23,6 +20,7 @@ from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.builds import Output
@@ -109,9 +107,8 @@ def try_patches(environment: Environment, recipe: Recipe) -> None:
 
     Raises `RecipeError` with the patch and what patch(1) says of each file, and `FetchError`.
     """
-    source = source_of(environment, recipe)
-    with TemporaryDirectory(prefix="emwheels-patches-") as folder:
-        prepare_source(recipe, source, Path(folder) / "source", environment.image)
+    with source_tree(environment, recipe):
+        pass
 
 
 def build_wheels(environment: Environment, lock: Path) -> tuple[Fetched, ...]:
