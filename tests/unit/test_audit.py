@@ -158,7 +158,7 @@ def test_tags_and_names_that_the_target_takes(make_wheel, tag, member):
     assert findings(make_wheel({member: GOOD}, tag=tag)) == []
 
 
-OPENED = side_module(imports=[function("malloc"), data("environ")], exports=["crc"])
+OPENED = side_module(imports=[data("environ")], exports=["crc"])
 PLATFORM = "pyemscripten_2026_0_wasm32"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from emwheels.atomic import make_once
-from emwheels.author.edit import written
+from emwheels.author.edit import Edit, edited, written
 from emwheels.author.new_metadata import Described, about_of_source
 from emwheels.author.new_needs import COMPILED, MISSING, Need, find_needs
 from emwheels.author.new_release import OfferedRelease, choose
@@ -241,6 +243,14 @@ def first_words(need: Need) -> str:
     return f"{_chain(need)}: it is compiled and has no wheel for Pyodide, so it needs a recipe first"
 
 
+def _elsewhere(meta: str, folder: Path) -> str:
+    """Return a meta.yaml that is right in another folder, too."""
+    match = re.search(r"^  path: (.+)$", meta, re.MULTILINE)
+    if match is None:
+        return meta
+    return edited(meta, [Edit(key="source.path", value=os.path.abspath(folder / match[1]))], "meta.yaml")  # noqa: PTH100
+
+
 def write_recipe(folder: Path, meta: str, patches: Path) -> None:
     """Write a recipe's folder, whole or not at all.
 
@@ -252,7 +262,7 @@ def write_recipe(folder: Path, meta: str, patches: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="emwheels-new-") as parent:
             proof = Path(parent) / folder.name
             proof.mkdir()
-            (proof / "meta.yaml").write_text(meta, encoding="utf-8")
+            (proof / "meta.yaml").write_text(_elsewhere(meta, folder), encoding="utf-8")
             load_recipe(proof, patches=patches)
         (made / "meta.yaml").write_text(meta, encoding="utf-8")
 

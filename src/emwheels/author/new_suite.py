@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,22 +108,14 @@ def suite_text(found: Candidates, smoke: Sequence[str]) -> str:
         document["base"] = found.base
     if found.into != "tests":
         document |= {"into": found.into, "paths": [found.folder]}
-    lines: list[str] = []
-    YAML(typ="safe", pure=True).dump(document | {"smoke": list(smoke)}, _Lines(lines))
-    return "".join(lines)
+    out = io.StringIO()
+    YAML().dump(document | {"smoke": list(smoke)}, out)
+    return out.getvalue()
 
 
 def write_suite(file: Path, found: Candidates, smoke: Sequence[str]) -> None:
     """Write `suite_text` to ``file``."""
     write_atomically(file, suite_text(found, smoke).encode())
-
-
-class _Lines:
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
-
-    def write(self, text: str) -> None:
-        self._lines.append(text)
 
 
 def passing(files: Iterable[str], tried: Sequence[Tried]) -> tuple[list[str], dict[str, str]]:

@@ -13,7 +13,6 @@ from emwheels.build.compiler_cache import CompilerCache, Hits, read_hits
 from emwheels.build.complete import add_documents
 from emwheels.build.cross_packages import add_cross_packages
 from emwheels.build.diagnosis import diagnose, first_error
-from emwheels.build.diagnosis.late import with_the_others
 from emwheels.build.diagnosis.logs import end_of
 from emwheels.build.diagnosis.nearby import own_words, where_it_lies
 from emwheels.build.kept import Surroundings, tree_of
@@ -288,9 +287,7 @@ _ENVIRONMENT = {
 def _failure(inputs: BuildInputs, log: Path, place: Workplace) -> BuildError:
     text = end_of(log)
     error = first_error(text)
-    found = diagnose(text)
-    if found:
-        found = with_the_others(found, text, [wheel.filename.partition("-")[0] for wheel in inputs.requirements])
+    found = diagnose(text, [wheel.filename.partition("-")[0] for wheel in inputs.requirements])
     shown = "\n".join(f"  | {line}" for line in (*error, *own_words(place.inside, error)))
     advice = f"{found.advice} {where_it_lies(place.inside, found)}".rstrip() if found else ""
     said = f"{inputs.recipe.name} did not build:\n{shown}"
