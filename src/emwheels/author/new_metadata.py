@@ -89,14 +89,13 @@ def about_of_project(table: Mapping[str, Any]) -> Described:
     licence = licence.get("text", "") if isinstance(licence, dict) else licence
     urls = table.get("urls")
     dynamic = _texts(table.get("dynamic"))
-    raw = {
-        "summary": str(table.get("description", "")),
+    raw: dict[str, Any] = {
         "license": licence if isinstance(licence, str) else "",
         "classifiers": _texts(table.get("classifiers")),
         "project_urls": {str(key): str(url) for key, url in urls.items()} if isinstance(urls, dict) else {},
     }
     return Described(
-        summary=_line(raw["summary"]),
+        summary=_line(str(table.get("description", ""))),
         license=_licence(raw),
         home=_home(raw),
         requires=tuple(_requirements(_texts(table.get("dependencies")))),

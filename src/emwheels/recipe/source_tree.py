@@ -7,6 +7,7 @@ name at a time and never through a link: what lies in the folder may be a strang
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import posixpath
 import shutil
@@ -16,7 +17,7 @@ import tarfile
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from emwheels.errors import RecipeError, visible
 
@@ -59,7 +60,7 @@ def tree_digest(recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def write_tree(recipe: Recipe, out: IO[bytes] | _Digest) -> None:
+def write_tree(recipe: Recipe, out: IO[bytes] | io.RawIOBase) -> None:
     """Write the files of the folder as a tar archive: names, whether they can be run, links and bytes.
 
     Of a git repository these are all files that git tracks or would (``.gitignore``), else all but what builds leave.
@@ -75,20 +76,20 @@ def write_tree(recipe: Recipe, out: IO[bytes] | _Digest) -> None:
     except OSError as error:
         raise _error(recipe, f"{folder} cannot be read: {error.strerror}") from error
     try:
-        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[arg-type]
+        with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             for name in names:
                 left -= _add(tar, recipe, root, name, top=top, left=left)
     finally:
         os.close(root)
 
 
-class _Digest:
-    """As much of a file as a stream of tar writes to."""
+class _Digest(io.RawIOBase):
+    """A file of which only the hash is kept."""
 
     def __init__(self) -> None:
         self._sum = hashlib.sha256()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Any, /) -> int:
         self._sum.update(data)
         return len(data)
 
