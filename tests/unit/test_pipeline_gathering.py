@@ -150,7 +150,7 @@ def test_a_source_that_is_a_folder_is_packed_as_it_is_now(environment):
     run = make_run(environment, ["local"])
     key = key_of(run, run.recipes["local"], {})
     inputs = gather(run, run.recipes["local"], key, {})
-    assert inputs.source.sha256 == key.inputs["source tree"]
+    assert inputs.source.sha256 == key.inputs["recipe"]["source"]["path"]
     with tarfile.open(inputs.source.path) as tar:
         assert tar.getnames() == ["local-1.0/setup.py"]
     (source / "setup.py").write_text("two")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from emwheels.cli.workshop import CommandWorkshop
     from emwheels.recipe.model import Recipe
 
-_TEST_SECONDS = 10.0
+_TEST_SECONDS = 60.0
+"""For one test, and for collecting them all."""
 
 
 def add_own_tests(name: str, folder: Path, workshop: CommandWorkshop) -> Attempt | None:

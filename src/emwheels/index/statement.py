@@ -90,7 +90,7 @@ def _dependencies(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
     inputs = report["inputs"]
     source = inputs["recipe"].get("source") or {}
-    sha256 = source.get("sha256") or inputs.get("source tree")
+    sha256 = source.get("sha256") or source.get("path")
     yield _descriptor("source", sha256=sha256, uri=without_secrets(source.get("url", "")))
     for kind in ("patches", "extras"):
         for name, sha256 in sorted(inputs.get(kind, {}).items()):

@@ -35,7 +35,7 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
     """Return all that a build of ``recipe`` reads. Raises `RecipeError` and `FetchError`."""
     environment = run.environment
     source, requirements = _fetch(environment, recipe)
-    if source.sha256 != key.inputs.get("source tree", source.sha256):
+    if recipe.source.path is not None and source.sha256 != key.inputs["recipe"]["source"]["path"]:
         raise RecipeError(
             f"{recipe.folder / 'meta.yaml'}: source.path: files changed since this run began",
             hint="run the command again, which builds what is there now",

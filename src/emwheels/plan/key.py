@@ -31,7 +31,6 @@ FORMAT = 4
 
 
 _LINKER = ("vague_linkage.py",)
-_SPLITTER = ("split_tests.py",)
 _PROGRAMS = ("_f2c_fixes.py", "add_members.py", "sitecustomize.py", "uname")
 
 
@@ -52,12 +51,10 @@ def _digest_inside(names: Sequence[str]) -> str:
 
 def code_digest(key: BuildKey) -> str:
     """Return the hash of what runs in a build and is nobody's but the recipe's, 64 hexadecimal digits."""
-    return _sha256(
-        json.dumps({name: key.inputs[name] for name in _CODE if name in key.inputs}, sort_keys=True).encode()
-    )
+    return _sha256(json.dumps({name: key.inputs[name] for name in _CODE}, sort_keys=True).encode())
 
 
-_CODE = ("recipe", "patches", "extras", "source tree", "build requirements", "dependencies")
+_CODE = ("recipe", "patches", "extras", "build requirements", "dependencies")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +98,7 @@ def build_key(
     if recipe.source.address != recipe.source.url:
         sections["source"] = {**sections["source"], "url": recipe.source.address}
     if recipe.source.path is not None:  # its files count, wherever they are
-        sections["source"] = {name: value for name, value in sections["source"].items() if name != "path"}
+        sections["source"] = {**sections["source"], "path": tree_digest(recipe)}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, lineage(profile, target.profiles), profile_names(target.profiles))
     extras = {name: _sha256((recipe.folder / name).read_bytes()) for name, _ in recipe.source.extras}
@@ -111,7 +108,6 @@ def build_key(
             "recipe": json.loads(json.dumps(sections)),
             "patches": {path.name: _sha256(path.read_bytes()) for path in recipe.patches},
             "extras": extras,
-            **({"source tree": tree_digest(recipe)} if recipe.source.path is not None else {}),
             "build requirements": _sha256(recipe.build_lock.read_bytes()) if recipe.build_lock else "",
             "target": json.loads(json.dumps(target.identity())),
             "profile": {profile: list(flags_of(profile, target.profiles))},
@@ -120,7 +116,7 @@ def build_key(
             "programs": programs_digest(),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
-            **({"splitter": _digest_inside(_SPLITTER)} if recipe.build.unvendor_tests else {}),
+            **({"splitter": _digest_inside(("split_tests.py",))} if recipe.build.unvendor_tests else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,
@@ -153,12 +149,10 @@ def input_digests(recipes: Mapping[str, Recipe], target: Target, *, profile: str
 _WORDS = {
     "format": "this version of emwheels builds differently",
     "build requirements": "requirements.build.txt changed",
-    "source tree": "the files of source.path changed",
     "image": "the build image changed",
     "toolchain": "the toolchain changed",
     "link options": "emwheels links with other options",
     "linker": "emwheels links in another way",
-    "splitter": "the program that takes tests out of a wheel changed",
     "programs": "the programs that emwheels adds to a build changed",
 }
 
