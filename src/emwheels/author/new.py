@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -245,10 +245,10 @@ def first_words(need: Need) -> str:
 
 def _elsewhere(meta: str, folder: Path) -> str:
     """Return a meta.yaml that is right in another folder, too."""
-    match = re.search(r"^  path: (.+)$", meta, re.MULTILINE)
-    if match is None:
+    path = (yaml.safe_load(meta).get("source") or {}).get("path")
+    if not isinstance(path, str):
         return meta
-    return edited(meta, [Edit(key="source.path", value=os.path.abspath(folder / match[1]))], "meta.yaml")  # noqa: PTH100
+    return edited(meta, [Edit(key="source.path", value=os.path.abspath(folder / path))], "meta.yaml")  # noqa: PTH100
 
 
 def write_recipe(folder: Path, meta: str, patches: Path) -> None:

@@ -39,6 +39,9 @@ def add_own_tests(name: str, folder: Path, workshop: CommandWorkshop) -> Attempt
     except EmwheelsError as error:
         workshop.say(name, f"its own tests could not be tried: {error.message.partition(chr(10))[0]}")
         found, kept = None, []
+    except BaseException:  # an interrupt: what was not tried to its end does not stay
+        file.unlink(missing_ok=True)
+        raise
     if not found or not kept:
         file.unlink(missing_ok=True)
         return None
