@@ -85,8 +85,7 @@ def subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, arg
 
 def _verb_page(verb: str, text: str, parser: argparse.ArgumentParser, general: Sequence[str]) -> str:
     lines = [f"# emwheels {verb}", "", f"{text[:1].upper()}{text[1:]}.", "", *_usage(parser)]
-    own = _examples(parser.epilog or "")
-    shown = own or [line for line in general if line.split()[:2] == ["emwheels", verb]]
+    shown = _examples(parser.epilog or "") or [line for line in general if line.split()[:2] == ["emwheels", verb]]
     if shown:
         lines += ["## Examples", "", "```console", *(f"$ {line}" for line in shown), "```", ""]
     if rest := _after_examples(parser.epilog or ""):

@@ -158,6 +158,31 @@ def test_tags_and_names_that_the_target_takes(make_wheel, tag, member):
     assert findings(make_wheel({member: GOOD}, tag=tag)) == []
 
 
+OPENED = side_module(imports=[data("environ")], exports=["crc"])
+PLATFORM = "pyemscripten_2026_0_wasm32"
+
+
+@pytest.mark.parametrize("tag", [f"py3-none-{PLATFORM}", f"py2.py3-none-{PLATFORM}", f"cp314-none-{PLATFORM}", TAG])
+def test_a_library_that_is_opened_by_name_is_for_every_python(make_wheel, tag):
+    lines = "".join(f"Tag: {python}-{tag.partition('-')[2]}\n" for python in tag.split("-")[0].split("."))
+    wheel = make_wheel({"pkg/_crc.so": OPENED}, tag=tag, replace={"{info}/WHEEL": lines.encode()})
+    assert [finding for finding in check(wheel).findings if finding.rule == "tag"] == []
+
+
+@pytest.mark.parametrize("tag", [f"py3-none-{PLATFORM}", f"cp314-none-{PLATFORM}"])
+@pytest.mark.parametrize("member", [EXTENSION, "pkg/_core.so", "pkg/_core.abi3.so"])
+def test_an_extension_module_is_for_one_python(make_wheel, tag, member):
+    finding = only_finding(make_wheel({"pkg/_crc.so": OPENED, member: GOOD}, tag=tag))
+    assert (finding.severity, finding.rule) == ("error", "tag")
+    assert f"{member} is an extension module of one Python: tag it cp314-cp314" in finding.message
+
+
+@pytest.mark.parametrize("tag", [f"py2-none-{PLATFORM}", f"cp313-none-{PLATFORM}", f"py4-none-{PLATFORM}"])
+def test_a_library_that_is_opened_by_name_of_another_python(make_wheel, tag):
+    finding = only_finding(make_wheel({"pkg/_crc.so": OPENED}, tag=tag))
+    assert "another interpreter" in finding.message
+
+
 @pytest.mark.parametrize("tag", ["py3-none-any", "py2.py3-none-any"])
 def test_a_pure_wheel(make_wheel, tag):
     parts = [f"Tag: {python}-none-any\n" for python in tag.split("-")[0].split(".")]

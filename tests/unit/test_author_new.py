@@ -285,8 +285,16 @@ def test_versions_of_debian(text, plain):
         ({"CMakeLists.txt": "option(BUILD_EXAMPLES x ON)\noption(WITH_X x ON)\n"}, ["-DBUILD_EXAMPLES=OFF"]),
         ({"configure": "", "CMakeLists.txt": ""}, ["emcmake cmake", "emconfigure ./configure"]),
         ({"configure.ac": ""}, ["autoreconf --force"]),
-        ({"Makefile": ""}, ["emmake make install PREFIX"]),
-        ({"meson.build": ""}, []),
+        ({"Makefile": ""}, ["emmake make install CC=emcc"]),
+        (
+            {
+                "meson.build": "",
+                "meson_options.txt": "option('tests', type : 'boolean')\noption('gir', type: 'feature')\n",
+            },
+            ["-Dtests=false"],
+        ),
+        ({"lib/Makefile": "all: libx.a libx.so\nlibx.a: x.o\n", "lib/x.h": ""}, ["cd lib\n", "emmake make libx.a"]),
+        ({"docs/Makefile": ""}, []),
     ],
 )
 def test_a_library_is_built_in_the_ways_its_source_offers(tmp_path, files, scripts):

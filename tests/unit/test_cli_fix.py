@@ -101,6 +101,15 @@ def test_a_remedy_is_shown_and_then_written(command, package, section, key, valu
     assert "# a comment that stays" in (command.project / "recipes" / "tiny" / "meta.yaml").read_text()
 
 
+def test_all_that_a_backend_asks_for_is_named_at_once(command):
+    """pip names only the first that it does not find."""
+    (command.project / "recipes" / "tiny" / "requirements.build.txt").write_text("setuptools==80.0\n")
+    failed(command, "late-requirement-backend")
+    written = command("fix", "tiny", "--apply")
+    assert "The build asks for setuptools-scm>=8 and cython." in written.out + written.err
+    assert recipe(command)["requirements"]["build-extras"] == ["setuptools-scm>=8", "cython"]
+
+
 def test_a_remedy_that_is_there_is_not_offered_again(command):
     failed(command, "cmake-policy")
     command("fix", "tiny", "--apply")

@@ -161,3 +161,69 @@ def test_a_summary_shows_no_control_characters(command, index):
     index("speedy", files={"PKG-INFO": ABOUT.format(name="speedy", version="1.0").replace("Does", "\x1b[31mDoes")})
     command("new-recipe", "speedy", "--no-build")
     assert "\x1b" not in (command.project / "recipes" / "speedy" / "meta.yaml").read_text()
+
+
+def project(command, files, name="acme"):
+    folder = command.project.parent / name
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+ACME = """\
+[build-system]
+requires = ["setuptools", "numpy"]
+[project]
+name = "Acme_Fast"
+version = "1.2"
+description = "Does it fast"
+license = "MIT"
+dependencies = ["calm"]
+urls = {Homepage = "https://acme.example.org/"}
+"""
+
+
+def test_a_folder_that_holds_a_project(command, index):
+    make_wheel(index.folder, "calm")
+    files = {"pyproject.toml": ACME, "acme_fast/__init__.py": "", "acme_fast/a.c": "#include <zlib.h>\n"}
+    folder = project(command, files)
+    assert command("new-recipe", str(folder), "--no-build").lines()[-1] == "acme-fast 1.2 written"
+    meta = recipe(command, "acme-fast")
+    assert meta["package"] == {"name": "acme-fast", "version": "1.2", "top-level": ["acme_fast"]}
+    assert meta["source"] == {"path": "../../../acme"}
+    assert meta["requirements"] == {"host": ["numpy", "zlib"], "run": ["numpy", "calm"]}
+    assert meta["about"] == {"home": "https://acme.example.org/", "summary": "Does it fast", "license": "MIT"}
+
+
+@pytest.mark.parametrize(
+    ("files", "version", "script"),
+    [
+        ({"setup.py": "setup(\n    name='acme',\n    version='2.0',\n)"}, "2.0", None),
+        ({"setup.py": "setup()", "setup.cfg": "[metadata]\nname = acme\nversion = 3.1\n"}, "3.1", None),
+        ({"pyproject.toml": "[project]\nname='acme'\n", "src/acme/__init__.py": "__version__ = '4'\n"}, "4", None),
+        (
+            {"pyproject.toml": "[build-system]\nrequires=['setuptools-scm']\n[project]\nname='acme'\n"},
+            "0.0",
+            "export SETUPTOOLS_SCM_PRETEND_VERSION=0.0\n",
+        ),
+    ],
+)
+def test_the_version_of_a_folder(command, index, files, version, script):
+    said = command("new-recipe", str(project(command, files)), "--no-build")
+    meta = recipe(command, "acme")
+    assert (str(meta["package"]["version"]), meta.get("build", {}).get("script")) == (version, script)
+    assert ("no file says which version this is" in said.err + said.out) == (version == "0.0")
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "said"),
+    [
+        ({"README": ""}, 2, "is no Python project: it has neither pyproject.toml nor setup.py"),
+        ({"pyproject.toml": "[project\n"}, 2, "pyproject.toml cannot be read"),
+        ({"setup.py": "setup()"}, 2, "does not say what its project is called"),
+        ({"pyproject.toml": "[project]\nname='zlib'\n"}, 2, "zlib has a recipe, of version 1.3"),
+    ],
+)
+def test_a_folder_without_a_recipe_to_write(command, index, files, status, said):
+    assert said in command("new-recipe", str(project(command, files)), "--no-build", status=status).err

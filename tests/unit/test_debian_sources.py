@@ -94,6 +94,14 @@ def test_a_list_that_unpacks_to_too_much(mirror, monkeypatch):
         ask(address, "zlib")
 
 
+def test_a_list_that_is_too_large_as_it_is_sent(mirror, monkeypatch):
+    folder, address = mirror
+    put(folder, "Sources.xz", lzma.compress(LIST.encode()))
+    monkeypatch.setattr(debian_sources, "LIST_LIMIT", 100)
+    with pytest.raises(FetchError, match=r"Sources\.xz is larger than 100 bytes"):
+        ask(address, "zlib")
+
+
 def test_no_mirror_has_it(mirror):
     with pytest.raises(FetchError, match="no mirror has a list of the sources of Debian forky") as caught:
         ask(mirror[1], "zlib")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import replace
 
 import pytest
@@ -156,13 +157,21 @@ def test_a_recipe_without_a_lock_is_not_fetched(environment):
     assert environment.fetcher.asked == []
 
 
-def test_a_source_in_the_recipe_s_folder_is_refused(environment):
-    (environment.project.recipes / "local" / "src").mkdir(parents=True)
+def test_a_source_that_is_a_folder_is_packed_as_it_is_now(environment):
+    source = environment.project.recipes / "local" / "src"
+    source.mkdir(parents=True)
+    (source / "setup.py").write_text("one")
     folder = add_recipe(environment, "local", source="path: src")
-    with pytest.raises(RecipeError, match=r"source\.path: .* cannot be built yet: pack it") as caught:
-        gathered(make_run(environment, ["local"]), {}, "local")
+    run = make_run(environment, ["local"])
+    key = key_of(run, run.recipes["local"], {})
+    inputs = gather(run, run.recipes["local"], key, {})
+    assert inputs.source.sha256 == key.inputs["recipe"]["source"]["path"]
+    with tarfile.open(inputs.source.path) as tar:
+        assert tar.getnames() == ["local-1.0/setup.py"]
+    (source / "setup.py").write_text("two")
+    with pytest.raises(RecipeError, match=r"source\.path: files changed since this run began") as caught:
+        gather(run, run.recipes["local"], key, {})
     assert str(folder / "meta.yaml") in caught.value.message
-    assert environment.fetcher.asked == []
 
 
 def test_a_program_that_the_image_lacks_is_said_before_anything_is_fetched(environment):

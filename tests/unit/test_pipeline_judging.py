@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 from sample_run import add_recipe, keep, make_environment, wheel_of
-from synthetic_wheels import WASM
+from synthetic_wheels import WASM, make_wheel
 from wasm_encoding import HEADER, custom, name, sized, vector
 
 from emwheels.audit import audit_wheel
 from emwheels.errors import AuditError, RecipeError
-from emwheels.pipeline.judging import judge_wheel
+from emwheels.pipeline.judging import judge_tests, judge_wheel
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run
 
@@ -154,3 +154,14 @@ def test_what_a_recipe_accepts_reaches_the_audit(run, environment, monkeypatch):
     monkeypatch.setattr("emwheels.pipeline.judging.audit_wheel", audit)
     judge_wheel(again, again.recipes["tiny"], wheel_of(run, "tiny"), {})
     assert asked == [["geos::*"]]
+
+
+def test_the_wheel_with_the_tests_is_judged_beside_the_other(run, tmp_path, environment):
+    wheel = wheel_of(run, "tiny")
+    tests = make_wheel(tmp_path, "tiny_tests", files={"tiny/tests/test_a.py": "", "tests/test_b.py": ""})
+    judge_tests(run, run.recipes["tiny"], tests, wheel, {})
+    assert (environment.project.dist / "reports" / "tiny" / "tests" / "audit-314.0.7.json").is_file()
+    assert environment.board.lines == []
+    other = make_wheel(tmp_path, "other_tests", files={"tiny/tests/test_a.py": ""})
+    with pytest.raises(AuditError, match=r"identity: .* it is other-tests 1\.0, and the recipe is for tiny-tests 1\.0"):
+        judge_tests(run, run.recipes["tiny"], other, wheel, {})

@@ -136,14 +136,16 @@ def test_a_recipe_that_can_be_built_has_no_fault(run):
     assert [fault(recipe, run.environment.project) for recipe in run.recipes.values()] == ["", ""]
 
 
-@pytest.mark.parametrize("arguments", [{"source": "path: src"}, {"source": "path: src", "locked": False}])
-def test_a_source_in_the_recipe_is_a_fault(environment, arguments):
-    (environment.project.recipes / "local" / "src").mkdir(parents=True)
-    folder = add_recipe(environment, "local", **arguments)
-    found = fault(load_recipe(folder, patches=environment.project.patches), environment.project)
-    assert found.startswith(
-        "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive"
-    )
+def test_a_source_folder_that_cannot_be_packed_is_a_fault(environment):
+    source = environment.project.recipes / "local" / "src"
+    source.mkdir(parents=True)
+    folder = add_recipe(environment, "local", source="path: src")
+    recipe = load_recipe(folder, patches=environment.project.patches)
+    assert fault(recipe, environment.project).startswith(f"source.path: {source} has 0 files")
+    (source / "setup.py").write_text("")
+    assert fault(recipe, environment.project) == ""
+    (source / "out.txt").symlink_to("/etc/passwd")
+    assert "out.txt is a link to /etc/passwd, which leads out" in fault(recipe, environment.project)
 
 
 def test_a_package_without_a_lock_needs_one_and_a_library_does_not(environment):

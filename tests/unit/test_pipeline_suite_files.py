@@ -128,7 +128,9 @@ def test_a_recipe_among_the_requirements_is_installed_only_if_it_takes_part(stag
     assert environment.fetcher.asked == ["pkg:pypi/tiny@1.0"] * 2
 
 
-def test_a_source_in_the_recipe_s_folder_has_no_suite(stage, environment):
-    (environment.project.recipes / "tiny" / "src").mkdir(parents=True)
-    with pytest.raises(RecipeError, match="tiny has no source distribution"), stage(source="path: src"):
-        pytest.fail("it was laid out")
+def test_the_suite_of_a_source_that_is_a_folder(stage, environment):
+    tests = environment.project.recipes / "tiny" / "src" / "tests"
+    tests.mkdir(parents=True)
+    (tests / "test_a.py").write_text("of the folder")
+    with stage(source="path: src") as ready:
+        assert files(ready.tests) == {"tests/test_a.py": "of the folder"}

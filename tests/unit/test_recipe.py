@@ -53,7 +53,7 @@ build:
   cross-script: one
   script: two
   post: three
-  unvendor-tests: false
+  unvendor-tests: true
   _retain-test-patterns: ["*x*"]
   vendor-sharedlib: false
   cross-build-env: true
@@ -120,7 +120,7 @@ def test_plain_recipe(folder, patches):
     assert recipe.source.purl is not None
     assert recipe.source.purl.name == "demo"
     assert recipe.build.type == "package"
-    assert recipe.build.unvendor_tests
+    assert not recipe.build.unvendor_tests
     assert recipe.patches == recipe.tests == ()
     assert recipe.build_lock is None
     assert recipe.document == yaml.safe_load(PLAIN)
@@ -145,7 +145,7 @@ def test_every_key(folder, patches):
     assert build.exports == ("first", "second")
     assert (build.backend_flags, build.cflags, build.cxxflags, build.ldflags) == ("-a", "-b", "-c", "-d")
     assert (build.cross_script, build.script, build.post) == ("one", "two", "three")
-    assert (build.unvendor_tests, build.vendor_sharedlib) == (False, False)
+    assert (build.unvendor_tests, build.vendor_sharedlib) == (True, False)
     assert (build.cross_build_env, build.cross_build_env_skip_install) == (True, True)
     assert (build.retain_test_patterns, build.cross_build_files) == (("*x*",), ("demo/x.h",))
     assert recipe.requirements == Requirements(
@@ -371,9 +371,9 @@ def test_added_key(folder, text, line, key, message):
         ("pkg:pypi/demo@1.2.3", "https://example.org/a b", 5, "source.url", "neither"),
         ("pkg:pypi/demo@1.2.3", "[x]", 5, "source.url", "must be text"),
         ("url: pkg:pypi/demo@1.2.3", "", 4, "source.url", "needs a url or a path"),
-        ("url: pkg:pypi/demo@1.2.3", "path: none", 5, "source.path", "there is no none"),
-        ("url: pkg:pypi/demo@1.2.3", "path: ../demo", 5, "source.path", "leads out"),
-        ("url: pkg:pypi/demo@1.2.3", "path: 'a\\b'", 5, "source.path", "leads out"),
+        ("url: pkg:pypi/demo@1.2.3", "path: none", 5, "source.path", "there is no folder none"),
+        ("url: pkg:pypi/demo@1.2.3", "path: ..", 5, "source.path", "is no Python project"),
+        ("url: pkg:pypi/demo@1.2.3", "path: 'a\\b'", 5, "source.path", "there is no folder"),
         ("url: pkg:", "path: .\n  url: pkg:", 5, "source.path", "exclude each other"),
     ],
 )

@@ -86,7 +86,7 @@ TABLE = {
     "build.cross-script": [Honoured("x", built("cross-script"))],
     "build.script": [Honoured("x", lambda recipe: built("script")(recipe).removeprefix(PRELUDE))],
     "build.post": [Honoured("x", built("post"))],
-    "build.unvendor-tests": [Honoured(False, built("unvendor-tests"))],
+    "build.unvendor-tests": [Honoured(True, built("unvendor-tests"))],
     "build._retain-test-patterns": [Honoured(["x"], built("_retain-test-patterns"))],
     "build.vendor-sharedlib": [Honoured(False, built("vendor-sharedlib"))],
     "build.cross-build-env": [Honoured(True, built("cross-build-env"))],

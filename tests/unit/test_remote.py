@@ -503,3 +503,23 @@ def test_a_file_in_a_folder_that_is_too_large(tmp_path):
     path.write_bytes(b"x" * 101)
     with pytest.raises(DamagedError, match="has 101 bytes, over 100"):
         LocalFolder(tmp_path).blob("sha256:a", 100, tmp_path / "out")
+
+
+TESTS = {"filename": "tiny_tests-1.0-py3-none-any.whl", "sha256": "a" * 64, "size": 5}
+
+
+def test_the_wheel_with_the_tests_belongs_to_the_build(tmp_path):
+    key, record = make_build(Store(tmp_path))
+    check_record(key, record | {"tests": TESTS})
+    assert ("wheels", "a" * 64) in files_of("builds", record | {"tests": TESTS})
+    assert ("wheels", "a" * 64) not in files_of("builds", record)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"filename": "tiny-1.0-py3-none-any.whl"}, {"filename": "../x.whl"}, {"sha256": "x"}, {"size": -1}, {"more": 1}],
+)
+def test_a_record_whose_tests_lie_is_refused(tmp_path, changed):
+    key, record = make_build(Store(tmp_path))
+    with pytest.raises(DamagedError, match="tests"):
+        check_record(key, record | {"tests": TESTS | changed})

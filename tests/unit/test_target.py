@@ -159,19 +159,19 @@ def test_no_file_and_no_text(tmp_path):
         load_targets(tmp_path / "targets.toml")
 
 
-C, P, M, I = Policy.COMPILED, Policy.PURE, Policy.MICROPIP, Policy.PIP  # noqa: E741
+C, O, P, M, I = Policy.COMPILED, Policy.OPENED, Policy.PURE, Policy.MICROPIP, Policy.PIP  # noqa: E741
 
 
 @pytest.mark.parametrize(
     ("tag", "policies"),
     [
-        ("cp314-cp314-pyemscripten_2026_0_wasm32", {C, M, I}),
+        ("cp314-cp314-pyemscripten_2026_0_wasm32", {C, O, M, I}),
         ("cp314-cp314-pyodide_2026_0_wasm32", {M}),
-        ("cp39-abi3-pyemscripten_2026_0_wasm32", {C, M, I}),
+        ("cp39-abi3-pyemscripten_2026_0_wasm32", {C, O, M, I}),
         ("cp39-abi3-pyodide_2026_0_wasm32", {M}),
         ("cp315-abi3-pyemscripten_2026_0_wasm32", set()),
-        ("cp314-none-pyemscripten_2026_0_wasm32", {M, I}),
-        ("py3-none-pyemscripten_2026_0_wasm32", {M, I}),
+        ("cp314-none-pyemscripten_2026_0_wasm32", {O, M, I}),
+        ("py3-none-pyemscripten_2026_0_wasm32", {O, M, I}),
         ("cp313-cp313-pyemscripten_2026_0_wasm32", set()),
         ("cp314-cp314t-pyemscripten_2026_0_wasm32", set()),
         ("cp314-cp314-pyemscripten_2025_0_wasm32", set()),
@@ -179,7 +179,7 @@ C, P, M, I = Policy.COMPILED, Policy.PURE, Policy.MICROPIP, Policy.PIP  # noqa: 
         ("py3-none-any", {P, M, I}),
         ("py2.py3-none-any", {P, M, I}),
         ("cp314-none-any", {M, I}),
-        ("cp314.cp313-cp314-pyemscripten_2026_0_wasm32.manylinux_2_28_x86_64", {C, M, I}),
+        ("cp314.cp313-cp314-pyemscripten_2026_0_wasm32.manylinux_2_28_x86_64", {C, O, M, I}),
         ("py314-none-any", {M, I}),
         ("py2-none-any", set()),
         ("py315-none-any", set()),
@@ -210,7 +210,8 @@ def test_rules_agree_where_they_have_to(tags):
     assert taken == {policy for policy in Policy if any(fits([tag], TARGET, policy) for tag in tags)}
     assert taken == {policy for policy in Policy if tags & set(fitting_tags(TARGET, policy))}
     assert M in taken or not taken, "what is published, and what pip takes, micropip can install"
-    assert I in taken or not taken & {C, P}, "what is published, pip takes"
+    assert I in taken or not taken & {C, O, P}, "what is published, pip takes"
+    assert O in taken or C not in taken, "what one Python imports, it can open as well"
     of_today = {Tag(tag.interpreter, tag.abi, tag.platform.replace("pyodide_", "pyemscripten_")) for tag in tags}
     assert (M in taken) is fits(of_today, TARGET, I), "micropip differs from pip by the platform's older name"
 

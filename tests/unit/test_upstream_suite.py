@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from packed import tar_gz
 from sample_run import TEST_IMAGE, add_recipe, keep, make_environment
+from synthetic_wheels import make_wheel
 
 from emwheels.errors import RecipeError
 from emwheels.harness.model import Case, EngineResult, Event
@@ -55,7 +56,7 @@ def suite(environment, monkeypatch, tmp_path):
     def suite(**options):
         run = make_run(environment, ["tiny"], Options(test=False))
         recipe = run.recipes["tiny"]
-        outputs = {"tiny": keep(run, "tiny")}
+        outputs = {"tiny": keep(run, "tiny", **suite.record)}
         return run_suite(
             run,
             recipe,
@@ -67,6 +68,7 @@ def suite(environment, monkeypatch, tmp_path):
         )
 
     suite.events = ()
+    suite.record = {}
     monkeypatch.setattr("emwheels.pipeline.upstream_suite.run_in_engines", run_in_engines)
     return suite
 
@@ -85,6 +87,18 @@ def test_a_result_is_of_the_package_the_target_the_wheels_and_the_image(suite, e
         ("", ("t.py::c",)),
         ("no threads", ("t.py::b",)),
     ]
+
+
+def test_the_tests_that_were_taken_out_of_the_wheel_are_installed_over_it(suite, environment, tmp_path):
+    suite()
+    assert (suite.asked["suite"].requirements, suite.asked["beside"]) == ((), [])
+    wheel = make_wheel(tmp_path, "tiny_tests", files={"tiny/tests/test_a.py": ""})
+    sha256 = environment.store.put_file("wheels", wheel)
+    suite.record = {"tests": {"filename": wheel.name, "sha256": sha256, "size": wheel.stat().st_size}}
+    suite()
+    assert suite.asked["suite"].requirements == ("tiny-tests==1.0",)
+    (served,) = suite.asked["beside"]
+    assert (served.name, served.read_bytes()) == (wheel.name, wheel.read_bytes())
 
 
 def test_the_files_of_the_suite_are_laid_out_and_gone_afterwards(suite, environment):

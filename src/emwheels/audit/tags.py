@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _MAX_TAG = 256
 """Characters; a longer compressed tag set could expand to millions of tags."""
 
+_PYTHON_2 = "py2"
+"""Stands beside ``py3`` in many a tag, and says nothing here."""
+
 _INTERPRETER_SUFFIX = re.compile(r"\.((?:cpython-|cp\d|pypy|graalpy|abi\d)[^.]*\.so)\Z")
 
 
@@ -65,15 +68,41 @@ def _expand(line: str) -> frozenset[Tag]:
 
 
 def _check_platform_tags(wheel: str, tags: Iterable[Tag], contents: Contents, target: Target) -> None:
+    module = _extension_module(contents)
+    policy = Policy.OPENED if module is None else Policy.COMPILED
     for tag in sorted(tags, key=str):
         if tag.platform != target.platform_tag:
             message = f"tag {tag} is for another platform than Pyodide {target.name}'s {target.platform_tag}"
             contents.report("tag", wheel, f"{message}: build for this target")
-        elif not fits([tag], target, Policy.COMPILED):
+        elif tag.interpreter == _PYTHON_2 and fits(tags, target, policy):
+            continue
+        elif module is not None and fits([tag], target, Policy.OPENED) and not fits([tag], target, policy):
+            contents.report("tag", wheel, _too_wide(tag, module, target))
+        elif not fits([tag], target, policy):
             allowed = f"{target.python_tag}-{target.python_tag}, or abi3 of that version or an older one"
             contents.report(
                 "tag", wheel, f"tag {tag} is for another interpreter: Pyodide {target.name} takes {allowed}"
             )
+
+
+def _extension_module(contents: Contents) -> str | None:
+    """Return a library that Python imports as a module, so that it is for the ABI of a version; None if there is none.
+
+    Libraries that Python opens by name (ctypes, cffi) are for all versions.
+    """
+    for member, module in contents.modules.items():
+        starts = any(export.name.startswith("PyInit_") for export in module.exports)
+        if starts or _INTERPRETER_SUFFIX.search(member):
+            return member
+    return None
+
+
+def _too_wide(tag: Tag, module: str, target: Target) -> str:
+    own = f"{target.python_tag}-{target.python_tag}"
+    return (
+        f"tag {tag} is for a wheel whose libraries are opened by name, and {module} is an extension module of one "
+        f"Python: tag it {own}, as setuptools does for `ext_modules` by itself"
+    )
 
 
 def _check_suffix(member: str, contents: Contents, target: Target) -> None:

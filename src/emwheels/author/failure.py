@@ -10,6 +10,7 @@ from emwheels.author.edit import difference, edited
 from emwheels.author.fix import Remedy, remedies
 from emwheels.build.diagnosis import diagnose, diagnose_tests, first_error
 from emwheels.build.diagnosis.logs import end_of
+from emwheels.recipe.locked import pinned_versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,8 @@ def failure_of(log: Path, reports: Path, recipe: Recipe, recipes: Mapping[str, R
     text = end_of(log)
     if text and _SUCCEEDED not in text:
         known = remedies(text, recipe, recipes)
-        return Failure(log=log, error=first_error(text), found=diagnose(text), remedies=tuple(known))
+        found = diagnose(text, pinned_versions(recipe.build_lock))
+        return Failure(log=log, error=first_error(text), found=found, remedies=tuple(known))
     for report in _logs_of_tests(reports):
         text = end_of(report)
         if found := diagnose_tests(text):

@@ -15,6 +15,8 @@ from packaging.utils import canonicalize_name
 from emwheels.author.edit import Edit
 from emwheels.author.new_source import Look
 from emwheels.build.diagnosis import OF_TESTS, diagnose, kinds_of_builds, known_in
+from emwheels.build.diagnosis.late import BETWEEN, with_the_others
+from emwheels.recipe.locked import pinned_versions
 from emwheels.recipe.provides import providers, with_needs
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ def remedies(log: str, recipe: Recipe, recipes: Mapping[str, Recipe], *, tests: 
     first = None if tests else diagnose(log)
     ordered = ([first] if first else []) + sorted(found, key=lambda each: not each.what)
     given: dict[str, Remedy] = {}
-    for each in ordered:
+    pinned = pinned_versions(recipe.build_lock)
+    for each in (with_the_others(one, log, pinned) for one in ordered):
         for remedy in _REMEDIES.get(each.kind.id, _none)(each, recipe, recipes):
             given.setdefault(remedy.identity, remedy)
     return list(given.values())
@@ -90,7 +93,15 @@ _PROJECTS = {
 
 
 def _late_requirement(found: Found, recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
-    yield from _build_extra(found.what, recipe, recipes)
+    all_at_once = [each for text in found.what.split(BETWEEN) for each in _build_extra(text, recipe, recipes)]
+    if len(all_at_once) < 2:
+        yield from all_at_once
+    else:
+        yield Remedy(
+            identity=", ".join(each.identity for each in all_at_once),
+            words=f"the build asks for {found.what}, which the source does not declare",
+            edits=tuple(edit for each in all_at_once for edit in each.edits),
+        )
 
 
 def _module(found: Found, recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:

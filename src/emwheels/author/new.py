@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from emwheels.atomic import make_once
-from emwheels.author.edit import written
+from emwheels.author.edit import Edit, edited, written
 from emwheels.author.new_metadata import Described, about_of_source
 from emwheels.author.new_needs import COMPILED, MISSING, Need, find_needs
 from emwheels.author.new_release import OfferedRelease, choose
@@ -130,34 +132,68 @@ def _proposal(
         )
     url = f"pkg:pypi/{asked.name}@{release.version}"
     fetched = registry.fetch(url, source.resource.sha256)
+    project = LocalProject(
+        name=asked.name,
+        version=release.version,
+        source={"url": url, "sha256": fetched.sha256},
+        label=source.resource.filename,
+        notes=release.passed_over,
+    )
     with tempfile.TemporaryDirectory(prefix="emwheels-new-") as folder:
         named = Path(folder) / source.resource.filename
         named.symlink_to(fetched.path)
         tree = unpack(named, Path(folder) / "tree", strip_single_top=True)
-        try:
-            build_requires = read_build_requirements(tree, label=f"{source.resource.filename}: pyproject.toml")
-            fault = ""
-        except RecipeError as error:
-            build_requires, fault = (), error.message
-        about = about_of_source(tree)
-        examined = examine_source(tree, asked.name, build_requires)
-    needs = tuple(find_needs(asked.name, about.requires, registry, target, recipes))
+        return propose_tree(project, tree, about_of_source(tree), registry=registry, target=target, recipes=recipes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalProject:
+    """A project whose files are here."""
+
+    name: str
+    version: str
+    source: Mapping[str, str]
+    """The section ``source`` of its recipe."""
+    label: str
+    """Where its files are from, in messages."""
+    build: Mapping[str, str] = field(default_factory=dict)
+    """What the section ``build`` of its recipe has to have."""
+    notes: Sequence[str] = ()
+
+
+def propose_tree(
+    project: LocalProject,
+    tree: Path,
+    about: Described,
+    *,
+    registry: PackageSource,
+    target: Target,
+    recipes: Mapping[str, Recipe],
+) -> Proposal:
+    """Return a recipe for the project whose files are in ``tree``, and which says ``about`` of itself."""
+    try:
+        build_requires = read_build_requirements(tree, label=f"{project.label}: pyproject.toml")
+        fault = ""
+    except RecipeError as error:
+        build_requires, fault = (), error.message
+    examined = examine_source(tree, project.name, build_requires)
+    needs = tuple(find_needs(project.name, about.requires, registry, target, recipes))
     hosts, notes = find_hosts(examined, recipes)
     document = {
-        "package": {"name": asked.name, "version": release.version} | _listed("top-level", examined.top_level),
-        "source": {"url": url, "sha256": fetched.sha256},
-        "build": {"cflags": INCLUDE, "ldflags": LIBRARIES} if hosts else {},
-        "requirements": _requirements(asked.name, hosts, needs, build_requires, recipes),
+        "package": {"name": project.name, "version": project.version} | _listed("top-level", examined.top_level),
+        "source": dict(project.source),
+        "build": dict(project.build) | ({"cflags": INCLUDE, "ldflags": LIBRARIES} if hosts else {}),
+        "requirements": _requirements(project.name, hosts, needs, build_requires, recipes),
         "test": _listed("imports", examined.top_level),
         "about": {key: text for key, text in _about(about).items() if text},
     }
     if examined.rust:
         notes.append("it is written in Rust: the build needs cargo, and a Rust compiler for WebAssembly")
-    notes = [*release.passed_over, *([fault] if fault else []), *notes]
+    notes = [*project.notes, *([fault] if fault else []), *notes]
     notes += [f"{_chain(need)}: no index has it" for need in needs if need.state == MISSING]
     return Proposal(
-        name=asked.name,
-        version=release.version,
+        name=project.name,
+        version=project.version,
         state=WRITE,
         meta=written(document),
         needs=needs,
@@ -207,6 +243,14 @@ def first_words(need: Need) -> str:
     return f"{_chain(need)}: it is compiled and has no wheel for Pyodide, so it needs a recipe first"
 
 
+def _elsewhere(meta: str, folder: Path) -> str:
+    """Return a meta.yaml that is right in another folder, too."""
+    path = (yaml.safe_load(meta).get("source") or {}).get("path")
+    if not isinstance(path, str):
+        return meta
+    return edited(meta, [Edit(key="source.path", value=os.path.abspath(folder / path))], "meta.yaml")  # noqa: PTH100
+
+
 def write_recipe(folder: Path, meta: str, patches: Path) -> None:
     """Write a recipe's folder, whole or not at all.
 
@@ -218,7 +262,7 @@ def write_recipe(folder: Path, meta: str, patches: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="emwheels-new-") as parent:
             proof = Path(parent) / folder.name
             proof.mkdir()
-            (proof / "meta.yaml").write_text(meta, encoding="utf-8")
+            (proof / "meta.yaml").write_text(_elsewhere(meta, folder), encoding="utf-8")
             load_recipe(proof, patches=patches)
         (made / "meta.yaml").write_text(meta, encoding="utf-8")
 

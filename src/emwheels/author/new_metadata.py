@@ -83,6 +83,30 @@ def about_of_source(tree: Path) -> Described:
     return Described(tells_requires=False)
 
 
+def about_of_project(table: Mapping[str, Any]) -> Described:
+    """Return what the table ``project`` of a pyproject.toml says (PEP 621); what is of another type is left out."""
+    licence = table.get("license")
+    licence = licence.get("text", "") if isinstance(licence, dict) else licence
+    urls = table.get("urls")
+    dynamic = _texts(table.get("dynamic"))
+    raw: dict[str, Any] = {
+        "license": licence if isinstance(licence, str) else "",
+        "classifiers": _texts(table.get("classifiers")),
+        "project_urls": {str(key): str(url) for key, url in urls.items()} if isinstance(urls, dict) else {},
+    }
+    return Described(
+        summary=_line(str(table.get("description", ""))),
+        license=_licence(raw),
+        home=_home(raw),
+        requires=tuple(_requirements(_texts(table.get("dependencies")))),
+        tells_requires="dependencies" not in dynamic,
+    )
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
 def target_markers(target: Target) -> dict[str, str]:
     """Return what markers (PEP 508) are evaluated against inside Pyodide."""
     return {

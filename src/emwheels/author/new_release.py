@@ -87,7 +87,7 @@ def _release(version: str, offers: Sequence[Offer], target: Target) -> OfferedRe
         version=version,
         source=_source(offers),
         pure=next((offer for offer in wheels if _is_pure(offer, target)), None),
-        published=next((offer for offer in wheels if _is_for(offer, target, Policy.COMPILED)), None),
+        published=next((offer for offer in wheels if _is_for(offer, target, Policy.OPENED)), None),
         wheels=tuple(wheels),
     )
 

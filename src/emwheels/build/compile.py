@@ -21,6 +21,7 @@ from emwheels.build.libraries import files_below, licences_of, unpack_libraries
 from emwheels.build.results import pack_libraries, read_counters, take_wheel
 from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES, SAME_ADDRESSES_OPTION
 from emwheels.build.source import plain_recipe, prepare_source
+from emwheels.build.unvendor import split_tests
 from emwheels.build.workplace import Workplace
 from emwheels.errors import BuildError
 from emwheels.image.door import Door
@@ -103,6 +104,8 @@ class Built:
     """Wall time of the compile phase."""
     peak_kib: int
     ccache: Hits
+    tests: Path | None = None
+    """The wheel with the tests of a package whose recipe says ``unvendor-tests``, if it has any."""
 
 
 def build(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Path, log: Path) -> Built:
@@ -213,14 +216,18 @@ def build_prepared(
         where = f"the whole log is {log}"
         raise BuildError(f"{recipe.name} was {limit_message(done.reached, inputs.limits)}", hint=where)
     if done.status:
-        raise _failure(recipe, log, place)
+        raise _failure(inputs, log, place)
+    tests = None
     if recipe.build.type == "static_library":
         file = pack_libraries(place, recipe, frozenset(given))
     else:
         file = take_wheel(place, recipe, log)
+        if recipe.build.unvendor_tests:
+            retained = recipe.build.retain_test_patterns
+            file, tests = split_tests(file, retained, place, image, stored=inputs.target.stored)
         file = add_documents(file, documents, place, image, stored=inputs.target.stored) if documents else file
     hits = read_hits(read_counters(place, _CCACHE_LOG)) if inputs.compiler_cache is not None else Hits()
-    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits)
+    return Built(file=file, seconds=done.seconds, peak_kib=done.peak_kib, ccache=hits, tests=tests)
 
 
 def _take_up(inputs: BuildInputs, place: Workplace) -> bool:
@@ -295,10 +302,11 @@ _ENVIRONMENT = {
 }
 
 
-def _failure(recipe: Recipe, log: Path, place: Workplace) -> BuildError:
+def _failure(inputs: BuildInputs, log: Path, place: Workplace) -> BuildError:
     text = end_of(log)
     error = first_error(text)
-    found = diagnose(text)
+    found = diagnose(text, [wheel.filename.partition("-")[0] for wheel in inputs.requirements])
     shown = "\n".join(f"  | {line}" for line in (*error, *own_words(place.inside, error)))
     advice = f"{found.advice} {where_it_lies(place.inside, found)}".rstrip() if found else ""
-    return BuildError(f"{recipe.name} did not build:\n{shown}", hint=f"{advice}\n  the whole log is {log}".lstrip())
+    said = f"{inputs.recipe.name} did not build:\n{shown}"
+    return BuildError(said, hint=f"{advice}\n  the whole log is {log}".lstrip())

@@ -58,7 +58,7 @@ def steps_of(arguments: argparse.Namespace, environment: Environment, recipe: Re
     steps: list[tuple[str, Callable[[Checkout], str]]] = []
     if recipe.patches and not arguments.no_build:
         steps.append(("patches", patches))
-    if recipe.build.type == "package":
+    if recipe.takes_wheels:
         steps.append(("lock", lock))
     if not arguments.no_build:
         steps.append(("build and test", build))

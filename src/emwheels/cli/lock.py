@@ -59,7 +59,7 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     options = LockOptions(any_index=tuple(arguments.any_index), newest=_newest(arguments))
     environment = open_environment(arguments, project, targets)
     read, every = open_recipes(arguments, project, targets, arguments.names)
-    packages = {name for name, recipe in every.sound.items() if recipe.build.type == "package"}
+    packages = {name for name, recipe in every.sound.items() if recipe.takes_wheels}
     patterns = any(map(is_selector, arguments.names))  # which may pick libraries, too
     chosen = [name for name in read.names if name in read.sound and (name in packages or not patterns)]
     bad = say_bad(read.bad)

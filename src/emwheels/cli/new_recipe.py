@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.author.new import WRITE, Asked, Proposal, first_words, parse_asked, propose, write_recipe
 from emwheels.author.new_build import BroughtUp, bring_up
+from emwheels.author.new_folder import propose_folder
 from emwheels.author.new_library import library_name
 from emwheels.cli.opening import open_environment
+from emwheels.cli.own_tests import add_own_tests
 from emwheels.cli.workshop import CommandWorkshop
 from emwheels.errors import EmwheelsError, RecipeError, UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
@@ -22,7 +26,6 @@ from emwheels.recipe.load import load_recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from emwheels.checkout import Checkout
     from emwheels.fetch.fetcher import Fetched
@@ -35,6 +38,7 @@ _EXAMPLES = """examples:
   emwheels new-recipe crc32c                    the newest version: recipe, lock, build, first test
   emwheels new-recipe mmh3==5.1.0 --engine node
   emwheels new-recipe --with-dependencies netcdf4    also recipes for what it needs and has none
+  emwheels new-recipe ./acme                    the Python project in a folder of yours, as it is there
   emwheels new-recipe pkg:deb/debian/taglib     a C or C++ library, by the name of Debian's source package
   emwheels new-recipe --dry-run pyroaring       show the meta.yaml, write nothing
   emwheels new-recipe --no-build pyroaring      only write the recipe
@@ -53,7 +57,10 @@ def add_new_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "names", nargs="+", metavar="NAME[==VERSION]", help="a package of your index, or pkg:deb/debian/NAME"
+        "names",
+        nargs="+",
+        metavar="NAME[==VERSION]",
+        help="a package of your index, pkg:deb/debian/NAME, or the path of a folder",
     )
     parser.add_argument(
         "--with-dependencies", action="store_true", help="write recipes for compiled requirements that have none, too"
@@ -102,11 +109,12 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
     if arguments.offline:
         raise UsageError("new-recipe asks your index, and this is offline", hint="run it without --offline")
     environment = open_environment(arguments, project, targets)
-    asked = [parse_asked(text) for text in arguments.names if not text.startswith(_DEBIAN)]
+    folders = [Path(text).expanduser() for text in arguments.names if _is_path(text)]
+    asked = [parse_asked(text) for text in arguments.names if not text.startswith(_DEBIAN) and not _is_path(text)]
     workshop = CommandWorkshop(environment, tuple(arguments.engine or ENGINES))
     rows = [_library(text, workshop, arguments) for text in arguments.names if text.startswith(_DEBIAN)]
     recipes = load_recipes(project.recipes, patches=project.patches)
-    proposals, faults = _proposals(asked, environment, recipes, arguments)
+    proposals, faults = _proposals([*folders, *asked], environment, recipes, arguments)
     rows += [
         _Row(name=name, state="failed", why=fault.message, status=fault.exit_code) for name, fault in faults.items()
     ]
@@ -123,6 +131,11 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
         rows.append(row)
     _print(rows, arguments)
     return next((row.status for row in rows if row.status), 0)
+
+
+def _is_path(text: str) -> bool:
+    """Tell a folder from a name: it has a slash, or a dot or a tilde at its start."""
+    return not text.startswith("pkg:") and (os.sep in text or text.startswith((".", "~")))
 
 
 def _library(text: str, workshop: CommandWorkshop, arguments: argparse.Namespace) -> _Row:
@@ -145,7 +158,10 @@ def _library(text: str, workshop: CommandWorkshop, arguments: argparse.Namespace
 
 
 def _proposals(
-    asked: Sequence[Asked], environment: Environment, recipes: Mapping[str, Recipe], arguments: argparse.Namespace
+    asked: Sequence[Asked | Path],
+    environment: Environment,
+    recipes: Mapping[str, Recipe],
+    arguments: argparse.Namespace,
 ) -> tuple[dict[str, Proposal], dict[str, EmwheelsError]]:
     """Return what is to be done for each package, and why nothing can be for some: they cost only what needs them."""
     index = _ConfiguredIndex(environment)
@@ -158,12 +174,16 @@ def _proposals(
             continue
         try:
             with environment.board.phase(each.name, "look"):
-                proposal = propose(each, index, environment.target, recipes, anyway=arguments.anyway)
+                proposal = (
+                    propose_folder(each, environment.project.recipes, index, environment.target, recipes)
+                    if isinstance(each, Path)
+                    else propose(each, index, environment.target, recipes, anyway=arguments.anyway)
+                )
         except EmwheelsError as error:
             faults[each.name] = error
             environment.board.say(each.name, f"failed: {error.message}\n  {error.hint}".rstrip())
             continue
-        proposals[each.name] = proposal
+        proposals[proposal.name] = proposal
         if arguments.with_dependencies:
             waiting += [Asked(name=need.name) for need in proposal.first]
     return proposals, faults
@@ -216,6 +236,8 @@ def _do(
     row.state = "written"
     if not arguments.no_build:
         result = bring_up(row.name, folder, workshop, workshop.environment.target)
+        if result.error is None and (attempt := add_own_tests(row.name, folder, workshop)):
+            result.error, result.summary = attempt.error, attempt.summary
         _take(row, result, folder)
 
 

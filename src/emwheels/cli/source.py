@@ -13,6 +13,7 @@ from emwheels.author.patch import Header
 from emwheels.author.source import Origin, changed_files, next_patch, unpack_source, write_patch
 from emwheels.cli.opening import local_path, open_environment
 from emwheels.errors import RecipeError, UsageError
+from emwheels.pipeline.sources import source_of
 from emwheels.recipe.load import find_recipe, load_recipes, patch_folders
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def run_source(arguments: argparse.Namespace, project: Checkout, targets: Target
         return 0
     applied = f", {len(recipe.patches)} patches applied" if recipe.patches else ""
     print(f"{folder}: {recipe.name} {recipe.version}{applied}")
-    print(f"Change what you want there, then: emwheels create-patch {recipe.name} {folder}")
+    if recipe.source.path is None:
+        print(f"Change what you want there, then: emwheels create-patch {recipe.name} {folder}")
     return 0
 
 
@@ -84,6 +86,10 @@ def run_create_patch(arguments: argparse.Namespace, project: Checkout, targets: 
     """Write the patch, print its path, and return the exit status: 1 if nothing was changed."""
     environment = open_environment(arguments, project, targets)
     recipe = _recipe(arguments.name, project)
+    if recipe.source.path is not None:
+        raise RecipeError(
+            f"{recipe.folder / 'meta.yaml'}: source.path is a folder of yours already", hint="change it there"
+        )
     if recipe.source.patches:
         raise UsageError(
             f"{recipe.folder / 'meta.yaml'}: source.patches are applied after those in {project.patches}: none can go "
@@ -132,12 +138,7 @@ def _answer(option: str, given: str | None, *, needed: bool = True) -> str:
 
 
 def _recipe(name: str, project: Checkout) -> Recipe:
-    recipe = find_recipe(name, load_recipes(project.recipes, patches=project.patches, names=[name]), project.recipes)
-    if recipe.source.url is None:
-        raise RecipeError(
-            f"{recipe.folder / 'meta.yaml'}: source.path is a folder of yours already", hint="change it there"
-        )
-    return recipe
+    return find_recipe(name, load_recipes(project.recipes, patches=project.patches, names=[name]), project.recipes)
 
 
 def _folder(given: Path | None, recipe: Recipe) -> Path:
@@ -145,7 +146,6 @@ def _folder(given: Path | None, recipe: Recipe) -> Path:
 
 
 def _origin(environment: Environment, recipe: Recipe) -> Origin:
-    assert recipe.source.url is not None  # asked before
     with environment.board.phase(recipe.name, "fetch"):
-        source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+        source = source_of(environment, recipe)
     return Origin(recipe=recipe, source=source, image=environment.image, cache=environment.project.cache)

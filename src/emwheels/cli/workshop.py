@@ -53,7 +53,7 @@ class CommandWorkshop:
     def lock(self, name: str) -> Attempt:
         """Pin what the recipe requires; of a library there is nothing to pin."""
         project = self.environment.project
-        if find_recipe(name, self.recipes(), project.recipes).build.type != "package":
+        if not find_recipe(name, self.recipes(), project.recipes).takes_wheels:
             return Attempt()
         options = ["--target", self.environment.target.name, "--toolchain", self.environment.toolchain_name]
         arguments = command_parser().parse_args(["lock", *options, name])
@@ -107,7 +107,7 @@ class CommandWorkshop:
         texts = library_recipes(source, library_name(source, recipes), fetched.path, recipes)
         if not texts:
             raise RecipeError(
-                f"{source.filename} has no CMakeLists.txt, configure or Makefile at its top",
+                f"{source.filename} has no CMakeLists.txt, configure, meson.build or Makefile",
                 hint="write the recipe by hand",
             )
         return texts

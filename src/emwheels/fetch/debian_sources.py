@@ -96,7 +96,7 @@ def _listed(
         with tempfile.TemporaryDirectory(prefix="emwheels-sources-") as folder:
             path = Path(folder) / "Sources"
             try:
-                downloader.save(url, path, lambda _done, _total: None)
+                downloader.save(url, path, lambda _done, _total: None, limit=LIST_LIMIT)
                 return list(read_sources(_unpacked(path, suffix), names))
             except NotFoundError:
                 continue

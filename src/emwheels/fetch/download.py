@@ -146,14 +146,18 @@ class Downloader:
         headers: dict[str, str] | None = None,
         *,
         listed_at: str = "",
+        limit: int | None = None,
     ) -> None:
         """Download into ``path``, going on from what is there already.
 
         ``progress`` is called with the bytes that are there and the total, if known; ``listed_at`` is the page that led
-        to ``url``, and must lead nowhere that it may not redirect to. What was received stays for a later call when
-        this one fails. Raises like `get`.
+        to ``url``, and must lead nowhere that it may not redirect to; no more than ``limit`` bytes are taken. What was
+        received stays for a later call when this one fails. Raises like `get`.
         """
-        self.retried(url, lambda: self._save_once(url, path, progress, headers or {}, listed_at=listed_at or url))
+        most = self._limit_bytes if limit is None else limit
+        self.retried(
+            url, lambda: self._save_once(url, path, progress, headers or {}, listed_at=listed_at or url, limit=most)
+        )
 
     def _save_once(
         self,
@@ -163,6 +167,7 @@ class Downloader:
         more: dict[str, str],
         *,
         listed_at: str,
+        limit: int,
     ) -> None:
         done = path.stat().st_size if path.exists() else 0
         # identity: the hash is of the file, and a Range counts its bytes
@@ -181,8 +186,8 @@ class Downloader:
             with path.open("ab" if resumed else "wb") as out:
                 for chunk in response.iter_raw():
                     done += len(chunk)
-                    if max(done, total or 0) > self._limit_bytes:
-                        raise FetchError(f"{url} is larger than {self._limit_bytes} bytes")
+                    if max(done, total or 0) > limit:
+                        raise FetchError(f"{url} is larger than {limit} bytes")
                     out.write(chunk)
                     progress(done, total)
 

@@ -90,7 +90,8 @@ def _dependencies(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """
     inputs = report["inputs"]
     source = inputs["recipe"].get("source") or {}
-    yield _descriptor("source", sha256=source.get("sha256"), uri=without_secrets(source.get("url", "")))
+    sha256 = source.get("sha256") or source.get("path")
+    yield _descriptor("source", sha256=sha256, uri=without_secrets(source.get("url", "")))
     for kind in ("patches", "extras"):
         for name, sha256 in sorted(inputs.get(kind, {}).items()):
             yield _descriptor(f"{kind}/{name}", sha256=sha256)

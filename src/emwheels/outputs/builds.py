@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 KIND = "builds"
 """The kind of record that a build is kept as."""
+TESTS_KIND = "wheels"
+"""The kind of store entry that the wheel with a package's tests is kept as."""
 _PUSHED = "pushed"
 _PAUSE = 60.0
 """Seconds in which a remote store that failed is not asked again."""
@@ -65,7 +67,8 @@ def files_of(kind: str, record: Mapping[str, Any]) -> list[tuple[str, str]]:
         match kind:
             case "builds":
                 output = record["output"]
-                return [(output["kind"], output["sha256"]), ("logs", record["log"])]
+                tests = [(TESTS_KIND, record["tests"]["sha256"])] if "tests" in record else []
+                return [(output["kind"], output["sha256"]), ("logs", record["log"]), *tests]
             case "fetched":
                 return [("sources", record["sha256"])]
     except (KeyError, TypeError):  # of an earlier version of this program, which nothing reads any more
@@ -85,6 +88,8 @@ def check_record(key: str, record: Mapping[str, Any]) -> None:
         raise DamagedError(f"its record lacks something or is malformed: {error}") from error
     if output.name != name or output.key != key or not _is_right_name(output.kind, output.filename, name):
         raise DamagedError(f"its record names {output.filename!r} of {output.name!r} as output")
+    if "tests" in record and not _is_right_name("wheels", record["tests"]["filename"], f"{name}-tests"):
+        raise DamagedError(f"its record names {record['tests']['filename']!r} as the tests of {output.name!r}")
 
 
 def _is_right_name(kind: str, filename: str, name: str) -> bool:

@@ -54,8 +54,10 @@ _RECORD: _Fields = {
     "audit": (lambda value: value is None or isinstance(value, dict), "an object"),
     "peak_kib": (lambda value: _is_count(value, most=_MOST_KIB), "a number of KiB"),
     "ccache objects": (lambda value: _is_count(value, most=_MOST_OBJECTS), "a number of objects"),
+    "tests": (lambda value: isinstance(value, dict), "an object"),
 }
-_OPTIONAL = frozenset({"content", "audit", "peak_kib", "ccache objects"})
+_TESTS: _Fields = {name: _OUTPUT[name] for name in ("filename", "sha256", "size")}
+_OPTIONAL = frozenset({"content", "audit", "peak_kib", "ccache objects", "tests"})
 
 
 def check_schema(record: Any) -> None:
@@ -64,6 +66,8 @@ def check_schema(record: Any) -> None:
         raise DamagedError("its record is no object")
     _check(record, _RECORD, "")
     _check(record["output"], _OUTPUT, "output.")
+    if "tests" in record:
+        _check(record["tests"], _TESTS, "tests.")
 
 
 def _check(values: Mapping[str, Any], fields: _Fields, prefix: str) -> None:

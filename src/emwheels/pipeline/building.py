@@ -14,7 +14,7 @@ from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_key
 from emwheels.pipeline.gathering import compiler_cache_folder, gather, limits_of
 from emwheels.pipeline.going_on import going_on
-from emwheels.pipeline.judging import judge_wheel
+from emwheels.pipeline.judging import judge_tests, judge_wheel
 from emwheels.pipeline.known import latest
 from emwheels.pipeline.leaving import left_of, of_audit, staying
 from emwheels.pipeline.phases import timed, work_folder
@@ -71,6 +71,8 @@ def judge_and_keep(
     if recipe.build.type != "static_library":
         with timed(run, to, "audit"):
             report = judge_wheel(run, recipe, built.file, outputs)
+            if built.tests is not None:
+                judge_tests(run, recipe, built.tests, built.file, outputs)
     return _keep(run, recipe, key, built, audit=report, log=log_of(run, recipe))
 
 
@@ -96,6 +98,12 @@ def _keep(run: Run, recipe: Recipe, key: BuildKey, built: Built, *, audit: dict[
         "peak_kib": built.peak_kib,
         "ccache objects": built.ccache.objects,
     }
+    if built.tests is not None:
+        record["tests"] = {
+            "filename": built.tests.name,
+            "sha256": store.put_file(kind, built.tests),
+            "size": built.tests.stat().st_size,
+        }
     run.builds.add(key.digest, record)
     if recipe.name not in run.options.aside:
         store.add_record("latest", latest_key(recipe.name, run.environment.target.name, run.options.profile), record)

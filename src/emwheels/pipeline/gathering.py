@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from emwheels.audit import Runtime
@@ -13,9 +11,9 @@ from emwheels.build.compiler_cache import CompilerCache
 from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
-from emwheels.build.source import prepare_source
 from emwheels.errors import RecipeError
 from emwheels.pipeline.known import fault, missing_programs
+from emwheels.pipeline.sources import source_of, source_tree
 from emwheels.pipeline.tools import built_tool
 from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
@@ -23,6 +21,7 @@ from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.builds import Output
@@ -37,6 +36,11 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
     """Return all that a build of ``recipe`` reads. Raises `RecipeError` and `FetchError`."""
     environment = run.environment
     source, requirements = _fetch(environment, recipe)
+    if recipe.source.path is not None and source.sha256 != key.inputs["recipe"]["source"]["path"]:
+        raise RecipeError(
+            f"{recipe.folder / 'meta.yaml'}: source.path: files changed since this run began",
+            hint="run the command again, which builds what is there now",
+        )
     cross = cross_requirements(recipe, run.recipes)
     check_native_packages(recipe, cross, requirements)
     libraries = _libraries(run, recipe, outputs)
@@ -93,12 +97,11 @@ def _limits_error(recipe: Recipe, message: str) -> RecipeError:
 def _fetch(environment: Environment, recipe: Recipe) -> tuple[Fetched, tuple[Fetched, ...]]:
     if why := fault(recipe, environment.project) or missing_programs(environment, recipe):
         raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
-    if recipe.build.type == "package" and recipe.build_lock is None:
+    if recipe.takes_wheels and recipe.build_lock is None:
         raise RecipeError(
             f"{recipe.folder}: there is no requirements.build.txt", hint=f"make it: emwheels lock {recipe.name}"
         )
-    assert recipe.source.url is not None  # a fault otherwise
-    source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    source = source_of(environment, recipe)
     return source, build_wheels(environment, recipe.build_lock) if recipe.build_lock else ()
 
 
@@ -107,10 +110,8 @@ def try_patches(environment: Environment, recipe: Recipe) -> None:
 
     Raises `RecipeError` with the patch and what patch(1) says of each file, and `FetchError`.
     """
-    assert recipe.source.url is not None  # patches are for a source that is fetched
-    source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
-    with TemporaryDirectory(prefix="emwheels-patches-") as folder:
-        prepare_source(recipe, source, Path(folder) / "source", environment.image)
+    with source_tree(environment, recipe):
+        pass
 
 
 def build_wheels(environment: Environment, lock: Path) -> tuple[Fetched, ...]:

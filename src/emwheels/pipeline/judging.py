@@ -6,7 +6,10 @@ import json
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from emwheels.atomic import write_atomically
 from emwheels.audit import Owner, Runtime, audit_wheel
@@ -18,9 +21,10 @@ from emwheels.recipe.graph import matching
 from emwheels.recipe.load import read_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from emwheels.audit import Report
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.model import Run
     from emwheels.recipe.model import Recipe
@@ -34,19 +38,54 @@ def judge_wheel(
     The report goes beside those of published wheels, or into ``reports``.
     Raises `AuditError` for a wheel that must not be published; it is kept beside the logs.
     """
-    environment = run.environment
-    report = audit_wheel(
+    reports = reports or _reports(run, recipe)
+    report = _audit(run, recipe, wheel, outputs, owner=_owner(run, recipe), size=_accepted_size(run, recipe.name))
+    _show(run, recipe, wheel, report, reports)
+    document: dict[str, Any] = json.loads(report.to_json())
+    return document
+
+
+def judge_tests(run: Run, recipe: Recipe, tests: Path, wheel: Path, outputs: Mapping[str, Output]) -> None:
+    """Audit the wheel with the ``tests`` that were taken out of ``wheel``; else as `judge_wheel`."""
+    owner = _owner(run, recipe)
+    modules = owner.modules or (recipe.name.replace("-", "_"),)
+    owner = replace(owner, name=canonicalize_name(f"{recipe.name}-tests"), modules=(*modules, "test", "tests"))
+    report = _audit(run, recipe, tests, outputs, owner=owner, beside=[wheel])
+    _show(run, recipe, tests, report, _reports(run, recipe) / "tests")
+
+
+def _audit(
+    run: Run,
+    recipe: Recipe,
+    wheel: Path,
+    outputs: Mapping[str, Output],
+    *,
+    owner: Owner,
+    beside: Sequence[Path] = (),
+    size: int | None = None,
+) -> Report:
+    environment, accepted = run.environment, accepted_findings(recipe)
+    needed = [environment.named_wheel(output) for output in matching(recipe.requirements.run, outputs)]
+    return audit_wheel(
         wheel,
         target=environment.target,
         runtime=Runtime.read(environment.runtime),
-        dependencies=[environment.named_wheel(output) for output in matching(recipe.requirements.run, outputs)],
+        dependencies=[*needed, *beside],
         build_paths=(*BUILD_PATHS, *_kernel()),
-        accepted_size=_accepted_size(run, recipe.name),
-        accepted_types=[each.what for each in accepted_findings(recipe) if each.rule == "split-type"],
-        owner=_owner(run, recipe),
-        accepted=[(each.rule, each.what) for each in accepted_findings(recipe)],
+        accepted_size=size,
+        accepted_types=[each.what for each in accepted if each.rule == "split-type"],
+        owner=owner,
+        accepted=[(each.rule, each.what) for each in accepted],
     )
-    reports = reports or environment.dist(run.options.profile) / "reports" / recipe.name
+
+
+def _reports(run: Run, recipe: Recipe) -> Path:
+    return run.environment.dist(run.options.profile) / "reports" / recipe.name
+
+
+def _show(run: Run, recipe: Recipe, wheel: Path, report: Report, reports: Path) -> None:
+    """Write the report and tell what was found. Raises `AuditError` if the wheel must not be published."""
+    environment = run.environment
     write_atomically(reports / f"audit-{environment.target.name}.json", report.to_json().encode())
     for finding in report.findings:
         environment.board.say(
@@ -60,8 +99,6 @@ def judge_wheel(
             f"{wheel.name} must not be published:\n{lines}",
             hint=f"the wheel is {rejected}, the report is in {reports}; nothing was published",
         )
-    document: dict[str, Any] = json.loads(report.to_json())
-    return document
 
 
 def _owner(run: Run, recipe: Recipe) -> Owner:

@@ -12,6 +12,7 @@ from emwheels.plan.key import BuildKey, build_key
 from emwheels.recipe.graph import host_recipes
 from emwheels.recipe.load import load_recipe, recipe_folders
 from emwheels.recipe.locked import build_names, lock_needed
+from emwheels.recipe.source_tree import tree_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -56,11 +57,11 @@ def latest(run: Run, name: str) -> dict[str, Any] | None:
 
 def fault(recipe: Recipe, project: Checkout) -> str:
     """Return why ``recipe`` cannot be built as it is; empty if nothing is known against it."""
-    if recipe.source.url is None:
-        return (
-            "source.path: a source tree in the recipe's folder cannot be built yet: pack it as an archive, "
-            "and give its address as source.url with source.sha256"
-        )
+    if recipe.source.path is not None:
+        try:
+            tree_digest(recipe)
+        except RecipeError as error:
+            return error.message.removeprefix(f"{recipe.folder / 'meta.yaml'}: ")
     return headers_fault(recipe, project, build_names(recipe))
 
 

@@ -46,6 +46,8 @@ def of_audit(left: Kept, built: Built) -> Kept:
         "peak_kib": built.peak_kib,
         "ccache": asdict(built.ccache),
     }
+    if built.tests is not None:
+        made["tests"] = str(built.tests.relative_to(left.folder))
     return replace(left, phase=AUDIT, built=made)
 
 

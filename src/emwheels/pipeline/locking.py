@@ -31,6 +31,7 @@ from emwheels.image.door import Door
 from emwheels.pipeline.environment import under_own_name
 from emwheels.pipeline.gathering import build_wheels
 from emwheels.pipeline.known import headers_fault
+from emwheels.pipeline.sources import source_of
 from emwheels.pipeline.tools import built_tool
 from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinned_to_recipes, run_closure
 from emwheels.recipe.load import read_recipes
@@ -199,13 +200,8 @@ def lock_recipe(locking: Locking, recipe: Recipe) -> list[tuple[Path, list[Pinne
 
 
 def _check_kind(recipe: Recipe) -> None:
-    if recipe.build.type != "package":
+    if not recipe.takes_wheels:
         raise UsageError(f"{recipe.name} has no build requirements of its own: it is a {recipe.build.type}")
-    if recipe.source.url is None:
-        raise UsageError(
-            f"{recipe.folder / 'meta.yaml'}: source.path is not built yet, so {recipe.name} has nothing to lock",
-            hint="give source.url and source.sha256 of an archive",
-        )
 
 
 def _as_written(recipe: Recipe) -> Recipe:
@@ -230,13 +226,14 @@ class _Wish:
 
 def _lock_build(locking: Locking, recipe: Recipe) -> tuple[Path, list[Pinned]]:
     environment = locking.environment
-    assert recipe.source.url is not None  # `_check_kind`
+    if recipe.build.type != "package":
+        return _lock_tools(locking, recipe)
     with (
         environment.board.phase(recipe.name, "lock"),
         workplace() as place,
         tempfile.TemporaryDirectory() as folder,
     ):
-        source = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+        source = source_of(environment, recipe)
         prepare_source(recipe, source, place / "inside" / "source", environment.image if recipe.patches else None)
         wish = _Wish(
             name=recipe.name,
@@ -250,6 +247,17 @@ def _lock_build(locking: Locking, recipe: Recipe) -> tuple[Path, list[Pinned]]:
         names = {*map(_name_of, asked), *(canonicalize_name(pin.name) for pin in pinned)}
         if why := headers_fault(recipe, environment.project, names):
             raise RecipeError(f"{recipe.folder / 'meta.yaml'}: {why}")
+        destination = recipe.folder / BUILD_LOCK
+        write_atomically(destination, lock.read_bytes())
+    return destination, pinned
+
+
+def _lock_tools(locking: Locking, recipe: Recipe) -> tuple[Path, list[Pinned]]:
+    """Lock what the script of a library installs: what the recipe names, as no backend builds it."""
+    with locking.environment.board.phase(recipe.name, "lock"), tempfile.TemporaryDirectory() as folder:
+        lock = Path(folder) / recipe.folder.name / BUILD_LOCK
+        lock.parent.mkdir()
+        pinned = locking.lock_build(recipe.requirements.build_extras, lock, recipe.requirements.constraint)
         destination = recipe.folder / BUILD_LOCK
         write_atomically(destination, lock.read_bytes())
     return destination, pinned

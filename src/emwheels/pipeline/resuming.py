@@ -114,6 +114,7 @@ def _audit(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
             seconds=made["seconds"],
             peak_kib=made["peak_kib"],
             ccache=Hits(**made["ccache"]),
+            tests=kept.folder / made["tests"] if "tests" in made else None,
         )
         to.output = judge_and_keep(run, recipe, key, built, outputs=outputs, to=to)
     drop(cache, recipe.name)

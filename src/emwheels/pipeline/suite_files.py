@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from emwheels.build.source import unpack_source
 from emwheels.errors import RecipeError
 from emwheels.harness.model import Suite
+from emwheels.pipeline.sources import source_of
 from emwheels.recipe.load import recipe_folders
 from emwheels.upstream.suite import LOCK_FILE, SUITE_FILE, UpstreamSuite, lay_out, split_requirements
 
@@ -45,10 +46,8 @@ def staged(
     of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.recipes))
     if locked and not lock.is_file():
         raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: emwheels lock {recipe.name}")
-    if recipe.source.url is None:
-        raise RecipeError(f"{recipe.name} has no source distribution to take tests from")
     left = set(of_recipes).difference(also)
-    fetched = environment.fetcher.fetch(recipe.source.url, recipe.source.sha256)
+    fetched = source_of(environment, recipe)
     with tempfile.TemporaryDirectory(prefix="emwheels-upstream-") as folder:
         tree = unpack_source(recipe, fetched, Path(folder) / "source")
         tests = Path(folder) / "tests"

@@ -15,6 +15,7 @@ from emwheels.outputs.named import content
 from emwheels.pipeline.own_suite import key_of_suite, locked_for_tests, suite_of
 from emwheels.pipeline.phases import timed
 from emwheels.pipeline.suite_files import staged
+from emwheels.pipeline.unvendored import over_the_wheel
 from emwheels.recipe.graph import closure_for_tests, foreign_requirements, recipes_for_tests, run_closure
 from emwheels.upstream import LOCK_FILE, SUITE_FILE, Smoke, UpstreamSuite, read_suite, smoke_of
 
@@ -71,11 +72,10 @@ def test_package(run: Run, recipe: Recipe, outputs: Mapping[str, Output], to: Ou
             beside=locked_for_tests(run, recipe),
             on_event=lambda event: _show(environment.board, recipe.name, event),
         )
-        smoke = (
-            _smoke(run, recipe, suite, outputs, engines=waiting, reports=reports / "smoke")
-            if suite and suite.smoke
-            else {}
-        )
+        smoke: dict[str, Smoke] = {}
+        if suite and suite.smoke:
+            parts = run_smoke(run, recipe, suite, outputs, engines=waiting, reports=reports / "smoke")
+            smoke = {engine: smoke_of(part, suite) for engine, part in parts.items()}
     failed = []
     for engine, result in results.items():
         summary, cases = _summary(result, smoke.get(engine))
@@ -111,7 +111,7 @@ def _remember(run: Run, recipe: Recipe, outputs: Mapping[str, Output], engine: s
     run.environment.store.add_record("tests", key_of_tests(run, recipe, wheels, engine), record)
 
 
-def _smoke(
+def run_smoke(
     run: Run,
     recipe: Recipe,
     suite: UpstreamSuite,
@@ -119,22 +119,22 @@ def _smoke(
     *,
     engines: Sequence[str],
     reports: Path,
-) -> dict[str, Smoke]:
-    """Run the files of the package's own suite that upstream.yaml names for that."""
+) -> dict[str, EngineResult]:
+    """Run the files of the package's own suite that upstream.yaml names for that. Raises as `staged` does."""
     also = tuple(run_closure(recipe.name, run.recipes))
     with staged(run.environment, recipe, suite, also=also, smoke=True) as ready:
-        results = run_in_engines(
+        with_tests, own = over_the_wheel(run, recipe, outputs, ready.suite)
+        return run_in_engines(
             run,
             recipe,
             outputs,
             tests=ready.tests,
             engines=engines,
             output=reports,
-            suite=ready.suite,
-            beside=ready.beside,
+            suite=with_tests,
+            beside=[*ready.beside, *own],
             on_event=lambda event: _show(run.environment.board, recipe.name, event, "upstream tests"),
         )
-    return {engine: smoke_of(result, suite) for engine, result in results.items()}
 
 
 def run_in_engines(

@@ -13,6 +13,7 @@ from emwheels.harness.engines import SUITE_ENGINE
 from emwheels.outputs.named import content
 from emwheels.pipeline.suite_files import staged
 from emwheels.pipeline.testing import run_in_engines
+from emwheels.pipeline.unvendored import over_the_wheel
 from emwheels.upstream.result import SuiteResult, judge
 from emwheels.wheel import changed_members
 
@@ -53,6 +54,7 @@ def run_suite(
     environment = run.environment
     with staged(run.environment, recipe, suite, also=also) as ready:
         environment.board.say(recipe.name, f"upstream tests: {ready.files} files")
+        with_tests, own = over_the_wheel(run, recipe, outputs, ready.suite)
         results = run_in_engines(
             run,
             recipe,
@@ -60,9 +62,9 @@ def run_suite(
             tests=ready.tests,
             engines=[engine],
             output=reports / recipe.name / environment.target.name / "upstream",
-            suite=ready.suite,
+            suite=with_tests,
             also=also,
-            beside=ready.beside,
+            beside=[*ready.beside, *own],
             on_event=_progress(environment.board, recipe.name),
         )
     return judge(

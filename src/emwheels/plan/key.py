@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels.profile import LINK_OPTIONS, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.recipe.source_tree import tree_digest
 from emwheels.target.profiles import flags_of, lineage, profile_names
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def build_key(
 
     ``dependencies`` maps each host requirement to the hash of its *output*, its build report left aside: one that was
     rebuilt to the same bytes changes nothing. Tests, run requirements, descriptions and whether the recipe is disabled
-    are not part of it: they do not reach the compiler. Reads the recipe's files; raises OSError if one vanished.
+    are not part of it: they do not reach the compiler. Reads the recipe's files, and those of a source that is a
+    folder; raises OSError if one vanished, and `RecipeError` for a folder that cannot be taken.
     """
     document = recipe.document
     sections = {name: document[name] for name in _BUILD_SECTIONS if name in document}
@@ -100,6 +102,8 @@ def build_key(
     requirements = document.get("requirements") or {}
     if recipe.source.address != recipe.source.url:
         sections["source"] = {**sections["source"], "url": recipe.source.address}
+    if recipe.source.path is not None:  # its files count, wherever they are
+        sections["source"] = {**sections["source"], "path": tree_digest(recipe)}
     sections["requirements"] = {name: requirements[name] for name in _BUILD_REQUIREMENTS if name in requirements}
     environment = profile_environment(recipe, lineage(profile, target.profiles), profile_names(target.profiles))
     downloads = {each.name: [each.address, each.sha256, each.unpack] for each in recipe.downloads}
@@ -119,6 +123,7 @@ def build_key(
             "programs": programs_digest(),
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
+            **({"splitter": _digest_inside(("split_tests.py",))} if recipe.build.unvendor_tests else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,

@@ -31,6 +31,7 @@ from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK, followed_recipes
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 from emwheels.recipe.overrides import Aim, overridden, placed, read_overrides
 from emwheels.recipe.own_tests import TEST_LOCK, read_imports, read_own_tests
+from emwheels.recipe.source_tree import PROJECT_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,7 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
         if _resolved_inside(name, folder) is not None:
             _check_file(folder / name, folder, findings)
     if source.path is not None and (all_patches or source.patches or source.extras):
-        message = "a source that is in the recipe's folder takes neither patches nor extras"
+        message = "a source that is a folder takes neither patches nor extras; change it there"
         sections["source"].report("path", message)
     followed = followed_recipes(run_lock if run_lock.is_file() else None)
     more = tuple(name for name in followed if name not in requirements.run)
@@ -182,7 +183,7 @@ def _source(section: Section, folder: Path) -> Source:
     if source.extract_dir is not None and _escapes(source.extract_dir):
         section.report("extract_dir", _escape_message(source.extract_dir))
     if source.path is not None:
-        _check_inside(section, "path", source.path, folder)
+        _check_source_folder(section, source.path, folder)
     for i, (extra, place) in enumerate(source.extras):
         _check_inside(section, f"extras[{i}][0]", extra, folder)
         if _escapes(place):
@@ -244,6 +245,20 @@ def _check_inside(section: Section, key: str, path: str, folder: Path) -> None:
         section.report(key, f"there is no {printable(path)} in the recipe's folder")
 
 
+def _check_source_folder(section: Section, path: str, folder: Path) -> None:
+    """Report a ``source.path`` that is no folder, and one elsewhere that holds no Python project: it is to be read."""
+    try:
+        there = (folder / path).resolve(strict=True)
+        is_folder = there.is_dir()
+    except (OSError, ValueError, RuntimeError):
+        is_folder = False
+    if not is_folder:
+        section.report("path", f"there is no folder {printable(path)}, seen from the recipe's folder")
+    elif not there.is_relative_to(folder.resolve()) and not any((there / name).is_file() for name in PROJECT_FILES):
+        names = " nor ".join(PROJECT_FILES)
+        section.report("path", f"{printable(path)} is no Python project: it has neither {names}")
+
+
 def _build(section: Section) -> Build:
     build = Build(
         exports=section.get("exports", as_text_or_texts, Build.exports),
@@ -255,7 +270,7 @@ def _build(section: Section) -> Build:
         cross_script=section.get("cross-script", as_optional_text, None),
         script=section.get("script", as_optional_text, None),
         post=section.get("post", as_optional_text, None),
-        unvendor_tests=section.get("unvendor-tests", as_flag, True),
+        unvendor_tests=section.get("unvendor-tests", as_flag, False),
         retain_test_patterns=section.texts("_retain-test-patterns"),
         vendor_sharedlib=section.get("vendor-sharedlib", as_flag, True),
         cross_build_env=section.get("cross-build-env", as_flag, False),

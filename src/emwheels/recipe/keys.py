@@ -80,8 +80,10 @@ KEYS: dict[str, Key] = {
     ),
     "source.path": Key(
         kind="a folder",
-        example="src",
-        means="A source tree inside the recipe's folder, instead of `url`. It takes neither patches nor extras.",
+        example="../../acme",
+        means="A folder instead of `url`, relative to the recipe's folder or absolute: a Python project, such as your "
+        "own working tree. emwheels takes the files that git lists (`.gitignore` counts), or without git all but what "
+        "builds leave. Their content is part of the build key. It takes neither patches nor extras.",
     ),
     "source.extract_dir": Key(
         kind="a folder",
@@ -162,15 +164,17 @@ KEYS: dict[str, Key] = {
     ),
     "build.unvendor-tests": Key(
         kind=_FLAG,
-        default=True,
-        example="false",
-        means="For pyodide-build's own distribution. emwheels leaves tests in the wheel.",
+        default=False,
+        example="true",
+        means="Move the tests inside the package to a second wheel, NAME-tests: folders `test` and `tests`, "
+        "`test_*.py`, `*_test.py` and `conftest.py`. `emwheels upstream-tests` installs it over the wheel. Without the "
+        "key they stay.",
     ),
     "build._retain-test-patterns": Key(
         kind=_TEXTS,
         default=(),
         example='["*/tests/data/*"]',
-        means="Files that `unvendor-tests` does not move. emwheels ignores it.",
+        means="Patterns (fnmatch) of files that `unvendor-tests` does not move.",
     ),
     "build.cross-build-env": Key(
         kind=_FLAG,
@@ -207,7 +211,8 @@ KEYS: dict[str, Key] = {
         kind="a list of requirements (PEP 508)",
         default=(),
         example='["cython<4"]',
-        means="Build requirements that the source does not declare. Lock again after a change.",
+        means="Build requirements that the source does not declare. Lock again after a change. Of a library: "
+        "wheels that its script may install, such as meson.",
     ),
     "requirements.executable": Key(
         kind=_TEXTS,

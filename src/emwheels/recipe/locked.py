@@ -56,7 +56,7 @@ def lock_needed(recipe: Recipe, recipes: Mapping[str, Recipe]) -> str:
 
     What the source asks for is not looked at, as that would fetch it.
     """
-    if recipe.build.type != "package" or recipe.source.url is None:
+    if not recipe.takes_wheels:
         return ""
     return next(_faults(recipe, recipes), "")
 

@@ -42,7 +42,7 @@ class Source:
     url: str | None = None
     extract_dir: str | None = None
     path: str | None = None
-    """Relative to the recipe's folder and inside it."""
+    """A folder, relative to the recipe's own or absolute."""
     sha256: str | None = None
     patches: tuple[str, ...] = ()
     """As written, relative to the recipe's folder; `Recipe.patches` has all that are to be applied."""
@@ -75,7 +75,8 @@ class Build:
     cross_script: str | None = None
     script: str | None = None
     post: str | None = None
-    unvendor_tests: bool = True
+    unvendor_tests: bool = False
+    """Whether the tests inside of the package go to a wheel of their own; in pyodide-build that is so by default."""
     retain_test_patterns: tuple[str, ...] = ()
     vendor_sharedlib: bool = True
     cross_build_env: bool = False
@@ -165,6 +166,11 @@ class Recipe:
     def is_tested(self) -> bool:
         """Whether there is something to try in the engines: tests, or modules to import."""
         return self.build.type != "static_library" and (bool(self.tests) or self.build.type == "package")
+
+    @property
+    def takes_wheels(self) -> bool:
+        """Whether its build has the wheels of requirements.build.txt: a package's has, a library's if it names any."""
+        return self.build.type == "package" or bool(self.requirements.build_extras)
 
     @property
     def version(self) -> str:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 
 class Policy(Enum):
-    """Whose rule says which tags fit a Pyodide: two of the audit's, two of installers."""
+    """Whose rule says which tags fit a Pyodide: three of the audit's, two of installers."""
 
     COMPILED = "compiled"
     """What emwheels publishes with shared libraries: the interpreter's own ABI, or the stable ABI of its version or an
     older one (PEP 384), for the target's platform alone (PEP 783)."""
+    OPENED = "opened"
+    """What emwheels publishes with shared libraries of which none is an extension module: Python opens them by name
+    (ctypes, cffi's ABI mode), so that any version may (``py3-none-PLATFORM``)."""
     PURE = "pure"
     """What emwheels publishes without: ``py3-none-any`` (PEP 425)."""
     MICROPIP = "micropip"
@@ -62,6 +65,9 @@ def _known(python: str, platform: str, policy: Policy) -> dict[Tag, None]:
             tags = [Tag("py3", "none", "any")]
         case Policy.COMPILED:
             tags = [tag for tag in native if tag.abi != "none"]
+        case Policy.OPENED:
+            every = [*native, *compatible_tags((major, minor), interpreter=own, platforms=platforms)]
+            tags = [tag for tag in every if tag.platform != "any"]
         case Policy.MICROPIP | Policy.PIP:
             tags = [*native, *compatible_tags((major, minor), interpreter=own, platforms=platforms)]
     return dict.fromkeys(tags)

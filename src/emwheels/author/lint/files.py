@@ -53,8 +53,9 @@ def check_unused(subject: Subject) -> Iterator[Remark]:
         for file in sorted(folder.iterdir()):
             if file.is_file() and not is_patch(file) and not file.name.startswith((".", "README")):
                 yield subject.about("unused", file, "is no patch by its name, so it is not applied")
-    if recipe.build_lock and recipe.build.type != "package":
-        yield subject.about("unused", recipe.build_lock, f"a {recipe.build.type} has no build requirements")
+    if recipe.build_lock and not recipe.takes_wheels:
+        message = f"a {recipe.build.type} has no build requirements, and requirements.build-extras names none"
+        yield subject.about("unused", recipe.build_lock, message)
     if recipe.run_lock and not foreign_requirements(recipe, subject.recipes):
         yield subject.about("unused", recipe.run_lock, "every run requirement has a recipe")
 
@@ -62,7 +63,7 @@ def check_unused(subject: Subject) -> Iterator[Remark]:
 def check_locks(subject: Subject) -> Iterator[Remark]:
     """See rules ``lock`` and ``host``."""
     recipe = subject.recipe
-    if recipe.build.type == "package" and recipe.source.url is not None and not recipe.source.url.endswith(".whl"):
+    if recipe.takes_wheels and not (recipe.source.url or "").endswith(".whl"):
         if recipe.build_lock is None:
             yield subject.about("lock", recipe.folder / "requirements.build.txt", "is missing")
         else:

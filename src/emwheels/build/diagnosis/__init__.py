@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from emwheels.build.diagnosis.cause import first_error, parts_of
 from emwheels.build.diagnosis.kind import Found, Kind
+from emwheels.build.diagnosis.late import with_the_others
 from emwheels.build.diagnosis.of_compilers import OF_COMPILERS
 from emwheels.build.diagnosis.of_configuring import OF_CONFIGURING
 from emwheels.build.diagnosis.of_machines import OF_MACHINES
 from emwheels.build.diagnosis.of_python import OF_PYTHON
 from emwheels.build.diagnosis.of_tests import OF_TESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["OF_TESTS", "Found", "Kind", "diagnose", "diagnose_tests", "first_error", "kinds_of_builds", "known_in"]
 
@@ -27,16 +33,18 @@ def kinds_of_builds() -> tuple[Kind, ...]:
     return (*OF_MACHINES, *OF_CONFIGURING, *OF_PYTHON, *OF_COMPILERS)
 
 
-def diagnose(log: str) -> Found | None:
+def diagnose(log: str, pinned: Collection[str] = ()) -> Found | None:
     """Return what kind of failure the build with this ``log`` met; None for one that is not known.
 
-    What counts is the first error, and only where that tells nothing the end of the log.
+    What counts is the first error, and only where that tells nothing the end of the log. ``pinned`` are the names of
+    the build requirements that are there: of what is missing, all is named then.
     """
     error = "\n".join(first_error(log[-_TAIL:]))
     own, rest = parts_of(log[-_TAIL:])
     lines = [*own.splitlines()[-_END_LINES:], *rest.splitlines()[-_END_LINES:]]
     end = "\n".join(line for line in lines if len(line) < _COMMAND)
-    return next((found for text in (error, end) for found in known_in(text, kinds_of_builds())), None)
+    found = next((found for text in (error, end) for found in known_in(text, kinds_of_builds())), None)
+    return found and with_the_others(found, log, pinned)
 
 
 def diagnose_tests(log: str) -> Found | None:

@@ -72,6 +72,16 @@ OF_MACHINES = (
         do="Take the flag out in build.script or by a patch; many packages have an option to build without threads.",
     ),
     Kind(
+        id="program-links-module",
+        pattern=r"FROZEN_CACHE is set[^\n]*?cache file is missing: \"[^\"\n]*/pic/([^\"/\n]+)\"",
+        sees="`FROZEN_CACHE is set … /pic/libGL-getprocaddr.a`",
+        means="A program is linked to a shared library (.so), which Emscripten makes for no program here.",
+        do=(
+            "Have the library made as an archive (--disable-shared, -DBUILD_SHARED_LIBS=OFF), or leave the program out "
+            "(tools, tests, examples). If it is a check, answer it in build.script."
+        ),
+    ),
+    Kind(
         id="frozen-cache",
         pattern=r"FROZEN_CACHE is set[^\n]*?cache file is missing: \"([^\"]+)\"|FROZEN_CACHE is set",
         sees="`FROZEN_CACHE is set`",

@@ -39,9 +39,9 @@ OF_PYTHON = (
             rf"dependencies:)\s+{_REQUIREMENT}"
         ),
         sees="`No matching distribution found for X`",
-        means="The build asks for {what}, which is not in requirements.build.txt.",
+        means="The build asks for {what}. requirements.build.txt does not pin that.",
         do=(
-            "Run `emwheels lock NAME`, which asks the backend. If it does not find it, name it under "
+            "Run `emwheels lock NAME`, which asks the backend. If it does not find all of it, name the rest under "
             "requirements.build-extras first."
         ),
     ),
