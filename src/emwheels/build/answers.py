@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import BuildError, visible
+from emwheels.image import places
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
 from emwheels.image.places import CONFIG_FILES, PREPARE_TREE, PYTHON, SOURCE, WORK
@@ -73,8 +74,11 @@ def prepare_tree(inside: Path, given: Mapping[str, Path], image: Image) -> None:
     mounts = [Mount(host=inside / "source", inside=SOURCE, writable=True), Mount(host=_PROGRAM, inside=PREPARE_TREE)]
     if (given[FOLDER] / f"{_DOWNLOADS}.json").exists():
         (inside / PACKAGE_CACHE).mkdir()
-        mounts += [Mount(host=given[name], inside=f"/mnt/{name}") for name in (FOLDER, _DOWNLOADS)]
-        mounts += [Mount(host=inside / PACKAGE_CACHE, inside=f"/mnt/{PACKAGE_CACHE}", writable=True)]
+        mounts += [
+            Mount(host=given[FOLDER], inside=places.ANSWERS),
+            Mount(host=given[_DOWNLOADS], inside=places.DOWNLOADS),
+        ]
+        mounts += [Mount(host=inside / PACKAGE_CACHE, inside=places.PACKAGE_CACHE, writable=True)]
     with tempfile.TemporaryFile() as output:
         done = image.run(
             [PYTHON, "-I", "-S", PREPARE_TREE, SOURCE, CONFIG_FILES, *(mount.inside for mount in mounts[2:])],
