@@ -271,6 +271,7 @@ def test_setup_py_that_runs_configure(tiny_project):
 # Threads, runtime paths, libraries for ctypes
 
 THREADS = """
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -308,7 +309,7 @@ static PyObject *stood_in(PyObject *self, PyObject *none) {
     int value = -1;
     if (pthread_barrierattr_init(&barrier) || pthread_barrierattr_destroy(&barrier)) return PyLong_FromLong(1);
     if (pthread_setname_np(pthread_self(), "one") || pthread_kill(pthread_self(), 0)) return PyLong_FromLong(2);
-    if (sem_init(&semaphore, 0, 2) || sem_getvalue(&semaphore, &value) || value != 2) return PyLong_FromLong(3);
+    if (sem_init(&semaphore, 0, 2) || !sem_getvalue(&semaphore, &value) || errno != ENOSYS) return PyLong_FromLong(3);
     return PyLong_FromLong(0);
 }
 }

@@ -86,11 +86,11 @@ OWN int pthread_timedjoin_np(pthread_t thread, void **result, const struct times
     return pthread_join(thread, result);
 }
 #endif
-/* sem_wait and sem_post of the runtime count nothing: who waits would wait for ever. */
+/* sem_init, sem_wait and sem_post of the runtime count nothing: there is no value to tell, and nothing to wait for. */
 #ifdef WANTED_sem_getvalue
 OWN int sem_getvalue(sem_t *restrict semaphore, int *restrict value) {
-    *value = semaphore->__val[0];
-    return 0;
+    errno = ENOSYS;
+    return -1;
 }
 #endif
 #ifdef WANTED_sem_timedwait
