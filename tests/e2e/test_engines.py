@@ -59,7 +59,7 @@ class Run(Protocol):
         tests: dict[str, str],
         *,
         requires: Sequence[str] = (),
-        test_seconds: float = 5,
+        test_seconds: float = 15,
         suite: Suite = ...,
         files: dict[str, str] = ...,
     ) -> EngineResult: ...
@@ -74,7 +74,7 @@ def run(
         tests: dict[str, str],
         *,
         requires: Sequence[str] = (),
-        test_seconds: float = 5,
+        test_seconds: float = 15,
         suite: Suite = Suite(),  # noqa: B008  (it is immutable)
         files: dict[str, str] = {"demo.py": "ANSWER = 42\n"},  # noqa: B006  (nothing changes it)
     ) -> EngineResult:

@@ -344,8 +344,8 @@ def test_test_file_with_a_syntax_error(built):
 @pytest.mark.image
 def test_test_that_never_returns(built):
     tests = {"test_a.py": "def test_hang():\n    while True: pass\n\ndef test_after(): pass\n"}
-    done = try_tests(built, tests, "--test-seconds", "5")
+    done = try_tests(built, tests, "--test-seconds", "20")  # collecting takes some of them on a busy machine
     assert done.status == 8
     assert "test_a.py::test_hang" in done.err
-    assert "still running after 5 s" in done.err
+    assert "still running after 20 s" in done.err
     assert "1 passed, 1 failed" in done.err
