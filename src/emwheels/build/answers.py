@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emwheels.build.cmake import DOWNLOADS
 from emwheels.errors import BuildError, visible
 from emwheels.image import places
 from emwheels.image.door import Door, DoorError
@@ -41,7 +42,6 @@ MESON_FOLDER = ".mesonpy-emwheels"
 
 _INSIDE = Path(__file__).parent / "inside"
 _PROGRAM = _INSIDE / "prepare_tree.py"
-_DOWNLOADS = "downloads"
 _PREPARED = ("config.sub", "configure.ac", "configure.in")
 """Files whose presence asks for a preparation of the source."""
 _LARGEST_PROJECT = 1 << 20
@@ -54,11 +54,11 @@ def lay_out_answers(folder: Path, downloads: Sequence[tuple[Download, Fetched]])
         copy.parent.mkdir(exist_ok=True)
         shutil.copyfile(_INSIDE / name, copy)
     if downloads:
-        (folder / _DOWNLOADS).mkdir()
+        (folder / DOWNLOADS).mkdir()
         for download, fetched in downloads:
-            shutil.copyfile(fetched.path, folder / _DOWNLOADS / download.sha256)
+            shutil.copyfile(fetched.path, folder / DOWNLOADS / download.sha256)
         names = {download.name: download.sha256 for download, _ in downloads}
-        (folder / f"{_DOWNLOADS}.json").write_text(json.dumps(names))
+        (folder / f"{DOWNLOADS}.json").write_text(json.dumps(names))
 
 
 def prepare_tree(inside: Path, given: Mapping[str, Path], image: Image) -> None:
@@ -72,11 +72,11 @@ def prepare_tree(inside: Path, given: Mapping[str, Path], image: Image) -> None:
     if not any(name.rpartition("/")[2] in _PREPARED or name.endswith(".wrap") for name in names):
         return
     mounts = [Mount(host=inside / "source", inside=SOURCE, writable=True), Mount(host=_PROGRAM, inside=PREPARE_TREE)]
-    if (given[FOLDER] / f"{_DOWNLOADS}.json").exists():
+    if (given[FOLDER] / f"{DOWNLOADS}.json").exists():
         (inside / PACKAGE_CACHE).mkdir()
         mounts += [
             Mount(host=given[FOLDER], inside=places.ANSWERS),
-            Mount(host=given[_DOWNLOADS], inside=places.DOWNLOADS),
+            Mount(host=given[DOWNLOADS], inside=places.DOWNLOADS),
         ]
         mounts += [Mount(host=inside / PACKAGE_CACHE, inside=places.PACKAGE_CACHE, writable=True)]
     with tempfile.TemporaryFile() as output:

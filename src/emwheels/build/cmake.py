@@ -42,7 +42,7 @@ def lay_out_cmake(folder: Path, *, python: str, runtime_names: Collection[str]) 
     against them.
     """
     shutil.copytree(_INSIDE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    library = folder / "root" / "lib"
+    library = folder / "empty" / "lib"
     library.mkdir(parents=True)
     for name in (*_IN_THE_C_LIBRARY, f"python{python}"):
         (library / f"lib{name}.a").write_bytes(_EMPTY_ARCHIVE)

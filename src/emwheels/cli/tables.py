@@ -309,7 +309,7 @@ def upstream_page(suites: Iterable[SuiteResult], ledger: Ledger) -> str:
         "",
         f"Each package's own tests, run inside Pyodide in {_SUITES_IN} on the wheel built here:",
         "`nox -s upstream-tests -- NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
-        "could not be collected; *skipped* are those that the suite itself leaves out here or expects to fail. *Of* is",
+        "could not be collected. *Skipped* are those that the suite itself leaves out here or expects to fail. *Of* is",
         "the content of the wheel: that of [packages.md](packages.md), or the row is stale.",
         "",
         *_table(

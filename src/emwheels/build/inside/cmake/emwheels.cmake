@@ -15,7 +15,7 @@ if(NOT "$ENV{PYTHONINCLUDE}" STREQUAL "")
     endif()
     if(NOT DEFINED ${_emwheels_name}_LIBRARY)
       set(${_emwheels_name}_LIBRARY
-        "${CMAKE_CURRENT_LIST_DIR}/root/lib/libpython$ENV{PYMAJOR}.$ENV{PYMINOR}.a" CACHE FILEPATH "An empty archive")
+        "${CMAKE_CURRENT_LIST_DIR}/empty/lib/libpython$ENV{PYMAJOR}.$ENV{PYMINOR}.a" CACHE FILEPATH "An empty archive")
     endif()
   endforeach()
 endif()
@@ -56,7 +56,7 @@ if("${CMAKE_CROSSCOMPILING_EMULATOR}" MATCHES "(^|/)node(js)?$")
 endif()
 
 # libm, libdl, librt and libpthread are part of the C library: find_library finds empty archives.
-list(APPEND CMAKE_FIND_ROOT_PATH "${CMAKE_CURRENT_LIST_DIR}/root")
+list(APPEND CMAKE_FIND_ROOT_PATH "${CMAKE_CURRENT_LIST_DIR}/empty")
 
 # There is pthread.h, and its functions are in the C library. Starting a thread fails at run time.
 if(NOT DEFINED CMAKE_HAVE_LIBC_PTHREAD)
