@@ -51,14 +51,8 @@ def test_an_archive_that_leaves_its_folder_is_refused(download, folder):
 
 
 def test_every_file_is_in_the_build_key(folder):
-    lay_out_cmake(folder, python="3.14", runtime_names={"malloc", "_Py_Dealloc"})
+    lay_out_cmake(folder, python="3.14")
     made = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     libraries = {f"empty/lib/lib{name}.a" for name in ("m", "dl", "rt", "pthread", "python3.14")}
-    assert made == {*key._FOR_CMAKE, *libraries, "runtime-names"}
-    assert (folder / "runtime-names").read_text() == "_Py_Dealloc\nmalloc\n"
+    assert made == {*key._FOR_CMAKE, *libraries}
     assert (folder / "emulator").stat().st_mode & 0o111
-
-
-def test_without_names_checks_are_not_held_against_any(folder):
-    lay_out_cmake(folder, python="3.14", runtime_names=())
-    assert not (folder / "runtime-names").exists()

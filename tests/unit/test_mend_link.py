@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wasm_encoding import HEADER, name, number, vector
+from wasm_encoding import section as wasm_section
 
 from emwheels.build.inside import mend_link
-from emwheels.build.inside.mend_link import absent_names, archive_names, imports, is_module, is_program
+from emwheels.build.inside.mend_link import absent_names, archive_names, exports, is_module, is_program, section
 
 ORIGIN = "$ORIGIN/../demo.libs"
 
@@ -98,13 +102,27 @@ def module_with(*names):
 
 
 def test_the_imports_of_a_module():
-    assert b"\x0cpthread_kill" in imports(module_with("pthread_kill"))
-    assert imports(b"\0asm\1\0\0\0") == b""
+    assert b"\x0cpthread_kill" in section(module_with("pthread_kill"), 2)
+    assert section(b"\0asm\1\0\0\0", 2) == b""
     for data in (b"", b"\x7fELF"):
         with pytest.raises(ValueError, match="WebAssembly"):
-            imports(data)
+            section(data, 2)
     with pytest.raises(IndexError):
-        imports(b"\0asm\1\0\0\0\2\x80")
+        section(b"\0asm\1\0\0\0\2\x80", 2)
+
+
+def module_that_exports(**kinds):
+    entries = [name(title) + bytes([kind]) + number(300) for title, kind in kinds.items()]
+    return HEADER + wasm_section(7, vector(*entries))
+
+
+@given(st.dictionaries(st.text("abc_", min_size=1, max_size=300), st.integers(0, 4)))
+def test_the_exports_of_a_module(kinds):
+    assert dict(exports(module_that_exports(**kinds))) == kinds
+
+
+def test_a_module_without_exports_has_none():
+    assert list(exports(HEADER)) == []
 
 
 @pytest.fixture
@@ -112,8 +130,8 @@ def linking(tmp_path, monkeypatch):
     """Run the program where it lies in a build, with a linker that writes a module with these imports."""
     here = tmp_path / "launchers"
     here.mkdir()
-    for name in ("mend_link.py", "threads.c"):
-        (here / name).write_bytes((Path(mend_link.__file__).parent / name).read_bytes())
+    for file in ("mend_link.py", "threads.c"):
+        (here / file).write_bytes((Path(mend_link.__file__).parent / file).read_bytes())
     (here / "vague_linkage.py").write_text(
         "import sys, pathlib\n"
         "words = sys.argv[1:]\n"
@@ -127,7 +145,7 @@ def linking(tmp_path, monkeypatch):
     )
     (tmp_path / "python3").write_text(f'#!/bin/sh\necho "compiled $*" >> {tmp_path}/log\n')
     (tmp_path / "python3").chmod(0o755)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "EM_CACHE": str(tmp_path / "cache")}
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "EM_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
 
     def run(*words):
         command = [sys.executable, "-I", "-S", str(here / "mend_link.py"), "/em/emcc.py", *words]
@@ -179,3 +197,44 @@ def test_a_module_gets_the_stand_ins_that_it_wants_and_the_runtime_lacks(linking
     assert "sem_open" not in compiled
     assert second.startswith(first)
     assert second.endswith("/threads.o")
+
+
+SIDE = {"side_open": 0, "side_table": 3, "side_memory": 2, "main": 0, 'odd"name': 0}
+
+
+@pytest.mark.parametrize("words", [["-Wl,libside.so"], ["libside.so"], ["-L.", "-lside"], ["@words.rsp"]])
+def test_an_object_stands_for_the_side_module_of_a_check(linking, words):
+    (linking.root / "libside.so").write_bytes(module_that_exports(**SIDE))
+    (linking.root / "words.rsp").write_text("libside.so")
+    compiler = linking.root / "python3"
+    compiler.write_text(
+        '#!/bin/sh\nfor word; do case $word in *.c) cp "$word" "$TMPDIR/source.c";; *.o) : > "$word";; esac; done\n'
+    )
+    assert linking("conftest.o", *words, "-o", "conftest")[0] == 0
+    (stub,) = linking.root.glob("emwheels-stub-*.o")
+    assert linking.log() == [f"/em/emcc.py conftest.o {' '.join([*words[:-1], str(stub)])} -o conftest"]
+    assert (linking.root / "source.c").read_text().splitlines() == [
+        '__attribute__((weak)) void s0(void) __asm__("side_open");',
+        "void s0(void) {}",
+        '__attribute__((weak)) char s1[16] __asm__("side_table");',
+    ]
+    compiler.unlink()
+    assert linking("conftest.o", *words, "-o", "conftest")[0] == 0, "made once a build"
+
+
+@pytest.mark.parametrize("content", [b"\x7fELF", b"\0asm\1\0\0\0\7\x80", b""])
+def test_what_is_no_side_module_is_left_to_the_linker(linking, content):
+    (linking.root / "libside.so").write_bytes(content)
+    assert linking("conftest.o", "libside.so", "missing.so", "-o", "conftest")[0] == 0
+    assert linking.log() == ["/em/emcc.py conftest.o libside.so missing.so -o conftest"]
+
+
+@pytest.mark.parametrize("definition", ["own/libuuid.a(x.o): definition", "own/libuuid.a(x.o): lazy definition"])
+def test_a_check_that_links_what_the_runtime_lacks_succeeds(linking, definition):
+    (linking.here / "runtime.names").write_text("fork\n")
+    lists = linking.root / "cache" / "symbol_lists"
+    lists.mkdir(parents=True)
+    (lists / "1.json").write_text('{"deps": {"uuid_copy": []}}')
+    (linking.root / "said").write_text(f"conftest.o: reference to uuid_copy\n{definition} of uuid_copy")
+    assert linking("conftest.o", "-L", "own", "-luuid", "-o", "conftest")[0] == 0
+    assert linking("conftest.o", "-o", "conftest")[0] == 1

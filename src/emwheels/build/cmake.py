@@ -11,7 +11,7 @@ from emwheels.fetch.archive import unpack
 from emwheels.image.places import WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from emwheels.fetch.fetcher import Fetched
     from emwheels.recipe.downloads import Download
@@ -35,19 +35,13 @@ _EMPTY_ARCHIVE = b"!<arch>\n"
 _IN_THE_C_LIBRARY = ("m", "dl", "rt", "pthread")
 
 
-def lay_out_cmake(folder: Path, *, python: str, runtime_names: Collection[str]) -> None:
-    """Fill ``folder``, which is there and empty. ``python`` is the target's minor version, such as 3.14.
-
-    ``runtime_names`` are the functions that a module finds when it is loaded; without any, checks are not held
-    against them.
-    """
+def lay_out_cmake(folder: Path, *, python: str) -> None:
+    """Fill ``folder``, which is there and empty. ``python`` is the target's minor version, such as 3.14."""
     shutil.copytree(_INSIDE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     library = folder / "empty" / "lib"
     library.mkdir(parents=True)
     for name in (*_IN_THE_C_LIBRARY, f"python{python}"):
         (library / f"lib{name}.a").write_bytes(_EMPTY_ARCHIVE)
-    if runtime_names:
-        (folder / "runtime-names").write_text("\n".join(sorted(runtime_names)) + "\n")
 
 
 def lay_out_downloads(downloads: Sequence[tuple[Download, Fetched]], folder: Path) -> None:

@@ -132,7 +132,7 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     for wheel in inputs.requirements:
         shutil.copyfile(wheel.path, place.given("wheels") / wheel.filename)
     python = inputs.target.python_minor
-    cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python, runtime_names=inputs.runtime_names)
+    cmake.lay_out_cmake(place.given(cmake.FOLDER), python=python)
     cmake.lay_out_downloads(inputs.downloads, place.given(cmake.DOWNLOADS))
     answers.lay_out_answers(place.given(answers.FOLDER), inputs.downloads)
     given = {name: place.given(name) for name in (answers.FOLDER, cmake.DOWNLOADS)}

@@ -35,7 +35,7 @@ _PROGRAMS = (
     *("_f2c_fixes.py", "aclocal", "add_members.py", "autopoint", "prepare_tree.py", "sitecustomize.py", "uname"),
     *("config.site", "macros/emwheels.m4"),
 )
-_FOR_CMAKE = ("check_link.py", "emulator", "emwheels.cmake", "modules/ExternalProject.cmake")
+_FOR_CMAKE = ("emulator", "emwheels.cmake", "modules/ExternalProject.cmake", "name_modules.py")
 
 
 def linker_digest() -> str:

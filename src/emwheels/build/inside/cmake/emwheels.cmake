@@ -67,11 +67,11 @@ if(NOT DEFINED CMAKE_DISABLE_FIND_PACKAGE_OpenMP)
   set(CMAKE_DISABLE_FIND_PACKAGE_OpenMP ON CACHE BOOL "There are no threads")
 endif()
 
-# The program of a check is linked as before. The check fails, too, if Pyodide does not have what it calls.
+# pyodide-build takes a command that names a side module for the link of one. In a check such a name is an option.
 if(_emwheels_checking)
   foreach(_emwheels_name IN ITEMS C CXX)
     string(CONCAT CMAKE_${_emwheels_name}_LINK_EXECUTABLE
-      "/usr/bin/python3 -I -S \"${CMAKE_CURRENT_LIST_DIR}/check_link.py\" <CMAKE_${_emwheels_name}_COMPILER> <FLAGS> "
+      "/usr/bin/python3 -I -S \"${CMAKE_CURRENT_LIST_DIR}/name_modules.py\" <CMAKE_${_emwheels_name}_COMPILER> <FLAGS> "
       "<CMAKE_${_emwheels_name}_LINK_FLAGS> <LINK_FLAGS> <OBJECTS> -o <TARGET> <LINK_LIBRARIES>")
   endforeach()
 endif()
