@@ -118,7 +118,8 @@ def tests(session: nox.Session) -> None:
     if not session.posargs:  # or the first test of each process waits for them, longer than its limit may be
         with Path(os.devnull).open("w") as nowhere:
             session.run("emwheels", "image", stdout=nowhere)
-    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *session.posargs)
+    # Files in their order: those that take minutes are first, and the fast ones fill both processes to the end.
+    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder", *session.posargs)
 
 
 @nox.session
