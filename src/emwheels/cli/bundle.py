@@ -56,24 +56,15 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
 
 def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Make the bundle, say what is in it, and return the exit status."""
-    target = targets.get(arguments.target)
     environment = open_environment(arguments, project, targets)
     runtime = environment.runtime
-    release = read_release(target, runtime)
-    dist = dist_of(project, arguments.profile)
-    finder = Finder(
-        release=release,
-        catalogue=read_catalogue(Folder(dist)),
-        dist=dist,
-        offers=_nothing if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
-        fetch=_fetch(environment),
-    )
+    release = read_release(environment.target, runtime)
     bundle = make_bundle(
         arguments.output,
-        [_requirement(text) for text in arguments.requirements],
+        [read_requirement(text) for text in arguments.requirements],
         runtime=runtime,
         release=release,
-        finder=finder,
+        finder=finder_of(arguments, project, environment),
         extra=installer_wheels(environment.harness_wheels),
     )
     if arguments.json:
@@ -84,6 +75,18 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         print(f"{wheel.source:6} {wheel.filename}")
     print(f"{bundle.folder}: {bundle.size:,} bytes. To see it: cd {bundle.folder} && {_SERVER}")
     return 0
+
+
+def finder_of(arguments: argparse.Namespace, project: Checkout, environment: Environment) -> Finder:
+    """Return what finds wheels: in dist/ of ``--profile``, and on PyPI unless ``--offline``."""
+    dist = dist_of(project, arguments.profile)
+    return Finder(
+        release=read_release(environment.target, environment.runtime),
+        catalogue=read_catalogue(Folder(dist)),
+        dist=dist,
+        offers=_nothing if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
+        fetch=_fetch(environment),
+    )
 
 
 def _nothing(_name: str) -> Sequence[Offer]:
@@ -100,7 +103,8 @@ def _fetch(environment: Environment) -> Callable[[Offer], Path]:
     return fetch
 
 
-def _requirement(text: str) -> Requirement:
+def read_requirement(text: str) -> Requirement:
+    """Return a requirement. Raises `UsageError` for what is none, and for one by address."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement as error:

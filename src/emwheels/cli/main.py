@@ -40,6 +40,7 @@ _EXAMPLES = """examples:
   emwheels fix numpy                     what would mend its failed build, as a change of meta.yaml
   emwheels source numpy                  its source, patches applied, in a folder; then emwheels create-patch numpy
   emwheels explain "pandas>=3"           which wheels there are for it, and why each is or is not taken
+  emwheels run --with numpy -c CODE      Python in Pyodide with wheels of dist/: code, -m MODULE, a script, a prompt
   emwheels bundle -o app numpy           Pyodide, numpy and a page in one folder, for any web server
   emwheels lint --fix                    what is wrong with recipes; mends what is mechanical
   emwheels recipe show numpy             what is known of a recipe; graph draws what needs what
@@ -55,6 +56,10 @@ exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image,
 """
 
 
+_TAKE_ALL = (argparse.PARSER, argparse.REMAINDER)
+"""What takes options, too, once it has begun."""
+
+
 class _VerbParser(argparse.ArgumentParser):
     """Takes options between the words of a verb, as in ``image save --part test FILE``; argparse does not by itself."""
 
@@ -64,7 +69,7 @@ class _VerbParser(argparse.ArgumentParser):
             end = args.index("--")
             namespace = argparse.Namespace() if namespace is None else namespace
             args, namespace.rest = args[:end], tuple(args[end + 1 :])
-        if self._intermixing or any(action.nargs == argparse.PARSER for action in self._actions):
+        if self._intermixing or any(action.nargs in _TAKE_ALL for action in self._actions):
             return super().parse_known_args(args, namespace)
         self._intermixing = True  # which calls this
         try:
@@ -207,6 +212,7 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "status": ("add_status", False, {"status": "run_status"}),
     "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
     "explain": ("add_explain", False, {"explain": "run_explain"}),
+    "run": ("add_run", False, {"run": "run_run"}),
     "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),
     "cache": ("add_cache", False, {"cache": "run_cache"}),
 }
