@@ -10,7 +10,7 @@ from synthetic_wheels import make_wheel
 from emwheels.author.edit import Edit
 from emwheels.author.fix import remedies
 from emwheels.author.new_build import ROUNDS, Attempt, bring_up
-from emwheels.author.new_debian import DebianSource, _patterns, _source
+from emwheels.author.new_debian import DebianSource, DebianSources, _patterns, _source
 from emwheels.author.new_library import library_recipes, plain_version, provided
 from emwheels.author.new_source import Look, examine_source
 from emwheels.author.new_tests import first_test, read_contents
@@ -255,6 +255,34 @@ def test_a_record_of_debians_sources():
         home="https://example.org/",
     )
     assert _source("Package: native\nVersion: 1\n") is None
+
+
+APT = """\
+#!/bin/sh
+for word; do case $word in Dir::Etc::sourcelist=*) list=${word#*=};; esac; done
+read -r kind signed mirror suite rest < "$list"
+echo "$0 $suite" | sed 's|.*/||' >> LOG
+case "$0-$suite" in
+*apt-get-oldstable) echo 'E: no such suite' >&2; exit 100;;
+*apt-cache-forky) sed 's/1[.]2[.]2/1.4/' RECORD;;
+*apt-cache-*) cat RECORD;;
+esac
+"""
+
+
+def test_sources_of_other_suites_follow_when_they_are_asked_for(tmp_path, monkeypatch):
+    (tmp_path / "record").write_text(RECORD)
+    for name in ("apt-get", "apt-cache"):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(APT.replace("LOG", str(tmp_path / "log")).replace("RECORD", str(tmp_path / "record")))
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    sources = DebianSources(tmp_path / "debian", "forky", "https://mirror.example/debian").sources("libsndfile1-dev")
+    assert next(sources).version == "1.4+ds"
+    assert (tmp_path / "log").read_text().split() == ["apt-get", "forky", "apt-cache", "forky"]
+    assert [source.version for source in sources] == ["1.2.2+ds"], "one of several suites with the same"
+    assert not (tmp_path / "debian" / "oldstable" / "fetched").exists()
 
 
 @pytest.mark.parametrize(

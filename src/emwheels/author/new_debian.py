@@ -18,7 +18,7 @@ from emwheels.errors import FetchError, visible
 from emwheels.image.host_tools import APT_HELPER, KEYRING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from emwheels.author.new_source import Look
@@ -27,6 +27,8 @@ _DAY = 24 * 3600
 _SECONDS = 600
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _MOST_HITS = 4000
+_OTHER_SUITES = ("unstable", "stable", "oldstable")
+"""Where else on the mirror a source may be, of which the suite's own files are gone."""
 _FOREIGN = re.compile(r"-cross\b|mingw|android|emscripten|\bwasi|-doc$|-dbg$|-dbgsym$|-examples$")
 
 
@@ -43,23 +45,43 @@ class DebianSource:
 
 
 class DebianSources:
-    """The source packages of one suite."""
+    """The source packages of one suite, and where that has none to fetch, of Debian's others."""
 
-    def __init__(self, folder: Path, suite: str, mirror: str) -> None:
+    def __init__(self, folder: Path, suite: str, mirror: str, *, others: Sequence[str] = _OTHER_SUITES) -> None:
         self._folder, self._suite, self._mirror = folder, suite, mirror
+        self._others = [DebianSources(folder / other, other, mirror, others=()) for other in others if other != suite]
+        self._with_contents = bool(others)
 
-    def find(self, look: Look) -> DebianSource | None:
-        """Return the source package whose development files have what a source looks for; None if none is known."""
+    def find(self, look: Look) -> Iterator[DebianSource]:
+        """Yield sources of the package whose development files have what a source looks for: see `sources`."""
         hits = sorted(self._hits(look))
         for *_, package in dict.fromkeys(hits):
-            if source := self.source(package):
-                return source
-        return None
+            if self._newest(package):
+                yield from self.sources(package)
+                return
 
-    def source(self, package: str) -> DebianSource | None:
-        """Return the newest source of a source or binary package; None if Debian has none with an ``.orig`` archive."""
+    def sources(self, package: str) -> Iterator[DebianSource]:
+        """Yield sources of a source or binary package that have an ``.orig`` archive: the suite's newest, then others'.
+
+        The indexes of other suites are fetched when they are asked for; one that is not there has nothing.
+        """
         if not _NAME.fullmatch(package):
-            return None
+            return
+        known = set()
+        if newest := self._newest(package):
+            known.add(newest.filename)
+            yield newest
+            package = newest.name  # binary packages are called otherwise from suite to suite
+        for other in self._others:
+            try:
+                source = other._newest(package)
+            except FetchError:
+                continue
+            if source and source.filename not in known:
+                known.add(source.filename)
+                yield source
+
+    def _newest(self, package: str) -> DebianSource | None:
         self._refresh()
         text = self._apt("apt-cache", "showsrc", package)
         found = [each for record in text.split("\n\n") if (each := _source(record))]
@@ -111,7 +133,8 @@ class DebianSources:
         for name in ("lists/partial", "cache/archives/partial"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         entry = f"[signed-by={KEYRING}] {self._mirror} {self._suite} main\n"
-        write_atomically(self._folder / "sources.list", f"deb {entry}deb-src {entry}".encode())
+        binaries = f"deb {entry}" if self._with_contents else ""
+        write_atomically(self._folder / "sources.list", f"{binaries}deb-src {entry}".encode())
         contents = "Acquire::IndexTargets::deb::Contents-deb"  # of one architecture: names of files are all the same
         self._apt(
             *("apt-get", "-o", "Acquire::IndexTargets::deb::Packages::DefaultEnabled=false"),

@@ -23,9 +23,10 @@ from emwheels.pipeline.run import make_run, run_packages
 from emwheels.recipe.load import find_recipe, load_recipes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from emwheels.author.new_source import Look
+    from emwheels.fetch.fetcher import Fetched
     from emwheels.pipeline.environment import Environment
     from emwheels.pipeline.model import Outcome
     from emwheels.recipe.model import Recipe
@@ -77,7 +78,7 @@ class CommandWorkshop:
         """Write and build a recipe for the library of Debian's that has what a source looks for; empty without one."""
         try:
             with self.environment.board.phase(look.name, "search Debian's packages"):
-                source = self._debian.find(look)
+                source = self._first_there(look.name, self._debian.find(look))
             if source is None:
                 self.say(look.name, f"neither a recipe nor Debian has it ({look.kind})")
                 return ""
@@ -95,16 +96,33 @@ class CommandWorkshop:
             fetched = self.environment.fetcher.fetch(f"pkg:deb/debian/{name}@{version}", None)
             return DebianSource(name=name, version=version, filename=fetched.filename, sha256=fetched.sha256)
         with self.environment.board.phase(name, "search Debian's packages"):
-            source = self._debian.source(name)
+            source = self._first_there(name, self._debian.sources(name))
         if source is None:
             raise FetchError(f"Debian has no source package {name!r} with an upstream archive", hint="check the name")
         return source
 
+    def _first_there(self, what: str, sources: Iterable[DebianSource]) -> DebianSource | None:
+        """Return the first source whose archive can be fetched; None without any. Raises the first `FetchError`."""
+        missing: FetchError | None = None
+        for source in sources:
+            try:
+                self._fetched(source)
+            except FetchError as error:
+                missing = missing or error
+                self.say(what, f"{source.name} {source.version}: {error.message}; another suite may have one")
+            else:
+                return source
+        if missing:
+            raise missing
+        return None
+
+    def _fetched(self, source: DebianSource) -> Fetched:
+        return self.environment.fetcher.fetch(f"pkg:deb/debian/{source.name}@{source.version}", source.sha256)
+
     def library_texts(self, source: DebianSource) -> list[str]:
         """Return a meta.yaml for each way to build a library. Raises `RecipeError` for one that has none."""
-        fetched = self.environment.fetcher.fetch(f"pkg:deb/debian/{source.name}@{source.version}", source.sha256)
         recipes = self.recipes()
-        texts = library_recipes(source, library_name(source, recipes), fetched.path, recipes)
+        texts = library_recipes(source, library_name(source, recipes), self._fetched(source).path, recipes)
         if not texts:
             raise RecipeError(
                 f"{source.filename} has no CMakeLists.txt, configure, meson.build or Makefile",
