@@ -14,7 +14,7 @@ from emwheels.bundle.resolve import resolve
 from emwheels.cli.bundle import finder_of, read_requirement
 from emwheels.cli.opening import add_limits, add_profile, limits_given, local_path, open_environment
 from emwheels.errors import UsageError
-from emwheels.harness.program import Program, run_program
+from emwheels.pipeline.program import Program, run_program
 from emwheels.target.limits import default_limits
 
 if TYPE_CHECKING:
@@ -73,9 +73,8 @@ def run_run(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
     wheels = resolve([read_requirement(text) for text in requirements], finder_of(arguments, project, environment))
     return run_program(
         program,
-        image=environment.test_image,
-        runtime=environment.runtime,
-        wheels={wheel.filename: wheel.path for wheel in wheels},
+        environment,
+        {wheel.filename: wheel.path for wheel in wheels},
         limits=limits,
         network=arguments.network,
     )

@@ -1,6 +1,6 @@
 // Runs Python as the interpreter's command line does, in Pyodide: node run_python.mjs JOB.json
 //
-// JOB.json is written by program.py. Standard input, output and error are the program's own, and so is the exit status.
+// JOB.json is written by pipeline/program.py. Standard input, output and error are the program's own, and so is the exit status.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 

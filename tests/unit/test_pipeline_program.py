@@ -12,8 +12,8 @@ import pytest
 
 import emwheels.harness
 from emwheels.errors import UsageError
-from emwheels.harness import program as host
-from emwheels.harness.program import copy_folder
+from emwheels.pipeline import program as host
+from emwheels.pipeline.program import copy_folder
 
 INSIDE = Path(emwheels.harness.__file__).parent / "inside"
 START = "import json, program, sys; sys.exit(program.main(json.loads(sys.argv[1]), sys.argv[2]))"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import emwheels.harness
 from emwheels.errors import HarnessError, UsageError
 from emwheels.image.door import Door
 from emwheels.image.model import Mount
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.image.model import Image
+    from emwheels.pipeline.environment import Environment
     from emwheels.target.limits import Limits
 
 MOST_BYTES, MOST_FILES = 1 << 30, 20_000
@@ -58,7 +60,12 @@ class _State:
 
 
 def run_program(
-    program: Program, *, image: Image, runtime: Path, wheels: Mapping[str, Path], limits: Limits, network: bool = False
+    program: Program,
+    environment: Environment,
+    wheels: Mapping[str, Path],
+    *,
+    limits: Limits,
+    network: bool = False,
 ) -> int:
     """Run it with ``wheels``, files by name, installed, on the streams of this process, and return its exit status.
 
@@ -73,12 +80,12 @@ def run_program(
             shutil.copyfile(wheel, stage / filename)
         (stage / "job.json").write_text(json.dumps(_job(program, [*wheels])), encoding="utf-8")
         mounts = [
-            Mount(host=runtime, inside=RUNTIME),
-            Mount(host=Path(__file__).parent / "inside", inside=HARNESS),
+            Mount(host=environment.runtime, inside=RUNTIME),
+            Mount(host=Path(emwheels.harness.__file__).parent / "inside", inside=HARNESS),
             Mount(host=stage, inside=STAGE),
             Mount(host=copy, inside=_FOLDER, writable=True),
         ]
-        status = _run(image, mounts, limits, network=network)
+        status = _run(environment.test_image, mounts, limits, network=network)
         if program.save is not None:
             _save(copy, before, program.save)
         return status
