@@ -14,6 +14,7 @@ from emwheels.harness.model import Case, EngineResult, Event
 from emwheels.pipeline import testing
 from emwheels.pipeline.model import Options, Outcome
 from emwheels.pipeline.run import make_run
+from emwheels.wheel import REPORT
 
 TEST = {"test_tiny.py": "def test_it():\n    import tiny\n"}
 SMOKE = """\
@@ -258,6 +259,13 @@ def test_engine_wheels_image_and_target_change_the_results(key, environment, run
     environment.test_image_digest = "sha256:2"
     found.append(key())
     assert len(set(found)) == len(found)
+
+
+def test_a_build_that_holds_the_same_has_the_same_results(key, run, outputs):
+    files = {"base.py": "VALUE = 1\n", f"base-{run.recipes['base'].version}.dist-info/{REPORT}": "another"}
+    again = keep(run, "base", outputs, file=wheel_of(run, "base", "again", files=files))
+    assert again.sha256 != outputs["base"].sha256
+    assert key(outputs=outputs | {"base": again}) == key()
 
 
 @pytest.mark.parametrize(

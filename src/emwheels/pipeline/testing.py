@@ -176,11 +176,11 @@ def run_in_engines(
 
 
 def key_of_tests(run: Run, recipe: Recipe, wheels: Sequence[Output], engine: str) -> str:
-    """Return the hash of everything that can change the tests' results."""
+    """Return the hash of everything that can change the tests' results; of wheels, what they hold."""
     digest, environment = hashlib.sha256(), run.environment
     lock = (files("emwheels.harness") / "requirements.txt").read_text()
     target, image = environment.target.name, environment.test_image_digest
-    for part in (engine, target, image, lock, *(output.sha256 for output in wheels)):
+    for part in (engine, target, image, lock, *(content(output, environment.store) for output in wheels)):
         digest.update(f"{part}\n".encode())
     digest.update(key_of_suite(recipe))
     for name in closure_for_tests(recipe.name, run.recipes):
