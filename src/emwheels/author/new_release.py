@@ -86,7 +86,7 @@ def _release(version: str, offers: Sequence[Offer], target: Target) -> OfferedRe
     return OfferedRelease(
         version=version,
         source=_source(offers),
-        pure=next((offer for offer in wheels if _is_pure(offer, target)), None),
+        pure=None if _brings_library(wheels) else next((offer for offer in wheels if _is_pure(offer, target)), None),
         published=next((offer for offer in wheels if _is_for(offer, target, Policy.OPENED)), None),
         wheels=tuple(wheels),
     )
@@ -100,6 +100,12 @@ def _source(offers: Sequence[Offer]) -> Offer | None:
 def _is_pure(offer: Offer, target: Target) -> bool:
     """Tell whether a wheel has no machine code; one of ``py2.py3`` is as good as any."""
     return offer.resource.filename.endswith("-none-any.whl") and _is_for(offer, target, Policy.PIP)
+
+
+def _brings_library(wheels: Sequence[Offer]) -> bool:
+    """Tell whether wheels for platforms have no ABI: they bring a library, which one for any platform goes without."""
+    names = [offer.resource.filename.removesuffix(".whl").split("-")[-2:] for offer in wheels]
+    return any(abi == "none" and platform != "any" for abi, platform in (name for name in names if len(name) == 2))
 
 
 def _is_for(offer: Offer, target: Target, policy: Policy) -> bool:
