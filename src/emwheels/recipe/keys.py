@@ -278,6 +278,12 @@ KEYS: dict[str, Key] = {
     "extra.emwheels.test.arguments": Key(
         kind=_TEXTS, default=(), example='[-k, "not slow"]', means="Arguments of pytest for the recipe's own tests."
     ),
+    "extra.emwheels.test.paths": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[tests/test_core.py]",
+        means="What pytest collects, relative to the recipe's folder. Without it: every test file there.",
+    ),
     "extra.emwheels.test.time.ENGINE": Key(
         kind="seconds, or a mapping of tests to seconds",
         example='{"test_big.py::test_all": 300}',
