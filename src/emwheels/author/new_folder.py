@@ -43,7 +43,7 @@ UNKNOWN = "0.0"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalFolder:
+class FolderProject:
     """What the files of a Python project say without being run."""
 
     name: str
@@ -58,7 +58,7 @@ class LocalFolder:
     """What it says of itself; None without a table ``project``."""
 
 
-def describe(folder: Path) -> LocalFolder:
+def describe(folder: Path) -> FolderProject:
     """Return what is known of the project in ``folder``. Raises `UsageError` where that is none, or has no name."""
     if not any((folder / name).is_file() for name in PROJECT_FILES):
         raise UsageError(
@@ -70,7 +70,7 @@ def describe(folder: Path) -> LocalFolder:
     version, notes = _version(folder, name, table)
     asks_git = {required_name(text) for text in build_requires(table)}.intersection(_FROM_GIT)
     said = table.get("project")
-    return LocalFolder(
+    return FolderProject(
         name=name,
         version=version,
         table=table,
@@ -91,8 +91,8 @@ def propose_folder(
     folder = folder.absolute()
     said = describe(folder)
     if said.name in recipes:
-        found = recipes[said.name]
-        raise UsageError(f"{said.name} has a recipe, of version {found.version}", hint=f"edit {found.folder}")
+        there = recipes[said.name]
+        raise UsageError(f"{said.name} has a recipe, of version {there.version}", hint=f"edit {there.folder}")
     recipe = Recipe(
         folder=place / said.name,
         package=Package(name=canonicalize_name(said.name), version=said.version),

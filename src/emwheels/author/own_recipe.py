@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from emwheels.atomic import read_regular
 from emwheels.author.edit import written
 from emwheels.author.new import INCLUDE, LIBRARIES, cross_needs, find_hosts
-from emwheels.author.new_folder import LocalFolder, build_requires, describe
+from emwheels.author.new_folder import FolderProject, build_requires, describe
 from emwheels.author.new_metadata import Described, about_of_source, wanted_here
 from emwheels.author.new_needs import COMPILED, Need, find_needs
 from emwheels.author.new_source import examine_source
@@ -154,7 +154,7 @@ def _without_empty(table: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value}
 
 
-def _build(said: LocalFolder, settings: OwnSettings, *, libraries: bool) -> dict[str, str]:
+def _build(said: FolderProject, settings: OwnSettings, *, libraries: bool) -> dict[str, str]:
     """Return the section ``build``."""
     variables = "".join(
         f"export {name}={shlex.quote(value)}\n" for name, value in settings.table("environment").items()
@@ -200,7 +200,7 @@ class _Tests:
     copied: Sequence[str]
 
 
-def _tests(tree: Path, settings: OwnSettings, said: LocalFolder, target: Target) -> _Tests:
+def _tests(tree: Path, settings: OwnSettings, said: FolderProject, target: Target) -> _Tests:
     """Return how the project is tested: by its commands, by pytest on its test files, or by imports alone."""
     commands = read_commands(settings.texts("test-command"), tree, "test-command")
     before = read_commands(settings.texts("before-test"), tree, "before-test")
@@ -240,7 +240,7 @@ def _found(tree: Path, settings: OwnSettings, commands: Commands) -> list[str]:
     return folders[:1]
 
 
-def _test_requirements(settings: OwnSettings, said: LocalFolder, target: Target) -> list[str]:
+def _test_requirements(settings: OwnSettings, said: FolderProject, target: Target) -> list[str]:
     """Return what the tests need; pytest is there always."""
     texts = list(settings.texts("test-requires"))
     project = said.table.get("project")

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import parse_wheel_filename
 
-from emwheels.atomic import read_regular, write_atomically
-from emwheels.author.edit import Edit, edited
+from emwheels.author.edit import Edit
+from emwheels.author.new_build import change
 from emwheels.author.new_needs import COMPILED, MISSING, RECIPE, find_needs
 from emwheels.author.new_tests import read_contents
+from emwheels.author.own_place import OwnPlace, link_recipes, make_place
 from emwheels.author.own_recipe import late_needs, read_table
+from emwheels.author.own_source import OwnSource, Said, place_of, requirements_in, resolve
+from emwheels.checkout import Checkout
 from emwheels.cli.new_recipe import ConfiguredIndex
 from emwheels.cli.opening import DOCUMENTED_PROFILE, limits_given, open_builds
-from emwheels.cli.own_place import OwnPlace, link_recipes, make_place
 from emwheels.cli.own_report import OwnRow, print_rows, summary, write_summary
-from emwheels.cli.own_sources import OwnSource, Said, place_of, requirements_in, resolve
 from emwheels.errors import AuditError, EmwheelsError, FetchError, UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.image.toolchain import TOOLCHAINS
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from emwheels.author.own_settings import OwnSettings
-    from emwheels.checkout import Checkout
     from emwheels.pipeline.model import Outcome
     from emwheels.target import Targets
 
@@ -95,7 +95,8 @@ class _Target:
         self._base = base
         asked = [*arguments.names, *map(str, arguments.requirements or ())]
         absolute = [str(Path(each).expanduser().absolute()) if Path(each).exists() else each for each in asked]
-        place = make_place(base, place_of(absolute), target, base.targets_file.read_bytes())
+        place = Checkout(root=base.cache / "own" / place_of(absolute) / target, cache=base.cache)
+        make_place(place.root, base.targets_file.read_bytes())
         self._environment = Environment(
             place,
             targets,
@@ -104,7 +105,7 @@ class _Target:
             offline=arguments.offline,
             toolchain_name=getattr(arguments, "toolchain", TOOLCHAINS[0]),
         )
-        self._index = ConfiguredIndex(self._environment)
+        self._registry = None if arguments.offline else ConfiguredIndex(self._environment)
         self._options = self._read_options(settings)
         self._rows: dict[str, OwnRow] = {}
         """By name, and by what was asked for where there is no name yet."""
@@ -114,8 +115,9 @@ class _Target:
 
     def run(self) -> list[OwnRow]:
         """Do everything, and return a row for each package."""
-        place = OwnPlace(self._environment, self._base, None if self._environment.offline else self._index)
-        link_recipes(self._environment.project, self._base, self._known())
+        environment, base = self._environment, self._base
+        place = OwnPlace(environment.project.root, environment.target, environment.aim, self._registry)
+        link_recipes(environment.project.root, base.recipes, base.patches)
         for source in self._asked():
             self._add(source, place)
         built = [name for name in self._sources if not self._rows[name].status] + self._recipes
@@ -150,11 +152,6 @@ class _Target:
             fail_fast=not only_test and arguments.fail_fast,
         )
 
-    def _known(self) -> list[str]:
-        """Return the names of the recipes that this folder has of its own."""
-        folder = self._environment.project.recipes
-        return [path.name for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
-
     def _asked(self) -> list[OwnSource]:
         """Return the projects to build; of what needs none, a row says so."""
         found = [self._resolved(name) for name in self._arguments.names]
@@ -163,7 +160,8 @@ class _Target:
         return [source for source in found if source is not None]
 
     def _resolved(self, text: str) -> OwnSource | None:
-        source = resolve(text, self._environment, self._index)
+        environment = self._environment
+        source = resolve(text, environment.fetcher, self._registry, environment.target)
         if isinstance(source, OwnSource):
             return source
         self._say(source)
@@ -182,14 +180,14 @@ class _Target:
 
     def _of_lists(self, files: Sequence[Path]) -> list[OwnSource | None]:
         """Return what lists of requirements have to be built for, with all that they need; say what the rest is."""
-        if self._environment.offline:
+        if self._registry is None:
             raise UsageError("-r asks your index, and this is offline", hint="run it without --offline")
         wanted, others = requirements_in(files)
         for line in others:
             self._environment.board.say("requirements", f"left out: {line}")
         known = recipe_folders(self._base.recipes)
         found: list[OwnSource | None] = []
-        for need in find_needs("requirements", wanted, self._index, self._environment.target, known):
+        for need in find_needs("requirements", wanted, self._registry, self._environment.target, known):
             chain = " needs ".join(need.chain[1:])
             if need.state == RECIPE:
                 self._recipes.append(need.name)
@@ -294,9 +292,7 @@ class _Target:
         return load_recipe(project.recipes / name, patches=project.patches)
 
     def _edit(self, name: str, edits: Sequence[Edit]) -> None:
-        file = self._environment.project.recipes / name / "meta.yaml"
-        before = read_regular(file, limit=1 << 20).decode()
-        write_atomically(file, edited(before, edits, str(file)).encode())
+        change(self._environment.project.recipes / name, edits)
 
     def _take(self, outcome: Outcome) -> None:
         """Note what came of a package, and lay its wheel into the wheelhouse, if it was asked for and passed."""

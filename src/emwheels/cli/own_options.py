@@ -33,12 +33,12 @@ def add_own(parser: argparse.ArgumentParser, verb: str) -> None:
 
 def is_own(arguments: argparse.Namespace) -> bool:
     """Tell whether the command line names something else than recipes. Raises `UsageError` where it names both."""
-    names = getattr(arguments, "names", ())
+    names: list[str] = getattr(arguments, "names", [])
     own = [name for name in names if _is_own(name)]
     if own and len(own) < len(names):
         recipe = next(name for name in names if not _is_own(name))
         raise UsageError(f"{own[0]} is a project and {recipe} a recipe: give one kind at a time")
-    return bool(own or getattr(arguments, "requirements", ()))
+    return bool(own or getattr(arguments, "requirements", None))
 
 
 def _is_own(text: str) -> bool:

@@ -20,11 +20,10 @@ from packaging.utils import canonicalize_name
 
 from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import Downloader, NotFoundError
-from emwheels.fetch.git import pack_commit
+from emwheels.fetch.git import GIT, pack_commit, parse_git
 from emwheels.fetch.index_pages import Resource
 from emwheels.fetch.markers import holds
 from emwheels.fetch.registries import Registries, parse_purl
-from emwheels.recipe.address import GIT, parse_git
 from emwheels.store import Store, StoreError, sha256_of
 
 if TYPE_CHECKING:

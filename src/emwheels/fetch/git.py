@@ -21,13 +21,16 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from emwheels.errors import FetchError, visible
-from emwheels.recipe.address import GIT_SCHEMES, GitCommit
-from emwheels.recipe.source_tree import MOST_BYTES, MOST_FILES, printable_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+GIT = "git+"
+"""What the address of a commit begins with."""
+SCHEMES = ("https", "ssh", "file")
+MOST_FILES = 50_000
+MOST_BYTES = 2 << 30
 _SECONDS = 1800
 _BLOCKS = (MOST_BYTES >> 9) * 2
 """Of 512 bytes: what any file of git's may have."""
@@ -48,7 +51,33 @@ _SCP = re.compile(r"([\w.-]+@)([\w.-]+):(?!/)(.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Member:
+class GitCommit:
+    """A commit of a repository."""
+
+    url: str
+    """As git takes it."""
+    commit: str
+    """40 hexadecimal digits."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the address, without ``.git``."""
+        return urlsplit(self.url).path.rstrip("/").rpartition("/")[2].removesuffix(".git") or "source"
+
+
+def parse_git(url: str) -> GitCommit:
+    """Read ``git+https://…@COMMIT``. Raises `FetchError` for a branch or a tag, and for other schemes."""
+    address, _, commit = url.removeprefix(GIT).rpartition("@")
+    if urlsplit(address).scheme not in SCHEMES or not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise FetchError(
+            f"{visible(url, lines=False)[:_LINE]} names no commit of a git repository",
+            hint="write git+https://HOST/PATH@ and the 40 digits of a commit; git ls-remote URL prints them",
+        )
+    return GitCommit(url=address, commit=commit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TreeEntry:
     """A file, a link or a submodule of a commit."""
 
     name: str
@@ -64,7 +93,7 @@ def pack_commit(commit: GitCommit, archive: Path) -> None:
     without a usable address, and for more than `MOST_FILES` files or `MOST_BYTES` bytes.
     """
     with tempfile.TemporaryDirectory(prefix="emwheels-git-") as folder:
-        repository = _Repository(Path(folder), local=commit.url.startswith("file:"))
+        repository = _EmptyRepository(Path(folder), local=commit.url.startswith("file:"))
         members = list(repository.members(commit))
         if len(members) > MOST_FILES or sum(member.size for member in members) > MOST_BYTES:
             raise FetchError(
@@ -77,7 +106,7 @@ def pack_commit(commit: GitCommit, archive: Path) -> None:
                 _add(tar, member, blobs, top)
 
 
-def _add(tar: tarfile.TarFile, member: _Member, blobs: _Blobs, top: str) -> None:
+def _add(tar: tarfile.TarFile, member: _TreeEntry, blobs: _Blobs, top: str) -> None:
     info = tarfile.TarInfo(f"{top}/{member.name}")
     info.mtime, info.mode = _EPOCH, _MODES.get(member.mode, 0o644)
     with blobs.reading(member) as content:
@@ -89,7 +118,7 @@ def _add(tar: tarfile.TarFile, member: _Member, blobs: _Blobs, top: str) -> None
             tar.addfile(info, content)
 
 
-class _Repository:
+class _EmptyRepository:
     """An empty repository of git's, which fetches into itself."""
 
     def __init__(self, folder: Path, *, local: bool) -> None:
@@ -98,10 +127,10 @@ class _Repository:
             raise FetchError("there is no git on this machine, which the source needs", hint="install git")
         self._program = found
         self._folder = folder
-        self._schemes = GIT_SCHEMES if local else tuple(scheme for scheme in GIT_SCHEMES if scheme != "file")
+        self._schemes = SCHEMES if local else tuple(scheme for scheme in SCHEMES if scheme != "file")
         self._git("init", "--quiet", "--bare", "--template=", str(folder))
 
-    def members(self, commit: GitCommit, below: str = "", depth: int = 0) -> Iterator[_Member]:
+    def members(self, commit: GitCommit, below: str = "", depth: int = 0) -> Iterator[_TreeEntry]:
         """Fetch a commit and give what is in it, submodules included."""
         if depth > _DEEPEST:
             raise FetchError(f"{commit.url}: submodules lie more than {_DEEPEST} deep")
@@ -116,7 +145,7 @@ class _Repository:
                 inner = GitCommit(url=self._address(commit, name, submodules), commit=digest)
                 yield from self.members(inner, f"{below}{name}/", depth + 1)
             else:
-                yield _Member(name=below + name, mode=mode, digest=digest, size=int(size))
+                yield _TreeEntry(name=below + name, mode=mode, digest=digest, size=int(size))
 
     @contextmanager
     def blobs(self) -> Iterator[_Blobs]:
@@ -158,7 +187,7 @@ class _Repository:
         return {each["path"]: each["url"] for each in found.values() if {"path", "url"} <= each.keys()}
 
     def _address(self, commit: GitCommit, name: str, addresses: Mapping[str, str]) -> str:
-        shown = printable_name(name)
+        shown = _shown(name)
         url = addresses.get(name)
         if url is None:
             raise FetchError(f"{commit.url}: .gitmodules has no address of the submodule {shown}", hint=_OTHER_WAY)
@@ -219,15 +248,19 @@ class _Blobs:
         self._told = told
 
     @contextmanager
-    def reading(self, member: _Member) -> Iterator[IO[bytes]]:
+    def reading(self, member: _TreeEntry) -> Iterator[IO[bytes]]:
         """Give the bytes of ``member`` to read, all of them at the least."""
         self._asked.write(f"{member.digest}\n".encode())
         self._asked.flush()
         header = self._told.readline().split()
         if header != [member.digest.encode(), b"blob", str(member.size).encode()]:
-            raise FetchError(f"git does not have {printable_name(member.name)}", hint=_CHECK)
+            raise FetchError(f"git does not have {_shown(member.name)}", hint=_CHECK)
         yield self._told
         self._told.read(1)
+
+
+def _shown(name: str) -> str:
+    return visible(name.encode(errors="replace").decode(), lines=False)[:_LINE]
 
 
 def _words(said: bytes) -> str:

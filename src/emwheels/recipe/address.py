@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -31,26 +30,6 @@ _LONGEST = 300
 _PURL_NAMESPACES = {"pypi": re.compile(""), "deb": re.compile("debian"), "npm": re.compile(r"(@[a-z0-9][a-z0-9._-]*)?")}
 _PURL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _PURL_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~:-]*")
-
-
-@dataclass(frozen=True, kw_only=True)
-class GitCommit:
-    """A commit of a git repository, as ``git+https://…@COMMIT`` says it."""
-
-    url: str
-    """As git takes it."""
-    commit: str
-
-    @property
-    def name(self) -> str:
-        """The last part of the address, without ``.git``."""
-        return urlsplit(self.url).path.rstrip("/").rpartition("/")[2].removesuffix(".git") or "source"
-
-
-def parse_git(url: str) -> GitCommit:
-    """Read the address of a commit that `url_fault` finds nothing wrong with."""
-    address, _, commit = url.removeprefix(GIT).rpartition("@")
-    return GitCommit(url=address, commit=commit)
 
 
 def parses(parse: Callable[[str], object], text: str) -> bool:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emwheels import __version__
 from emwheels.atomic import read_regular, write_atomically
 from emwheels.author.own_recipe import OwnRecipe, propose_own, read_table
-from emwheels.checkout import Checkout
-from emwheels.cli.own_sources import tree_of
+from emwheels.author.own_source import tree_of
 from emwheels.fetch.archive import unpack
 from emwheels.recipe.load import load_recipe, patch_folders, read_recipes, recipe_folders
 from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK
@@ -20,41 +19,40 @@ from emwheels.recipe.own_tests import TEST_LOCK
 from emwheels.recipe.source_tree import OWN_LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from emwheels.author.new_needs import PackageSource
-    from emwheels.cli.own_sources import OwnSource
-    from emwheels.pipeline.environment import Environment
+    from emwheels.author.own_source import OwnSource
     from emwheels.recipe.model import Recipe
+    from emwheels.recipe.overrides import Aim
+    from emwheels.target import Target
 
 LOCKS = (BUILD_LOCK, RUN_LOCK, TEST_LOCK)
 _STATE = "own.json"
+_RECIPES, _PATCHES = "recipes", "patches"
 _PART = "#: "
 """What a line of `OWN_LOCK` begins with that names the lock file whose text follows."""
 _HEAD = "# Made by emwheels build. The lock files of this project, for each Pyodide; commit it. Do not edit.\n"
 
 
-def make_place(base: Checkout, name: str, target: str, targets: bytes) -> Checkout:
-    """Return the work folder ``name`` for one target, with the recipes of ``base`` in it as links."""
-    place = Checkout(root=base.cache / "own" / name / target, cache=base.cache)
-    for folder in (place.recipes, place.patches):
-        folder.mkdir(parents=True, exist_ok=True)
-    if not place.targets_file.is_file() or place.targets_file.read_bytes() != targets:
-        write_atomically(place.targets_file, targets)
-    return place
+def make_place(root: Path, targets: bytes) -> None:
+    """Make ``root`` a project without recipes, for the ``targets`` of another."""
+    for name in (_RECIPES, _PATCHES):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    file = root / "targets.toml"
+    if not file.is_file() or file.read_bytes() != targets:
+        write_atomically(file, targets)
 
 
-def link_recipes(place: Checkout, base: Checkout, own: Iterable[str]) -> None:
-    """Have the recipes of ``base`` in ``place``, but for those called as one of ``own``; forget what is neither."""
-    mine = set(own)
-    for folder, there in ((place.recipes, recipe_folders(base.recipes)), (place.patches, patch_folders(base.patches))):
+def link_recipes(root: Path, recipes: Path, patches: Path) -> None:
+    """Have the recipes and patches of another project in ``root`` as links, but for those that it has of its own."""
+    mine = {path.name for path in (root / _RECIPES).iterdir() if not path.is_symlink()}
+    for folder, there in ((root / _RECIPES, recipe_folders(recipes)), (root / _PATCHES, patch_folders(patches))):
         wanted = {path.name: path.resolve() for name, path in there.items() if name not in mine}
         for path in folder.iterdir():
             if path.is_symlink() and wanted.get(path.name) != path.resolve():
                 path.unlink()
-            elif path.is_dir() and not path.is_symlink() and path.name not in mine:
-                shutil.rmtree(path)
         for name, path in wanted.items():
             if not (folder / name).is_symlink():
                 (folder / name).symlink_to(path)
@@ -63,12 +61,14 @@ def link_recipes(place: Checkout, base: Checkout, own: Iterable[str]) -> None:
 class OwnPlace:
     """Writes the recipe of each project into a work folder, and knows what it wrote there before."""
 
-    def __init__(self, environment: Environment, base: Checkout, registry: PackageSource | None) -> None:
-        self._environment = environment
-        self._place = environment.project
-        self._base = base
+    def __init__(self, root: Path, target: Target, aim: Aim, registry: PackageSource | None) -> None:
+        self._root = root
+        self._recipes = root / _RECIPES
+        self._patches = root / _PATCHES
+        self._target = target
+        self._aim = aim
         self._registry = registry
-        self._file = self._place.root / _STATE
+        self._file = root / _STATE
         self._state = self._read()
 
     def add(self, source: OwnSource, *, lock_anew: bool) -> Mapping[str, Any]:
@@ -76,19 +76,18 @@ class OwnPlace:
 
         Raises `UsageError` for a project that cannot be built, `RecipeError` for a folder that cannot be taken.
         """
-        target = self._environment.target.name
         with tree_of(source) as (tree, digest):
-            table = read_table(tree, source.label, self._environment.aim, strict=source.folder is not None)
+            table = read_table(tree, source.label, self._aim, strict=source.folder is not None)
             stamp = self._stamp(digest)
             known = self._state.get(source.asked)
-            if known is None or known["stamp"] != stamp or not (self._place.recipes / known["name"]).is_dir():
+            if known is None or known["stamp"] != stamp or not (self._recipes / known["name"]).is_dir():
                 where = dict(source.source) or {"path": self._unpacked(source)}
                 recipe = propose_own(
                     tree,
                     where,
-                    table.of(target),
+                    table.of(self._target.name),
                     registry=self._registry,
-                    target=self._environment.target,
+                    target=self._target,
                     recipes=self._others(),
                 )
                 known = self._write(recipe, tree, stamp)
@@ -102,12 +101,12 @@ class OwnPlace:
         if source.folder is None or not (make or (source.folder / OWN_LOCK).is_file()):
             return False
         parts = _read_lock(source.folder / OWN_LOCK)
-        target = self._environment.target.name
+        target = self._target.name
         parts = {key: text for key, text in parts.items() if not key.startswith(f"{target}/")}
         parts[f"{target}/asked {self._state[source.asked]['asked']}"] = ""
         for lock in LOCKS:
-            if (self._place.recipes / name / lock).is_file():
-                parts[f"{target}/{lock}"] = (self._place.recipes / name / lock).read_text(encoding="utf-8")
+            if (self._recipes / name / lock).is_file():
+                parts[f"{target}/{lock}"] = (self._recipes / name / lock).read_text(encoding="utf-8")
         text = _HEAD + "".join(f"{_PART}{key}\n{parts[key]}" for key in sorted(parts))
         before = (source.folder / OWN_LOCK).read_text(encoding="utf-8") if (source.folder / OWN_LOCK).is_file() else ""
         if text != before:
@@ -122,18 +121,18 @@ class OwnPlace:
         return state if isinstance(state, dict) else {}
 
     def _stamp(self, digest: str) -> str:
-        others = sorted(recipe_folders(self._base.recipes))
-        parts = [__version__, digest, self._environment.target.name, self._registry is None, others]
+        others = sorted(path.name for path in self._recipes.iterdir() if path.is_symlink())
+        parts = [__version__, digest, self._target.name, self._registry is None, others]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _others(self) -> Mapping[str, Recipe]:
-        found = read_recipes(self._place.recipes, patches=self._place.patches, aim=self._environment.aim)
+        found = read_recipes(self._recipes, patches=self._patches, aim=self._aim)
         return found.sound
 
     def _unpacked(self, source: OwnSource) -> str:
         """Unpack an archive of this machine beside the recipes, and return where."""
         assert source.archive is not None
-        folder = self._place.root / "unpacked" / source.archive.sha256[:16]
+        folder = self._root / "unpacked" / source.archive.sha256[:16]
         if not folder.is_dir():
             named = folder.parent / source.archive.filename
             folder.parent.mkdir(exist_ok=True)
@@ -145,12 +144,13 @@ class OwnPlace:
 
     def _write(self, recipe: OwnRecipe, tree: Path, stamp: str) -> dict[str, Any]:
         """Write the recipe's folder, its locks kept if it asks for what it asked for before."""
-        folder, asked = self._place.recipes / recipe.name, hashlib.sha256("\n".join(recipe.asked).encode()).hexdigest()
-        before = next((each for each in self._state.values() if each["name"] == recipe.name), {})
-        kept = {}
+        folder, asked = self._recipes / recipe.name, hashlib.sha256("\n".join(recipe.asked).encode()).hexdigest()
+        before = next((each["asked"] for each in self._state.values() if each["name"] == recipe.name), "")
+        kept: dict[str, bytes] = {}
         if folder.is_symlink():
             folder.unlink()
-        elif before.get("asked") == asked:
+            (self._patches / recipe.name).unlink(missing_ok=True)
+        elif before == asked:
             kept = {lock: (folder / lock).read_bytes() for lock in LOCKS if (folder / lock).is_file()}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -159,7 +159,7 @@ class OwnPlace:
             _copy(tree / name, folder / name)
         for name, data in {**recipe.files, **kept}.items():
             (folder / name).write_bytes(data)
-        load_recipe(folder, patches=self._place.patches)
+        load_recipe(folder, patches=self._patches)
         return {
             "stamp": stamp,
             "asked": asked,
@@ -172,13 +172,13 @@ class OwnPlace:
 
     def _take_locks(self, source: OwnSource, known: Mapping[str, Any], *, anew: bool) -> None:
         """Lay the locks that the project keeps beside the recipe, if they are for what it asks for."""
-        folder = self._place.recipes / known["name"]
+        folder = self._recipes / known["name"]
         if anew:
             for lock in LOCKS:
                 (folder / lock).unlink(missing_ok=True)
             return
         parts = _read_lock(source.folder / OWN_LOCK) if source.folder is not None else {}
-        target = self._environment.target.name
+        target = self._target.name
         if f"{target}/asked {known['asked']}" in parts:
             for lock in LOCKS:
                 if (text := parts.get(f"{target}/{lock}")) is not None:

@@ -17,7 +17,6 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emwheels.atomic import read_regular
 from emwheels.author.new import parse_asked
 from emwheels.author.new_release import choose
-from emwheels.cli.own_options import ARCHIVES, WEB
 from emwheels.errors import FetchError, UsageError, visible, without_secrets
 from emwheels.fetch.archive import unpack
 from emwheels.recipe.model import Package, Recipe, Source
@@ -29,9 +28,11 @@ if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
     from emwheels.author.new_needs import PackageSource
-    from emwheels.fetch.fetcher import Fetched
-    from emwheels.pipeline.environment import Environment
+    from emwheels.fetch.fetcher import Fetched, Fetcher
+    from emwheels.target import Target
 
+ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+WEB = ("https://", "http://", "git+")
 _LONGEST_LIST = 1 << 20
 
 
@@ -61,15 +62,18 @@ class Said:
     why: str
 
 
-def resolve(text: str, environment: Environment, registry: PackageSource) -> OwnSource | Said:
-    """Return the project that ``text`` means. Raises `UsageError` and `FetchError`."""
+def resolve(text: str, fetcher: Fetcher, registry: PackageSource | None, target: Target) -> OwnSource | Said:
+    """Return the project that ``text`` means. Without a ``registry``, this is offline.
+
+    Raises `UsageError` and `FetchError`.
+    """
     if text.startswith(WEB):
-        fetched = environment.fetcher.fetch(text, None)
+        fetched = fetcher.fetch(text, None)
         address = without_secrets(text)
         pinned = {} if text.startswith("git+") else {"sha256": fetched.sha256}
         return OwnSource(asked=address, label=fetched.filename, archive=fetched, source={"url": address, **pinned})
     if "==" in text and os.sep not in text:
-        return _of_index(text, environment, registry)
+        return _of_index(text, fetcher, registry, target)
     path = Path(text).expanduser().absolute()
     if path.is_dir():
         return OwnSource(asked=str(path.resolve()), label=text, folder=path, source={"path": str(path.resolve())})
@@ -77,12 +81,12 @@ def resolve(text: str, environment: Environment, registry: PackageSource) -> Own
         raise UsageError(f"there is no {text}", hint="give the folder of a project, a source archive, or NAME==VERSION")
     if not path.name.endswith(ARCHIVES):
         raise UsageError(f"{text} is no source archive", hint=f"its name has to end in one of {', '.join(ARCHIVES)}")
-    return OwnSource(asked=str(path.resolve()), label=path.name, archive=environment.fetcher.take(path, None))
+    return OwnSource(asked=str(path.resolve()), label=path.name, archive=fetcher.take(path, None))
 
 
-def _of_index(text: str, environment: Environment, registry: PackageSource) -> OwnSource | Said:
-    asked, target = parse_asked(text), environment.target
-    if environment.offline:
+def _of_index(text: str, fetcher: Fetcher, registry: PackageSource | None, target: Target) -> OwnSource | Said:
+    asked = parse_asked(text)
+    if registry is None:
         raise UsageError(f"{text} asks your index, and this is offline", hint="run it without --offline")
     release = choose(registry.offers(asked.name), target, asked.specifier, sources=True)
     if release is None:
@@ -94,7 +98,7 @@ def _of_index(text: str, environment: Environment, registry: PackageSource) -> O
     if release.source is None:
         raise FetchError(f"{asked.name} {version} has no source archive", hint=f"see: emwheels explain {asked.name}")
     url = f"pkg:pypi/{asked.name}@{version}"
-    fetched = environment.fetcher.fetch(url, release.source.resource.sha256)
+    fetched = fetcher.fetch(url, release.source.resource.sha256)
     source = {"url": url, "sha256": fetched.sha256}
     return OwnSource(asked=f"{asked.name}=={version}", label=fetched.filename, archive=fetched, source=source)
 
