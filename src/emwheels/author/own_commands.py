@@ -73,9 +73,8 @@ class Commands:
     @property
     def files(self) -> list[str]:
         """The files and folders that the commands name."""
-        return [
-            *dict.fromkeys([*(path.partition("::")[0] for path in self.paths), *(each.file for each in self.programs)])
-        ]
+        named = [*(path.partition("::")[0] for path in self.paths), *(each.file for each in self.programs)]
+        return [*dict.fromkeys(filter(None, named))]
 
 
 def read_commands(texts: Iterable[str], folder: Path, key: str) -> Commands:

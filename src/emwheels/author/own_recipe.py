@@ -122,7 +122,7 @@ def propose_own(
         ),
         "test": _without_empty({"imports": list(examined.top_level)}),
         "about": _without_empty({"home": about.home, "summary": about.summary, "license": about.license}),
-        "extra": {"emwheels": _without_empty({"test": tests.table})},
+        "extra": {"emwheels": {"test": tests.table}} if tests.table else {},
     }
     return OwnRecipe(
         name=said.name,
@@ -130,7 +130,7 @@ def propose_own(
         meta=written({key: value for key, value in document.items() if value}),
         files=tests.files,
         copied=tests.copied,
-        asked=_asked(system, document),
+        asked=[*_asked(system, document), *tests.table.get("requirements", ())],
         pure=not examined.has_code,
         needs=tuple(needs),
         notes=tuple(visible(note, lines=False) for note in (*said.notes, *notes)),
@@ -146,8 +146,7 @@ def check_hosts(names: Iterable[str], recipes: Collection[str]) -> None:
 
 
 def _asked(system: Sequence[str], document: Mapping[str, Any]) -> list[str]:
-    tests = document["extra"]["emwheels"].get("test", {}).get("requirements", [])
-    return [*system, *(f"{key}: {value}" for key, value in sorted(document["requirements"].items())), *tests]
+    return [*system, *(f"{key}: {value}" for key, value in sorted(document["requirements"].items()))]
 
 
 def _without_empty(table: Mapping[str, Any]) -> dict[str, Any]:
