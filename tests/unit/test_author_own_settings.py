@@ -42,7 +42,7 @@ def test_nothing_is_said():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[tool.emwheels]\ntest-comand = 'x'\n", ":2: tool.emwheels.test-comand: unknown key; did you mean test-command?"),
+        ("[tool.emwheels]\ntest-comand = 'x'\n", ":2: tool.emwheels.test-comand: unknown key; did you mean test-co"),
         ("[tool.emwheels]\ncflags = ['-O3']\n", ":2: tool.emwheels.cflags: must be text"),
         ("[tool]\nemwheels = 3\n", ":2: tool.emwheels: must be a table"),
         ("[tool.emwheels.environment]\nA = 1\n", ":1: tool.emwheels.environment: must be a table of texts"),
@@ -51,7 +51,7 @@ def test_nothing_is_said():
         ("[tool.emwheels]\ntest-sources = ['../x']\n", "../x leads out of the project"),
         ("[tool.emwheels]\noverrides = 1\n", ":2: tool.emwheels.overrides: must be a list of tables"),
         (
-            "[[tool.emwheels.overrides]]\ntarget = '314*'\n[[tool.emwheels.overrides]]\ntarget = '9*'\nengines = ['x']\n",
+            "[[tool.emwheels.overrides]]\ntarget = '314*'\n[[tool.emwheels.overrides]]\ntarget = '3*'\nengines = []\n",
             ":5: tool.emwheels.overrides[1].engines: unknown key; it is the same for all targets",
         ),
         ("[[tool.emwheels.overrides]]\ntarget = '9*'\n", ":2: tool.emwheels.overrides[0].target: 9* fits no target"),

@@ -208,7 +208,7 @@ def test_what_only_this_clone_leaves_out(project, source):
     (source / ".git" / "info").mkdir(exist_ok=True)
     (source / ".git" / "info" / "exclude").write_text("notes.txt\n")
     before = tree_digest(recipe(project, source))
-    put(source, "notes.txt", "emwheels.lock")
+    put(source, "notes.txt", "emwheels.lock", "emwheels.md", "wheelhouse/a.whl")
     assert tree_digest(recipe(project, source)) == before
 
 

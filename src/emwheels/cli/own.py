@@ -49,6 +49,7 @@ WHEELHOUSE = "wheelhouse"
 def run_own(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build what was asked for, for each target; print what came of it and return the status of the first failure."""
     _check(arguments)
+    _hide(project.cache, [Path(name).expanduser() for name in arguments.names])
     settings = _settings(arguments, targets)
     names = _names(arguments, settings, targets)
     rows: list[OwnRow] = []
@@ -63,6 +64,13 @@ def run_own(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.all or arguments.scheduler or getattr(arguments, "start", None):
         raise UsageError("--all, --scheduler and --from are for recipes, and this is a project without one")
+
+
+def _hide(cache: Path, folders: Sequence[Path]) -> None:
+    """Have git pass over a cache that lies in a project, as on a CI service: it is no source."""
+    if any(cache.is_relative_to(folder.resolve()) for folder in folders if folder.is_dir()):
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
 def _settings(arguments: argparse.Namespace, targets: Targets) -> OwnSettings | None:

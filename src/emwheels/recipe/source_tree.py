@@ -44,6 +44,8 @@ _LEFTOVERS = (
 _LEFTOVERS_AT_THE_TOP = ("build", "dist", "_skbuild")
 OWN_LOCK = "emwheels.lock"
 """Beside pyproject.toml: the lock files of a project without a recipe. It locks the build, and is no source."""
+_OF_EMWHEELS = (OWN_LOCK, "emwheels.md", "wheelhouse")
+"""What emwheels writes into a project: at the top, these are no sources."""
 _OF_THE_RECIPE = ("meta.yaml", "upstream.yaml", "test_*.py", "requirements.*.txt")
 _GIT = ("-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-c", f"core.excludesFile={os.devnull}")
 _LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -167,9 +169,10 @@ def _listed(recipe: Recipe, folder: Path) -> list[str]:
     """Return the names of the files that count, relative to ``folder``; each can be written as UTF-8."""
     aside = _aside(recipe, folder)
     own = _OF_THE_RECIPE if folder == recipe.folder.resolve() else ()
-    names = set(_by_git(recipe, folder) or _by_walk(folder)) - {OWN_LOCK}
+    names = set(_by_git(recipe, folder) or _by_walk(folder))
     kept = [name for name in names if not any(name == each or name.startswith(f"{each}/") for each in aside)]
     kept = [name for name in kept if not any(fnmatchcase(name, pattern) for pattern in own)]
+    kept = [name for name in kept if name.partition("/")[0] not in _OF_EMWHEELS]
     for name in kept:
         if not _is_utf8(name):
             raise _error(recipe, f"{printable_name(name)}: its name is not UTF-8; rename it")
