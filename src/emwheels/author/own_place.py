@@ -122,7 +122,7 @@ class OwnPlace:
 
     def _stamp(self, digest: str) -> str:
         others = sorted(path.name for path in self._recipes.iterdir() if path.is_symlink())
-        parts = [__version__, digest, self._target.name, self._registry is None, others]
+        parts = [__version__, digest, self._target.name, others]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _others(self) -> Mapping[str, Recipe]:
