@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels import __version__
 from emwheels.atomic import read_regular, write_atomically
+from emwheels.author.edit import Edit
+from emwheels.author.new_build import change
 from emwheels.author.own_recipe import OwnRecipe, propose_own, read_table
 from emwheels.author.own_source import tree_of
 from emwheels.fetch.archive import unpack
@@ -90,11 +92,27 @@ class OwnPlace:
                     target=self._target,
                     recipes=self._others(),
                 )
+                guessed = (known or {}).get("guessed", {})
                 known = self._write(recipe, tree, stamp)
+                if version := guessed.get(recipe.version):
+                    self._correct(known, recipe.version, version)
         self._take_locks(source, known, anew=lock_anew)
         self._state[source.asked] = known
-        write_atomically(self._file, json.dumps(self._state, indent=1).encode())
+        self._save()
         return known
+
+    def correct(self, source: OwnSource, version: str) -> None:
+        """Note the version that the wheel of a project has, where its files say another or none."""
+        known = self._state[source.asked]
+        self._correct(known, known["version"], version)
+        self._save()
+
+    def _correct(self, known: dict[str, Any], guess: str, version: str) -> None:
+        change(self._recipes / known["name"], [Edit(key="package.version", value=version)])
+        known["guessed"], known["version"] = {guess: version}, version
+
+    def _save(self) -> None:
+        write_atomically(self._file, json.dumps(self._state, indent=1).encode())
 
     def keep_locks(self, source: OwnSource, name: str, *, make: bool) -> bool:
         """Write what was locked into `OWN_LOCK` of the project, if it has that or is to; tell whether it changed."""

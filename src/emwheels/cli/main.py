@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each
   emwheels build numpy                   image, sources, build, audit, tests and index: everything needed
+  emwheels build .                       your own Python project, without a recipe; its wheel is in wheelhouse/
   emwheels build --all --profile size    every recipe with upstream's size optimisation
   emwheels plan                          what a build would do, and why
   emwheels test numpy --engine node      the tests only, in one engine

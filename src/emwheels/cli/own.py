@@ -29,7 +29,6 @@ from emwheels.pipeline.preflight import check_faults, with_locks
 from emwheels.pipeline.run import make_run, run_packages
 from emwheels.progress import Board
 from emwheels.recipe.load import load_recipe, recipe_folders
-from emwheels.recipe.locked import RUN_LOCK
 from emwheels.recipe.overrides import Aim
 from emwheels.recipe.source_tree import changed_submodules
 
@@ -141,6 +140,7 @@ class _Target:
 
     def _read_options(self, settings: OwnSettings | None) -> Options:
         arguments, only_test = self._arguments, self._arguments.verb == "test"
+        word = getattr(arguments, "k", None)
         said = settings.texts("engines") if settings else ()
         if unknown := [name for name in said if name not in ENGINES]:
             raise UsageError(f"tool.emwheels.engines: there is no {unknown[0]}", hint=f"engines: {', '.join(ENGINES)}")
@@ -152,13 +152,19 @@ class _Target:
             retest=only_test or arguments.force,
             test_seconds=arguments.test_seconds,
             ends_in_a_row=arguments.ends_in_a_row,
+            arguments=(*(("-k", word) if word is not None else ()), *getattr(arguments, "rest", ())),
             publish=False,
             ccache=only_test or not arguments.no_ccache,
-            share_cache=True,  # a project's own objects: one changed file compiles one file
+            share_cache=self._is_of_the_user(),  # one changed file compiles one file
             limits={} if only_test else limits_given(arguments),
             jobs=0 if only_test else arguments.jobs,
             fail_fast=not only_test and arguments.fail_fast,
         )
+
+    def _is_of_the_user(self) -> bool:
+        """Tell whether all that is asked for is folders: objects of a stranger's archive are kept by themselves."""
+        names = self._arguments.names
+        return not self._arguments.requirements and all(Path(name).expanduser().is_dir() for name in names)
 
     def _asked(self) -> list[OwnSource]:
         """Return the projects to build; of what needs none, a row says so."""
@@ -244,7 +250,7 @@ class _Target:
     def _built(self, names: Sequence[str], place: OwnPlace) -> list[Outcome]:
         """Lock, build, note what only the wheels tell, and test."""
         outcomes = self._pass(names, place, replace(self._options, test=False))
-        again = [each.name for each in outcomes if self._is_misjudged(each)]
+        again = [each.name for each in outcomes if self._is_misjudged(each, place)]
         if again:
             outcomes = self._pass(names, place, replace(self._options, test=False))
         self._settle(outcomes)
@@ -270,7 +276,7 @@ class _Target:
                 environment.board.say(name, f"wrote emwheels.lock in {source.label}; commit it")
         return run_packages(run)
 
-    def _is_misjudged(self, outcome: Outcome) -> bool:
+    def _is_misjudged(self, outcome: Outcome, place: OwnPlace) -> bool:
         """Correct the version of a recipe whose wheel has another, which no file said; tell whether that was so."""
         if outcome.name not in self._sources or not isinstance(outcome.error, AuditError):
             return False
@@ -280,7 +286,7 @@ class _Target:
         if newest is None or (version := str(parse_wheel_filename(newest.name)[1])) == recipe.version:
             return False
         self._environment.board.say(outcome.name, f"its version is {version}")
-        self._edit(outcome.name, [Edit(key="package.version", value=version)])
+        place.correct(self._sources[outcome.name], version)
         return True
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -292,15 +298,12 @@ class _Target:
             recipe = self._recipe(outcome.name)
             about = read_contents(self._environment.named_wheel(output)).about
             if more := late_needs(about, recipe, self._environment.target):
-                self._edit(outcome.name, [Edit(key="requirements.run", value=name, adds=True) for name in more])
-                (recipe.folder / RUN_LOCK).unlink(missing_ok=True)
+                edits = [Edit(key="requirements.run", value=name, adds=True) for name in more]
+                change(recipe.folder, edits)
 
     def _recipe(self, name: str) -> Any:
         project = self._environment.project
         return load_recipe(project.recipes / name, patches=project.patches)
-
-    def _edit(self, name: str, edits: Sequence[Edit]) -> None:
-        change(self._environment.project.recipes / name, edits)
 
     def _take(self, outcome: Outcome) -> None:
         """Note what came of a package, and lay its wheel into the wheelhouse, if it was asked for and passed."""
@@ -309,6 +312,8 @@ class _Target:
         )
         row.take(outcome)
         output = outcome.output
+        if output is not None and output.kind == "wheels":
+            row.version = str(parse_wheel_filename(output.filename)[1])
         wanted = outcome.name in self._sources or bool(self._arguments.requirements)
         if outcome.error is not None or output is None or output.kind != "wheels" or not wanted:
             return
@@ -317,7 +322,6 @@ class _Target:
         folder.mkdir(parents=True, exist_ok=True)
         if new:
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
-        row.version = str(parse_wheel_filename(output.filename)[1])
         row.wheel = str(folder / output.filename)
         shutil.copyfile(self._environment.named_wheel(output), row.wheel)
 
