@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 
+import jsonschema
 import pytest
 
-from emwheels.author.own_settings import OPTIONS, OwnTable
+from emwheels.author.own_settings import OPTIONS, OwnTable, own_schema
 from emwheels.errors import UsageError
 from emwheels.recipe.overrides import Aim
 
@@ -33,6 +34,16 @@ test-sources = []
     assert read.of("314.0.7").text("cflags") == "-DA"
     assert (read.of("315.0.0").text("cflags"), read.of("315.0.0").texts("test-sources")) == ("-DC", ())
     assert read.common.texts("test-sources") == ("tests",)
+
+
+def test_the_schema_takes_and_refuses_what_the_table_does():
+    schema = own_schema()
+    right = "cflags = ''\ntest-command = ['a']\nconfig-settings = {a = 'b', c = ['d']}\nenvironment = {A = 'b'}\n"
+    right += "[[overrides]]\ntarget = '3*'\ntest-command = 'a'\n"
+    jsonschema.validate(tomllib.loads(right), schema)
+    for wrong in ("x = 1", "cflags = []", "targets = '1'", "[environment]\nA = 1", "[[overrides]]\nengines = []"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(tomllib.loads(wrong), schema)
 
 
 def test_nothing_is_said():

@@ -213,3 +213,35 @@ def _above(dotted: str) -> Iterator[str]:
     while dotted:
         yield dotted
         dotted = dotted.rpartition(".")[0]
+
+
+def own_schema() -> dict[str, Any]:
+    """Return a JSON Schema of the table, for editors and for `check-jsonschema`."""
+    keys = {name: _SCHEMAS[option.kind] | {"description": option.means} for name, option in OPTIONS.items()}
+    by_target = {name: keys[name] for name, option in OPTIONS.items() if option.by_target}
+    override = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["target"],
+        "properties": {"target": {"type": "string", "description": "A pattern of targets, or of ABI tags."}}
+        | by_target,
+    }
+    overrides = {"type": "array", "items": override, "description": "Other values for some targets."}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": f"{TABLE} of a pyproject.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": keys | {"overrides": overrides},
+    }
+
+
+_A_TEXT: dict[str, Any] = {"type": "string"}
+_A_LIST: dict[str, Any] = {"type": "array", "items": _A_TEXT}
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    _TEXT: _A_TEXT,
+    _TEXTS: _A_LIST,
+    _COMMANDS: {"anyOf": [_A_TEXT, _A_LIST]},
+    _PAIRS: {"type": "object", "additionalProperties": _A_TEXT},
+    _SETTINGS: {"type": "object", "additionalProperties": {"anyOf": [_A_TEXT, _A_LIST]}},
+}

@@ -181,6 +181,14 @@ class _Target:
         self._say(source)
         return None
 
+    def _of_need(self, name: str, version: str) -> OwnSource | None:
+        """Return what has to be built of a package that something needs; that it cannot be costs only what needs it."""
+        try:
+            return self._resolved(f"{name}=={version}")
+        except EmwheelsError as error:
+            self._fail(name, error)
+            return None
+
     def _say(self, said: Said) -> None:
         status = FetchError.exit_code if said.state == MISSING else 0
         self._rows[said.name] = OwnRow(
@@ -206,7 +214,7 @@ class _Target:
             if need.state == RECIPE:
                 self._recipes.append(need.name)
             elif need.state == COMPILED:
-                found.append(self._resolved(f"{need.name}=={need.version}"))
+                found.append(self._of_need(need.name, need.version))
             else:
                 why = _WHY[need.state] + (f"; {chain} needs it" if chain else "")
                 self._say(Said(name=need.name, version=need.version, state=need.state, why=why))
@@ -225,7 +233,7 @@ class _Target:
             self._tell(each, known)
             self._sources[known["name"]] = each
             for name, version in known["first"]:
-                if name not in self._sources and (more := self._resolved(f"{name}=={version}")):
+                if name not in self._sources and (more := self._of_need(name, version)):
                     waiting.append(more)
         self._place = place
 
