@@ -57,6 +57,7 @@ def test_nothing_is_said():
         ("[tool.emwheels]\ncflags = ['-O3']\n", ":2: tool.emwheels.cflags: must be text"),
         ("[tool]\nemwheels = 3\n", ":2: tool.emwheels: must be a table"),
         ("[tool.emwheels.environment]\nA = 1\n", ":1: tool.emwheels.environment: must be a table of texts"),
+        ("[tool.emwheels.environment]\n'A;B' = ''\n", "tool.emwheels.environment: A;B is not the name of a variable"),
         ("[tool.emwheels]\n\ntest-requires = ['a b c']\n", ":3: tool.emwheels.test-requires: a b c is not a"),
         ("[tool.emwheels]\nbuild-requires = ['a @ https://x']\n", "is a direct reference; write NAME==VERSION"),
         ("[tool.emwheels]\ntest-sources = ['../x']\n", "../x leads out of the project"),

@@ -73,7 +73,7 @@ most = ["tomli-w<2; python_version >= '3'"]
 host = ["zlib"]
 cflags = "-DX"
 environment = {A = "it's"}
-before-build = ["make prepare"]
+before-build = ["make -C {project} prepare"]
 config-settings = {a = "1", b = ["2", "3 4"]}
 build-requires = ["cython<4"]
 test-requires = ["iniconfig"]
@@ -92,7 +92,7 @@ before-test = "python prepare.py"
         "build-extras": ["cython<4"],
         "constraint": ["idna>=3"],
     }
-    assert meta["build"]["script"] == "export A='it'\"'\"'s'\nmake prepare\n"
+    assert meta["build"]["script"] == "export A='it'\"'\"'s'\nmake -C . prepare\n"
     assert meta["build"]["backend-flags"] == "a=1 b=2 'b=3 4'"
     assert meta["build"]["cflags"] == "-I$(WASM_LIBRARY_DIR)/include -DX"
     assert meta["extra"]["emwheels"]["test"] == {

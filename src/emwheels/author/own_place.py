@@ -172,10 +172,9 @@ class OwnPlace:
             kept = {lock: (folder / lock).read_bytes() for lock in LOCKS if (folder / lock).is_file()}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        (folder / "meta.yaml").write_text(recipe.meta, encoding="utf-8")
         for name in recipe.copied:
             _copy(tree / name, folder / name)
-        for name, data in {**recipe.files, **kept}.items():
+        for name, data in {"meta.yaml": recipe.meta.encode(), **recipe.files, **kept}.items():
             (folder / name).write_bytes(data)
         load_recipe(folder, patches=self._patches)
         return {

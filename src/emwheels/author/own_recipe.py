@@ -158,7 +158,7 @@ def _build(said: FolderProject, settings: OwnSettings, *, libraries: bool) -> di
     variables = "".join(
         f"export {name}={shlex.quote(value)}\n" for name, value in settings.table("environment").items()
     )
-    commands = "".join(f"{text}\n" for text in settings.texts("before-build"))
+    commands = "".join(f"{_in_tree(text)}\n" for text in settings.texts("before-build"))
     flags = {key: settings.text(key) for key in ("cflags", "cxxflags", "ldflags")}
     if libraries:
         flags["cflags"] = f"{INCLUDE} {flags['cflags']}".strip()
@@ -166,6 +166,11 @@ def _build(said: FolderProject, settings: OwnSettings, *, libraries: bool) -> di
         flags["ldflags"] = f"{LIBRARIES} {flags['ldflags']}".strip()
     script = said.script + variables + commands
     return _without_empty({"script": script, "backend-flags": _backend_flags(settings), **flags})
+
+
+def _in_tree(command: str) -> str:
+    """Return a shell command that runs in the source tree, where the project is."""
+    return command.replace("{project}", ".").replace("{package}", ".")
 
 
 def _backend_flags(settings: OwnSettings) -> str:

@@ -46,6 +46,10 @@ def _name_fault(text: str) -> str:
     return "" if re.fullmatch(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", text) else f"{printable(text)} is no name"
 
 
+def _variable_fault(text: str) -> str:
+    return "" if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text) else f"{printable(text)} is not the name of a variable"
+
+
 def _path_fault(text: str) -> str:
     parts = text.split("/")
     return f"{printable(text)} leads out of the project" if text.startswith("/") or ".." in parts else ""
@@ -60,7 +64,9 @@ OPTIONS: dict[str, Option] = {
         kind=_TEXTS, means="Build requirements beside build-system.requires.", check=_requirement_fault
     ),
     "config-settings": Option(kind=_SETTINGS, means="Settings for the build backend."),
-    "environment": Option(kind=_PAIRS, means="Variables of the build and of the tests, taken to the letter."),
+    "environment": Option(
+        kind=_PAIRS, means="Variables of the build and of the tests, taken to the letter.", check=_variable_fault
+    ),
     "cflags": Option(kind=_TEXT, means="Flags for the C compiler, added to those of target and profile."),
     "cxxflags": Option(kind=_TEXT, means="Flags for the C++ compiler, added likewise."),
     "ldflags": Option(kind=_TEXT, means="Flags for the linker, added likewise."),
@@ -167,7 +173,7 @@ class OwnTable:
             elif not _is_a(OPTIONS[key].kind, value):
                 self._report(f"{where}{key}", f"must be {OPTIONS[key].kind}")
             else:
-                for fault in filter(None, map(OPTIONS[key].check, _texts_in(value))):
+                for fault in filter(None, map(OPTIONS[key].check, _texts_in(value, key))):
                     self._report(f"{where}{key}", fault)
 
 
@@ -181,7 +187,10 @@ def _is_a(kind: str, value: object) -> bool:
     return texts if kind == _TEXTS else isinstance(value, str) or (kind == _COMMANDS and texts)
 
 
-def _texts_in(value: object) -> list[str]:
+def _texts_in(value: object, key: str) -> list[str]:
+    """Return what is checked of a value: its texts, of a table of variables their names."""
+    if isinstance(value, Mapping):
+        return list(value) if key == "environment" else []
     return [value] if isinstance(value, str) else list(value) if isinstance(value, list) else []
 
 
