@@ -60,7 +60,7 @@ config-settings = {setup-args = ["-Danswer=42"]}
 """,
     "README.md": "# mesonic\n",
     "meson.build": "project('mesonic', 'c', version: '2.5')\n"
-    "py = import('python').find_installation()\n"
+    "py = import('python').find_installation(pure: false)\n"
     "a = '-DANSWER=@0@'.format(get_option('answer'))\n"
     "py.extension_module('_mesonic', 'm.c', c_args: a, install: true, subdir: 'mesonic')\n"
     "py.install_sources('mesonic/__init__.py', subdir: 'mesonic')\n",

@@ -20,7 +20,7 @@ from emwheels.checkout import Checkout
 from emwheels.cli.new_recipe import ConfiguredIndex
 from emwheels.cli.opening import DOCUMENTED_PROFILE, limits_given, open_builds
 from emwheels.cli.own_report import OwnRow, print_rows, summary, write_summary
-from emwheels.errors import AuditError, EmwheelsError, FetchError, UsageError
+from emwheels.errors import AuditError, EmwheelsError, FetchError, RecipeError, UsageError
 from emwheels.harness.engines import ENGINES
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.pipeline.environment import Environment
@@ -262,22 +262,29 @@ class _Target:
         if again:
             outcomes = self._pass(names, place, replace(self._options, test=False))
         self._settle(outcomes)
-        if not self._options.test:
-            return outcomes
-        tested = self._pass(names, place, replace(self._options, rebuild=False))
         first = {each.name: each for each in outcomes}
+        good = [name for name in names if name in first and first[name].error is None and first[name].output]
+        if not self._options.test or not good:
+            return outcomes
+        tested = self._pass(good, place, replace(self._options, rebuild=False))
         for outcome in tested:
             before = first.get(outcome.name)
             if before is not None and before.state == "built" and outcome.output is not None:
                 outcome.state = "built" if outcome.error is None else outcome.state
                 outcome.phases = before.phases | outcome.phases
                 outcome.ccache = before.ccache
-        return tested
+        done = {each.name for each in tested}
+        return [*(each for each in outcomes if each.name not in done), *tested]
 
     def _pass(self, names: Sequence[str], place: OwnPlace, options: Options) -> list[Outcome]:
         environment = self._environment
         run = make_run(environment, names, options, builds=open_builds(self._arguments, environment))
-        run = with_locks(run, locked=self._arguments.locked)
+        try:
+            run = with_locks(run, locked=self._arguments.locked)
+        except RecipeError as error:
+            if self._arguments.locked:
+                error.hint = "make emwheels.lock and commit it: emwheels build . --lock"
+            raise
         check_faults(run)
         for name, source in self._sources.items():
             if place.keep_locks(source, name, make=bool(getattr(self._arguments, "lock", False))):
