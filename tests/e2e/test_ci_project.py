@@ -64,7 +64,6 @@ def steps(tiny_project, project, file, job, **values):
     env = tiny_project.env | {
         "EMWHEELS": f"{sys.executable} -m emwheels",
         "EMWHEELS_RECIPES": str(tiny_project.root),
-        "EMWHEELS_CHECKOUT": str(CHECKOUT),
         "GITHUB_ACTION_PATH": str(GITHUB.parent),
         "GITHUB_STEP_SUMMARY": str(project.parent / "summary"),
         "PATH": f"{project.parent}:{tiny_project.env['PATH']}",
@@ -106,6 +105,7 @@ def test_github_and_gitlab_build_the_same_project(tiny_project, project, tmp_pat
         "emwheels",
         **{"inputs.source": "https://example.org/e@0"},
         EMWHEELS_CACHE=tiny_project.cache,
+        EMWHEELS_CHECKOUT=CHECKOUT,
         EMWHEELS_COMMENT_TOKEN="t",
         CI_MERGE_REQUEST_IID="7",
         CI_API_V4_URL="https://example.org",
