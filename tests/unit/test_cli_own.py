@@ -154,6 +154,7 @@ def test_what_is_no_project_is_one_line(command, tmp_path, files, message):
         (("./acme", "numpy"), "./acme is a project and numpy a recipe"),
         (("./acme", "--all"), "--all, --scheduler and --from are for recipes"),
         (("./acme", "--target", "314.0.7,9.9"), "9.9"),
+        (("./acme", "--target", "314.0.7", "--target", "9.9"), "9.9"),
         (("-r", "nothing.txt", "--offline"), "asks your index, and this is offline"),
         (("acme==1.0", "--offline"), "asks your index, and this is offline"),
     ],

@@ -22,7 +22,6 @@ from emwheels.cli.opening import DOCUMENTED_PROFILE, limits_given, open_builds
 from emwheels.cli.own_report import OwnRow, print_rows, summary, write_summary
 from emwheels.errors import AuditError, EmwheelsError, FetchError, RecipeError, UsageError
 from emwheels.harness.engines import ENGINES
-from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.preflight import check_faults, with_locks
@@ -55,8 +54,8 @@ def run_own(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
     for target in names:
         rows += _Target(arguments, project, targets, target, settings).run()
     print_rows(rows, as_json=arguments.json)
-    if file := getattr(arguments, "summary", None):
-        write_summary(file, summary(rows))
+    if arguments.summary:
+        write_summary(arguments.summary, summary(rows))
     return next((row.status for row in rows if row.status), 0)
 
 
@@ -110,7 +109,7 @@ class _Target:
             targets.get(target),
             board=Board(),
             offline=arguments.offline,
-            toolchain_name=getattr(arguments, "toolchain", TOOLCHAINS[0]),
+            toolchain_name=arguments.toolchain,
         )
         self._registry = None if arguments.offline else ConfiguredIndex(self._environment)
         self._options = self._read_options(settings)
@@ -228,14 +227,13 @@ class _Target:
             try:
                 known = place.add(each, lock_anew=bool(getattr(self._arguments, "lock", False)))
             except EmwheelsError as error:
-                self._fail(each.label, error)
+                self._fail(each.folder.resolve().name if each.folder else each.label, error)
                 continue
             self._tell(each, known)
             self._sources[known["name"]] = each
             for name, version in known["first"]:
                 if name not in self._sources and (more := self._of_need(name, version)):
                     waiting.append(more)
-        self._place = place
 
     def _tell(self, source: OwnSource, known: Mapping[str, Any]) -> None:
         board, name = self._environment.board, known["name"]
@@ -332,7 +330,7 @@ class _Target:
         wanted = outcome.name in self._sources or bool(self._arguments.requirements)
         if outcome.error is not None or output is None or output.kind != "wheels" or not wanted:
             return
-        folder = Path(getattr(self._arguments, "output_dir", None) or WHEELHOUSE)
+        folder = self._arguments.output_dir or Path(WHEELHOUSE)
         new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         if new:
