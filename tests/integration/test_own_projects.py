@@ -98,7 +98,7 @@ cxxflags = "-DFACTOR=2"
 }
 PURE = {
     "pyproject.toml": '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
-    '[project]\nname = "calm"\nversion = "1.0"\nreadme = "README.md"\n',
+    '[project]\nname = "calm"\nversion = "1.0"\nreadme = "README.md"\nrequires-python = ">=3.9"\n',
     "README.md": "# calm\n",
     "src/calm/__init__.py": "word = 'calm'\n",
     "tests/test_calm.py": "import calm\ndef test_word(): assert calm.word == 'calm'\n",
