@@ -208,7 +208,9 @@ class _Target:
             self._environment.board.say("requirements", f"left out: {line}")
         known = recipe_folders(self._base.recipes)
         found: list[OwnSource | None] = []
-        for need in find_needs("requirements", wanted, self._registry, self._environment.target, known):
+        with self._environment.board.phase("requirements", "look up what they need"):
+            needs = find_needs("requirements", wanted, self._registry, self._environment.target, known)
+        for need in needs:
             chain = " needs ".join(need.chain[1:])
             if need.state == RECIPE:
                 self._recipes.append(need.name)
@@ -225,7 +227,8 @@ class _Target:
         while waiting:
             each = waiting.pop(0)
             try:
-                known = place.add(each, lock_anew=bool(getattr(self._arguments, "lock", False)))
+                with self._environment.board.phase(each.label, "look"):
+                    known = place.add(each, lock_anew=bool(getattr(self._arguments, "lock", False)))
             except EmwheelsError as error:
                 self._fail(each.folder.resolve().name if each.folder else each.label, error)
                 continue
