@@ -182,7 +182,7 @@ def test_scikit_build_core_and_pybind11_for_two_targets(bare):
     )
     done = run(folder, "build", ".", "--engine", "node", "--json", "--target", "314.0.7,315.0.0-alpha.2")
     found = {row["target"]: (row["state"], row["engines"]) for row in json.loads(done.stdout)}
-    passed = ("built", {"node": "3 passed"})
+    passed = ("built", {"node": "2 passed"})
     assert found == {"314.0.7": passed, "315.0.0-alpha.2": passed}, done.stdout
     assert len(list((folder / "wheelhouse").glob("bound-0.3-cp31[45]-*.whl"))) == 2
 
@@ -198,4 +198,4 @@ def test_a_pure_project_is_said_and_tested_and_a_source_archive_of_it(bare):
         assert "calm/__init__.py" in archive.namelist()
     (folder / "calm-1.0.tar.gz").write_bytes(tar_gz({f"calm-1.0/{path}": text for path, text in PURE.items()}))
     row = rows(run(folder, "build", "calm-1.0.tar.gz", "--engine", "node", "--json"))["calm"]
-    assert (row["state"], row["pure"]) == ("built", True), row
+    assert (row["state"], row["pure"]) == ("reused", True), "the same files have the same key, wherever they come from"

@@ -271,7 +271,7 @@ class _Target:
         for outcome in tested:
             before = first.get(outcome.name)
             if before is not None and before.state == "built" and outcome.output is not None:
-                outcome.state = "built" if outcome.error is None else outcome.state
+                outcome.state, outcome.why = outcome.state if outcome.error else "built", before.why
                 outcome.phases = before.phases | outcome.phases
                 outcome.ccache = before.ccache
         done = {each.name for each in tested}
