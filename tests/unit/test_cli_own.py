@@ -203,6 +203,21 @@ def test_what_is_pure_in_a_list_is_said_and_needs_no_build(command, tmp_path, mo
     assert "is pure" not in command("build", "calm==1.0", status=0).err
 
 
+def test_a_compiled_requirement_without_recipe_and_wheel_is_one_line(command, tmp_path, monkeypatch):
+    index = tmp_path / "index"
+    index.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    make_wheel(index, "inner", tag="cp314-cp314-manylinux_2_28_x86_64")
+    folder = write(tmp_path / "acme", PROJECT + 'dependencies = ["inner"]\n')
+    said = command("build", str(folder), "--no-test", "--json", status=3)
+    (row,) = said.json()
+    assert row["why"] == (
+        "acme-fast needs inner, which is compiled and has neither a recipe here nor a wheel for this Pyodide"
+    )
+    assert row["hint"].endswith("emwheels build . inner==1.0")
+
+
 def test_a_summary_in_markdown_shows_what_it_is_told_to_the_letter():
     good = OwnRow(name="acme", target="314.0.7", version="1.0", state="built", wheel="wheelhouse/acme.whl", size=12345)
     good.phases, good.engines = {"compile": 60.0, "test": 1.5}, {"node": "3 passed", "chromium-page": "3 passed"}

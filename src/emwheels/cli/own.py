@@ -124,8 +124,10 @@ class _Target:
         environment, base = self._environment, self._base
         place = OwnPlace(environment.project.root, environment.target, environment.aim, self._registry)
         link_recipes(environment.project.root, base.recipes, base.patches)
-        for source in self._asked():
-            self._add(source, place)
+        needed = [need for source in self._asked() for need in self._add(source, place)]
+        for needing, name, version in needed:
+            if name not in self._sources:
+                self._fail(needing, _compiled(needing, name, version))
         built = [name for name in self._sources if not self._rows[name].status] + self._recipes
         try:
             outcomes = self._built(built, place) if built else []
@@ -221,9 +223,12 @@ class _Target:
                 self._say(Said(name=need.name, version=need.version, state=need.state, why=why))
         return found
 
-    def _add(self, source: OwnSource, place: OwnPlace) -> None:
-        """Make the recipe for a project, and for what it needs that is compiled and has neither recipe nor wheel."""
-        waiting = [source]
+    def _add(self, source: OwnSource, place: OwnPlace) -> list[tuple[str, str, str]]:
+        """Make the recipe for a project; return what it needs that is compiled and has neither recipe nor wheel.
+
+        For a list of requirements that is made, too.
+        """
+        waiting, lacking = [source], []
         while waiting:
             each = waiting.pop(0)
             try:
@@ -235,8 +240,12 @@ class _Target:
             self._tell(each, known)
             self._sources[known["name"]] = each
             for name, version in known["first"]:
-                if name not in self._sources and (more := self._of_need(name, version)):
-                    waiting.append(more)
+                more = (
+                    self._of_need(name, version) if self._arguments.requirements and name not in self._sources else None
+                )
+                waiting += [more] if more else []
+                lacking += [] if more else [(known["name"], name, version)]
+        return lacking
 
     def _tell(self, source: OwnSource, known: Mapping[str, Any]) -> None:
         board, name = self._environment.board, known["name"]
@@ -340,6 +349,13 @@ class _Target:
             (folder / ".gitignore").write_text("*\n", encoding="utf-8")
         row.wheel = str(folder / output.filename)
         shutil.copyfile(self._environment.named_wheel(output), row.wheel)
+
+
+def _compiled(needing: str, name: str, version: str) -> RecipeError:
+    return RecipeError(
+        f"{needing} needs {name}, which is compiled and has neither a recipe here nor a wheel for this Pyodide",
+        hint=f"give a checkout with its recipe by --project, or build both: emwheels build . {name}=={version}",
+    )
 
 
 _WHY = {
