@@ -48,12 +48,13 @@ def write(folder, pyproject, **files):
     return folder
 
 
-def proposed(folder, targets, recipes=None):
+def proposed(folder, targets, recipes=None, source=None):
     text = (folder / "pyproject.toml").read_text()
     table = OwnTable("pyproject.toml", text, tomllib.loads(text), Aim(abis=targets.abis))
     target = targets.get(None)
     settings = table.of(target.name)
-    made = propose_own(folder, {"path": str(folder)}, settings, registry=None, target=target, recipes=recipes or {})
+    source = source or {"path": str(folder)}
+    made = propose_own(folder, source, settings, registry=None, target=target, recipes=recipes or {})
     return made, yaml.safe_load(made.meta)
 
 
@@ -109,6 +110,8 @@ def test_tests_that_nothing_names(tmp_path, targets):
     folder = write(tmp_path / "acme", PROJECT, **{"tests/test_a.py": ""})
     made, meta = proposed(folder, targets)
     assert (list(made.copied), made.pure, meta.get("extra")) == (["tests"], True, None)
+    archive = {"url": "https://example.org/acme-1.0.tar.gz", "sha256": "0" * 64}
+    assert list(proposed(folder, targets, source=archive)[0].copied) == [], "a stranger's tests"
     (folder / "pyproject.toml").write_text(PROJECT + "[tool.emwheels]\ntest-sources = []\n")
     assert list(proposed(folder, targets)[0].copied) == []
 

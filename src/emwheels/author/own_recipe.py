@@ -104,7 +104,7 @@ def propose_own(
     hosts = [*settings.texts("host"), *(name for name in hosts if name not in settings.texts("host"))]
     check_hosts(settings.texts("host"), recipes)
     cross = cross_needs([*system, *settings.texts("build-requires")], recipes)
-    tests = _tests(tree, settings, said, target)
+    tests = _tests(tree, settings, said, target, found="url" not in source)
     needed = dict.fromkeys([*cross, *(canonicalize_name(each.name) for each in wanted)])
     needed |= dict.fromkeys(need.name for need in needs if need.state == COMPILED)
     document = {
@@ -204,11 +204,16 @@ class _Tests:
     copied: Sequence[str]
 
 
-def _tests(tree: Path, settings: OwnSettings, said: FolderProject, target: Target) -> _Tests:
-    """Return how the project is tested: by its commands, by pytest on its test files, or by imports alone."""
+def _tests(tree: Path, settings: OwnSettings, said: FolderProject, target: Target, *, found: bool) -> _Tests:
+    """Return how the project is tested: by its commands, by pytest on its test files, or by imports alone.
+
+    Tests that nothing names are run only if they may be ``found``: those of a stranger need more than there is.
+    """
     commands = read_commands(settings.texts("test-command"), tree, "test-command")
     before = read_commands(settings.texts("before-test"), tree, "before-test")
-    sources = list(settings.texts("test-sources")) if settings.has("test-sources") else _found(tree, settings, commands)
+    sources = list(settings.texts("test-sources"))
+    if not settings.has("test-sources") and (found or settings.has("test-command")):
+        sources = _found(tree, settings, commands)
     copied = [*dict.fromkeys([*sources, *commands.files, *before.files])]
     for name in copied:
         if not (tree / name).exists():
