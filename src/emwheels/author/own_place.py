@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LOCKS = (BUILD_LOCK, RUN_LOCK, TEST_LOCK)
 _STATE = "own.json"
+_FORMAT = 1
+"""Raised when other recipes are made of the same projects."""
 _RECIPES, _PATCHES = "recipes", "patches"
 _PART = "#: "
 """What a line of `OWN_LOCK` begins with that names the lock file whose text follows."""
@@ -140,7 +142,7 @@ class OwnPlace:
 
     def _stamp(self, digest: str) -> str:
         others = sorted(path.name for path in self._recipes.iterdir() if path.is_symlink())
-        parts = [__version__, digest, self._target.name, others]
+        parts = [_FORMAT, __version__, digest, self._target.name, others]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _others(self) -> Mapping[str, Recipe]:

@@ -315,15 +315,19 @@ class _Target:
         return True
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        """Add to recipes what only the built wheels say: modules, and requirements that are not in pyproject.toml."""
+        """Have in recipes what only the built wheels say: modules, and requirements that no file names."""
         for outcome in outcomes:
             output = outcome.output
             if outcome.name not in self._sources or output is None or output.kind != "wheels":
                 continue
             recipe = self._recipe(outcome.name)
-            about = read_contents(self._environment.named_wheel(output)).about
-            if more := late_needs(about, recipe, self._environment.target):
-                edits = [Edit(key="requirements.run", value=name, adds=True) for name in more]
+            contents = read_contents(self._environment.named_wheel(output))
+            more = late_needs(contents.about, recipe, self._environment.target)
+            edits = [Edit(key="requirements.run", value=name, adds=True) for name in more]
+            modules = list(dict.fromkeys([*contents.top_level, *contents.extensions]))
+            if modules != list(recipe.test.imports):
+                edits.append(Edit(key="test.imports", value=modules))
+            if edits:
                 change(recipe.folder, edits)
 
     def _recipe(self, name: str) -> Any:

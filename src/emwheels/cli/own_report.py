@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,8 +99,9 @@ def print_rows(rows: Sequence[OwnRow], *, as_json: bool) -> None:
     )
     for row in rows:
         for failure in row.failures[:_FAILURES]:
-            print(f"--- {row.name}: {failure['engine']}: {visible(failure['test'], lines=False)}")
-            print(visible("\n".join((failure["message"], failure["output"])).strip()[-_SHOWN:]))
+            said = "\n".join((failure["message"], failure["output"])).strip()[-_SHOWN:]
+            where = f"{row.name}: {failure['engine']}: {visible(failure['test'], lines=False)}"
+            print(f"--- {where}\n{visible(said)}", file=sys.stderr)
     for name in dict.fromkeys(row.name for row in rows if row.pure and not row.status):
         print(f"{name} is {PURE_WORDS}")
 
