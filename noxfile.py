@@ -135,7 +135,9 @@ def lint(session: nox.Session) -> None:
     session.run("emwheels", "lint")
     session.run("emwheels", "tables", "--check")
     github = ("ci/github/bump.yml", "ci/github/wheels.yml")
-    session.run("zizmor", "--offline", "--quiet", "--no-progress", *github)
+    action = "ci/github/build-project/action.yml"
+    session.run("zizmor", "--offline", "--quiet", "--no-progress", *github, action)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", action)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *github)
     gitlab = ("ci/gitlab/build.yml", "ci/gitlab/bump.gitlab-ci.yml", "ci/gitlab/wheels.gitlab-ci.yml")
     session.run("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *gitlab)

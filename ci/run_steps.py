@@ -3,6 +3,8 @@
     ci/run_steps.py ci/github/wheels.yml check                     the steps of one job
     ci/run_steps.py ci/gitlab/wheels.gitlab-ci.yml pages --skip login.sh
     ci/run_steps.py ci/github/wheels.yml level-0 --set PACKAGES=xxhash --list
+    ci/run_steps.py ci/github/build-project/action.yml runs --set EMWHEELS_PROJECT=. (an action: its steps)
+    ci/run_steps.py ci/gitlab/build-project.yml emwheels --set inputs.targets=314.0.7 (a file with inputs)
 
 Steps that use an action are named and left out. A value that only the service knows (``${{ … }}`` on GitHub, ``$CI_…``
 on GitLab) is given with ``--set``; one that a step needs and nobody gave is an error. Prints each step with its time
@@ -33,6 +35,24 @@ def github_steps(workflow: dict[str, Any], job: str) -> list[tuple[str, str, dic
     return steps
 
 
+def action_steps(action: dict[str, Any], job: str) -> list[tuple[str, str, dict[str, str]]]:
+    """Return the steps of a composite action, as `github_steps` does."""
+    return github_steps({"jobs": {job: action[job]}}, job)
+
+
+def read_workflow(text: str, given: dict[str, str]) -> dict[str, Any]:
+    """Return a workflow file; of one for GitLab that has inputs, what it is for those that are given by name."""
+    documents = list(yaml.safe_load_all(text))
+    if len(documents) > 1:
+        for name, told in documents[0]["spec"]["inputs"].items():
+            value = given.get(f"inputs.{name}", (told or {}).get("default"))
+            if value is None:
+                raise SystemExit(f"give --set inputs.{name}=…")
+            text = text.replace(f"$[[ inputs.{name} ]]", str(value))
+    found: dict[str, Any] = list(yaml.safe_load_all(text))[-1]
+    return found
+
+
 def gitlab_steps(workflow: dict[str, Any], job: str) -> list[tuple[str, str, dict[str, str]]]:
     """Return ``job`` as one step, with what it has of the job that it extends: its lines share a shell."""
     table = workflow[job]
@@ -53,11 +73,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--list", action="store_true", help="print the steps and run none")
     arguments = parser.parse_args(argv)
-    workflow = yaml.safe_load(arguments.file.read_text(encoding="utf-8"))
     given = dict(each.split("=", 1) for each in arguments.set)
+    workflow = read_workflow(arguments.file.read_text(encoding="utf-8"), given)
+    given = {name: value for name, value in given.items() if "." not in name}
     if arguments.job not in workflow.get("jobs", workflow):
         parser.error(f"{arguments.file} has no job {arguments.job}")
-    read = github_steps if "jobs" in workflow else gitlab_steps
+    read = github_steps if "jobs" in workflow else action_steps if "runs" in workflow else gitlab_steps
     with tempfile.TemporaryDirectory() as folder:
         for name, script, environment in read(workflow, arguments.job):
             if not script:
@@ -79,9 +100,9 @@ def _run(name: str, script: str, environment: dict[str, str], given: dict[str, s
         return 2
     print(f"--- {name}\n{script}", flush=True)
     began = time.monotonic()
-    outputs = {"GITHUB_OUTPUT": str(folder / "output")}
+    outputs = {"GITHUB_OUTPUT": str(folder / "output"), "GITHUB_STEP_SUMMARY": str(folder / "summary")}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], env={**os.environ, **values, **outputs}, check=False
+        ["bash", "-euo", "pipefail", "-c", script], env={**outputs, **os.environ, **values}, check=False
     )
     print(f"--- {name}: status {done.returncode}, {time.monotonic() - began:.1f} s", flush=True)
     return done.returncode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +48,27 @@ def find_project(start: Path | None = None) -> Checkout:
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "targets.toml").is_file() and (folder / "recipes").is_dir():
-            cache = os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")
-            return Checkout(root=folder, cache=Path(cache).resolve())
+            return Checkout(root=folder, cache=_cache())
     raise UsageError(
         f"{here} is not inside a project: no folder above it has targets.toml and recipes/",
         hint="run the command in a checkout, or give its folder with --project",
     )
+
+
+def bare_project() -> Checkout:
+    """Return a project without recipes, with the targets that emwheels itself has: for what needs no checkout."""
+    cache = _cache()
+    root = cache / "bare"
+    (root / "recipes").mkdir(parents=True, exist_ok=True)
+    project = Checkout(root=root, cache=cache)
+    package = Path(__file__).parent
+    own = next(file for file in (package / "targets.toml", package.parents[1] / "targets.toml") if file.is_file())
+    if not project.targets_file.is_file() or project.targets_file.read_bytes() != own.read_bytes():
+        part = root / f".targets-{os.getpid()}.toml"
+        shutil.copyfile(own, part)
+        part.replace(project.targets_file)
+    return project
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")).resolve()

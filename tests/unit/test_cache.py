@@ -61,6 +61,17 @@ def test_gc(cache):
     assert cache("info")[1]["store"] == {}
 
 
+def test_gc_of_projects_without_recipes(cache, plain_project):
+    for name, age in (("old", 40), ("new", 1)):
+        file = plain_project.cache / "own" / name / "314.0.7" / "own.json"
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+        os.utime(file, (time.time() - age * 86400,) * 2)
+    assert cache("gc", "--older-than", "30d", "--dry-run")[1]["removed"]["projects"]["entries"] == 1
+    assert cache("gc", "--older-than", "30d")[1]["removed"]["projects"]["entries"] == 1
+    assert [path.parts[-3] for path in plain_project.cache.glob("own/*/*/own.json")] == ["new"]
+
+
 def test_gc_of_the_compiler_cache(cache, plain_project):
     folder = plain_project.cache / "ccache" / "demo" / "a" / "b"
     folder.mkdir(parents=True)

@@ -190,3 +190,44 @@ def test_a_file_name_that_is_no_utf8(project, source):
     (source / os.fsdecode(b"caf\xe9.c")).write_text("")
     with pytest.raises(RecipeError, match="its name is not UTF-8"):
         names(project, source)
+
+
+@needs_git
+def test_what_a_gitignore_names_does_not_count_outside_of_a_repository(project, source):
+    put(source, "data.bin", "sub/inner.c", "sub/deep/left.log", "kept.log")
+    (source / ".gitignore").write_text("*.bin\n*.log\n!kept.log\n")
+    (source / "sub" / ".gitignore").write_text("deep/\n")
+    found = names(project, source)
+    assert {"kept.log", "sub/inner.c", ".gitignore"} <= set(found)
+    assert not {"data.bin", "sub/deep/left.log"} & set(found)
+
+
+@needs_git
+def test_what_only_this_clone_leaves_out(project, source):
+    git(source, "init", "-q")
+    (source / ".git" / "info").mkdir(exist_ok=True)
+    (source / ".git" / "info" / "exclude").write_text("notes.txt\n")
+    before = tree_digest(recipe(project, source))
+    put(source, "notes.txt", "emwheels.lock", "emwheels.md", "wheelhouse/a.whl")
+    assert tree_digest(recipe(project, source)) == before
+
+
+@needs_git
+def test_submodules(project, source, tmp_path):
+    inner = tmp_path / "inner"
+    put(inner, "lib.c")
+    for folder in (inner, source):
+        git(folder, "init", "-q")
+        git(folder, "config", "user.name", "x")
+        git(folder, "config", "user.email", "x@example.org")
+        git(folder, "add", ".")
+        git(folder, "commit", "-qm", "x")
+    git(source, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "third")
+    git(source, "commit", "-qm", "with a submodule")
+    assert "third/lib.c" in names(project, source)
+    assert source_tree.changed_submodules(source) == []
+    (source / "third" / "lib.c").write_text("changed")
+    assert source_tree.changed_submodules(source) == ["third"]
+    git(source, "submodule", "deinit", "-f", "third")
+    with pytest.raises(RecipeError, match="the submodule third is empty; run git submodule update --init"):
+        names(project, source)

@@ -204,12 +204,17 @@ def propose_tree(
 def _requirements(
     name: str, hosts: Sequence[str], needs: Sequence[Need], build: Iterable[str], recipes: Mapping[str, Recipe]
 ) -> dict[str, list[str]]:
-    asked = {required_name(text) for text in build}
-    cross = [each for each in sorted({_ALIASES.get(one, one) for one in asked}) if _is_cross(each, recipes)]
+    cross = cross_needs(build, recipes)
     direct = [need.name for need in needs if need.chain == (name,)]
     further = [need.name for need in needs if need.state == COMPILED]
     run = list(dict.fromkeys([*cross, *direct, *further]))
     return _listed("host", [*cross, *hosts]) | _listed("run", run)
+
+
+def cross_needs(build: Iterable[str], recipes: Mapping[str, Recipe]) -> list[str]:
+    """Return the recipes among the requirements of a build that are compiled against, sorted."""
+    asked = {required_name(text) for text in build}
+    return [each for each in sorted({_ALIASES.get(one, one) for one in asked}) if _is_cross(each, recipes)]
 
 
 def _listed(key: str, values: Sequence[str]) -> dict[str, list[str]]:

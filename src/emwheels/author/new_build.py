@@ -109,7 +109,7 @@ def bring_up(name: str, folder: Path, workshop: Workshop, target: Target) -> Bro
             if _settle(job, attempt.wheel):
                 attempt = _first_failure(name, (workshop.lock, workshop.build))
         if attempt.archive is not None:
-            _change(folder, [Edit(key="extra.emwheels.provides", value=provided(attempt.archive))])
+            change(folder, [Edit(key="extra.emwheels.provides", value=provided(attempt.archive))])
         if attempt.wheel is not None:
             attempt = workshop.test(name)
         result.error, result.summary = attempt.error, attempt.summary
@@ -137,7 +137,7 @@ def _mend(job: BringingUp, attempt: Attempt) -> bool:
             continue
         job.tried.add(remedy.identity)
         if edits := _edits(remedy, recipes[name], job.workshop):
-            _change(job.folder, edits)
+            change(job.folder, edits)
             job.result.mended.append(remedy.words)
             job.workshop.say(name, f"mended: {remedy.words}")
             return True
@@ -170,7 +170,7 @@ def _settle(job: BringingUp, wheel: Path) -> bool:
     for text in news:
         job.workshop.say(name, f"the wheel says: {text}")
     job.result.mended += news
-    _change(job.folder, edits)
+    change(job.folder, edits)
     _write_test(job, contents)
     return bool(news)
 
@@ -183,7 +183,8 @@ def _write_test(job: BringingUp, contents: WheelContents) -> None:
         job.workshop.say(name, f"wrote {test.name}, which imports {', '.join(contents.extensions) or 'it'}")
 
 
-def _change(folder: Path, edits: Iterable[Edit]) -> None:
+def change(folder: Path, edits: Iterable[Edit]) -> None:
+    """Write changes into the meta.yaml of a recipe's folder."""
     file = folder / "meta.yaml"
     before = read_regular(file, limit=1 << 20).decode()
     write_atomically(file, edited(before, edits, str(file)).encode())

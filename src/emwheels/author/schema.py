@@ -39,7 +39,8 @@ def recipe_schema() -> dict[str, Any]:
             schema_of_section.setdefault("required", []).append(last)
     for section in _OPEN:
         schema["properties"][section]["additionalProperties"] = True
-    schema["properties"]["source"]["anyOf"] = [_given("url", "sha256"), _given("path")]
+    of_git = {"required": ["url"], "properties": {"url": {"type": "string", "pattern": "^git\\+"}}}
+    schema["properties"]["source"]["anyOf"] = [_given("url", "sha256"), _given("path"), of_git]
     return schema
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from emwheels.cli.opening import (
+    DOCUMENTED_PROFILE,
     NAMES,
     add_limits,
     add_profile,
@@ -22,6 +23,7 @@ from emwheels.cli.opening import (
     open_recipes,
     say_bad,
 )
+from emwheels.cli.own_options import add_own, is_own
 from emwheels.errors import BuildError, UsageError, visible
 from emwheels.harness.engines import ENGINES
 from emwheels.harness.model import ENDS_IN_A_ROW
@@ -47,6 +49,14 @@ if TYPE_CHECKING:
     from emwheels.target import Targets
 
 
+_BUILD_EXAMPLES = """examples:
+  emwheels build numpy                         a recipe, with what it needs
+  emwheels build .                             the Python project in this folder, without a recipe; to wheelhouse/
+  emwheels build . --target 0.29.3,314.0.0     for two Pyodides
+  emwheels build dist/acme-1.0.tar.gz          a source archive, https://… of one, or git+https://…@COMMIT
+  emwheels build crc32c==2.7.1                 a version of an index
+  emwheels build -r requirements.txt           all that a list needs; what is pure is said
+"""
 _TEST_EXAMPLES = """examples:
   emwheels test msgpack                        all tests, in every engine
   emwheels test msgpack --engine node -k ext  those with ext in their names, in Node; nothing is recorded
@@ -61,10 +71,12 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("build", "build, audit, test and index packages and what they need"),
         ("test", "run the tests of packages again, building what is missing"),
     ):
-        run = verbs.add_parser(verb, parents=parents, help=text)
+        run = verbs.add_parser(verb, parents=parents, help=text, formatter_class=argparse.RawDescriptionHelpFormatter)
         run.add_argument("names", nargs="*", metavar="NAME", help=f"{NAMES}; without one, the recipes are listed")
         run.add_argument("--all", action="store_true", help="every recipe")
+        add_own(run, verb)
         add_profile(run)
+        run.set_defaults(profile=None)
         run.add_argument("--engine", action="append", choices=ENGINES, help="only this engine; may be repeated")
         run.add_argument(
             "--scheduler", metavar="ADDRESS", help="run on a Dask cluster, e.g. tcp://HOST:8786; needs --remote"
@@ -89,8 +101,9 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
         if verb == "test":
             run.add_argument("-k", metavar="WORD", help="only tests whose names match, as in pytest; not recorded")
             run.set_defaults(rest=())
-            run.epilog, run.formatter_class = _TEST_EXAMPLES, argparse.RawDescriptionHelpFormatter
+            run.epilog = _TEST_EXAMPLES
         else:
+            run.epilog = _BUILD_EXAMPLES
             run.add_argument(
                 "--jobs",
                 type=int,
@@ -165,6 +178,11 @@ def _kind_of_tests(recipe: Recipe) -> str:
 
 def run_build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build and test, print what came of it, and return the exit status: that of the first failure."""
+    if is_own(arguments):
+        from emwheels.cli.own import run_own  # it loads what recipes do not need
+
+        return run_own(arguments, project, targets)
+    arguments.profile = arguments.profile or DOCUMENTED_PROFILE
     if not arguments.names and not arguments.all:
         return run_list(arguments, project, targets)
     if arguments.names and arguments.all:

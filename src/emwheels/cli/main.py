@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from emwheels import __version__
-from emwheels.checkout import Checkout, find_project
-from emwheels.errors import EmwheelsError, StoppedError, of_os_error
+from emwheels.checkout import Checkout, bare_project, find_project
+from emwheels.cli.own_options import is_own
+from emwheels.errors import EmwheelsError, StoppedError, UsageError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.progress import Screen
 from emwheels.target import Targets, load_targets
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   emwheels list                          the recipes, a line each
   emwheels build numpy                   image, sources, build, audit, tests and index: everything needed
+  emwheels build .                       your own Python project, without a recipe; its wheel is in wheelhouse/
   emwheels build --all --profile size    every recipe with upstream's size optimisation
   emwheels plan                          what a build would do, and why
   emwheels test numpy --engine node      the tests only, in one engine
@@ -58,6 +60,15 @@ exit status: 0 done, 1 other failure, 2 wrong usage, 3 recipe, 4 fetch, 5 image,
 
 _TAKE_ALL = (argparse.PARSER, argparse.REMAINDER)
 """What takes options, too, once it has begun."""
+
+
+class _Joined(argparse.Action):
+    """An option that may be repeated: its values, joined by commas."""
+
+    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _option: Any = None) -> None:
+        """See `argparse.Action`."""
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, f"{before},{values}" if before else values)
 
 
 class _VerbParser(argparse.ArgumentParser):
@@ -93,7 +104,9 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_VerbParser)
 
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--target", help="Pyodide version, a table of targets.toml (default: the one named there)")
+    common.add_argument(
+        "--target", action=_Joined, help="Pyodide version, a table of targets.toml (default: the one named there)"
+    )
     common.add_argument(
         "--toolchain",
         choices=TOOLCHAINS,
@@ -154,11 +167,11 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)
-        project = find_project(arguments.project)
+        project = _project(arguments)
         targets = load_targets(project.targets_file)
         if profile := getattr(arguments, "profile", ""):
             # It names folders, too: no verb takes one that is none.
-            flags_of(profile, targets.get(arguments.target).profiles)
+            flags_of(profile, targets.get(None).profiles)
         return _runner(arguments.verb)(arguments, project, targets)
     except EmwheelsError as error:
         _complain(error)
@@ -179,6 +192,19 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         _complain(of_os_error(error))
         return 1
+
+
+def _project(arguments: argparse.Namespace) -> Checkout:
+    """Return the project that recipes are of; outside of one, that without recipes where a folder is built."""
+    try:
+        return find_project(arguments.project)
+    except UsageError:
+        if arguments.project is None and arguments.verb in _WITHOUT_RECIPES and is_own(arguments):
+            return bare_project()
+        raise
+
+
+_WITHOUT_RECIPES = ("build", "test")
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

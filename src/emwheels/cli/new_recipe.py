@@ -90,7 +90,7 @@ class _Row:
     status: int = 0
 
 
-class _ConfiguredIndex:
+class ConfiguredIndex:
     """The registry as `propose` asks it: projects from pip's indexes, files by way of the store."""
 
     def __init__(self, environment: Environment) -> None:
@@ -98,9 +98,11 @@ class _ConfiguredIndex:
         self._registries = Registries(Downloader(patience=PATIENCE))
 
     def offers(self, name: str) -> Sequence[Offer]:
+        """Return every file of a project, newest first."""
         return self._registries.offers(name)
 
     def fetch(self, url_or_purl: str, sha256: str | None) -> Fetched:
+        """Return a file."""
         return self._environment.fetcher.fetch(url_or_purl, sha256)
 
 
@@ -164,7 +166,7 @@ def _proposals(
     arguments: argparse.Namespace,
 ) -> tuple[dict[str, Proposal], dict[str, EmwheelsError]]:
     """Return what is to be done for each package, and why nothing can be for some: they cost only what needs them."""
-    index = _ConfiguredIndex(environment)
+    index = ConfiguredIndex(environment)
     proposals: dict[str, Proposal] = {}
     faults: dict[str, EmwheelsError] = {}
     waiting = list(asked)

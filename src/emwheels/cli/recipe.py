@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from emwheels.author.own_settings import own_schema
 from emwheels.author.relations import dot, needed, needing, relations, write_graph
 from emwheels.author.schema import recipe_schema
 from emwheels.author.wheels import unpacked
@@ -36,6 +37,7 @@ _EXAMPLES = """examples:
   emwheels recipe graph scipy                         what it needs, a line each
   emwheels recipe graph --output recipes.svg          all of them as a picture; .dot writes Graphviz's text
   emwheels recipe schema > meta.schema.json           for your editor and for check-jsonschema
+  emwheels recipe schema --pyproject                  of [tool.emwheels], for projects without a recipe
 """
 _FIRST_LINE_BYTES = 4096
 _LARGEST_MEMBERS = 3
@@ -57,14 +59,17 @@ def add_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
     graph.add_argument("names", nargs="*", metavar="NAME", help="a recipe; it and all that it needs (default: all)")
     graph.add_argument("--output", type=local_path, metavar="FILE", help="write a picture (.svg) or text (.dot)")
     graph.add_argument("--dot", action="store_true", help="print the graph in Graphviz's language")
-    actions.add_parser("schema", parents=[common], help="print a JSON Schema of meta.yaml")
+    schema = actions.add_parser("schema", parents=[common], help="print a JSON Schema of meta.yaml")
+    schema.add_argument(
+        "--pyproject", action="store_true", help="of the table tool.emwheels of a pyproject.toml instead"
+    )
 
 
 def run_recipe(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Do what the command line asks for and return the exit status."""
     match arguments.action:
         case "schema":
-            print(json.dumps(recipe_schema(), indent=1))
+            print(json.dumps(own_schema() if arguments.pyproject else recipe_schema(), indent=1))
         case "graph":
             _graph(arguments, load_recipes(project.recipes, patches=project.patches), project)
         case _:

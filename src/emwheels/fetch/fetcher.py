@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from emwheels.errors import FetchError, without_secrets
 from emwheels.fetch.download import Downloader, NotFoundError
+from emwheels.fetch.git import GIT, pack_commit, parse_git
 from emwheels.fetch.index_pages import Resource
 from emwheels.fetch.markers import holds
 from emwheels.fetch.registries import Registries, parse_purl
@@ -97,7 +99,8 @@ class Fetcher:
         """Return the file from the store, or fetch it.
 
         ``sha256`` decides: it is asked of the registry, of the file, and of the store's copy. Without it, what a purl
-        means was decided by whatever the registry answered first. Raises `FetchError`.
+        means was decided by whatever the registry answered first. A commit of git (``git+…@COMMIT``) has none: what
+        comes is an archive of its files. Raises `FetchError`.
         """
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             raise FetchError(
@@ -107,6 +110,8 @@ class Fetcher:
         if fetched := self._already_fetched(key):
             return fetched
         self._refuse_offline(url_or_purl)
+        if url_or_purl.startswith(GIT):
+            return self._remember(key, self._commit(url_or_purl))
         expected = {sha256} if sha256 else set()
         if url_or_purl.startswith("pkg:"):
             purl = parse_purl(url_or_purl)
@@ -115,6 +120,15 @@ class Fetcher:
         else:
             candidates, known = (_plain(url_or_purl),), list
         return self._remember(key, self._first(candidates, expected, known))
+
+    def _commit(self, url: str) -> Fetched:
+        commit = parse_git(url)
+        filename = f"{commit.name}-{commit.commit[:12]}.tar"
+        with tempfile.TemporaryDirectory(prefix="emwheels-git-") as folder:
+            archive = Path(folder) / filename
+            pack_commit(commit, archive)
+            digest = self._store.put_file(KIND, archive)
+        return Fetched(path=self._store.path_of(KIND, digest), sha256=digest, filename=filename, url=url)
 
     def take(self, path: Path, sha256: str | None) -> Fetched:
         """Keep a file of this machine in the store. Raises `FetchError` when it is missing or not the one asked for."""

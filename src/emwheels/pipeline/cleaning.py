@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from emwheels.build.kept import remove_kept
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
     from emwheels.store import Store
     from emwheels.store.upkeep import Collected
+
+
+def _unused_projects(cache: Path, older_than: float) -> list[Path]:
+    """Return the work folders of projects without recipes in which nothing was done for ``older_than`` seconds."""
+    until = time.time() - older_than
+    return [file.parent for file in sorted(cache.glob("own/*/*/own.json")) if file.stat().st_mtime < until]
 
 
 def clean(
@@ -29,6 +36,10 @@ def clean(
         count, freed = remove_unused(cache / "ccache", older_than=older_than, dry_run=dry_run)
         if count:
             done.removed["ccache"] = Size(entries=count, bytes=freed)
+        for folder in _unused_projects(cache, older_than):
+            done.removed["projects"].add(size_below(folder).bytes)
+            if not dry_run:
+                remove_tree(folder)
     if failed or older_than is not None:
         count, freed = remove_kept(cache, older_than=0 if failed else older_than or 0, dry_run=dry_run)
         if count:

@@ -64,8 +64,10 @@ def staying(run: Run, name: str, work: Path, left: Kept) -> Iterator[None]:
 
 
 def _words(run: Run, name: str, phase: str, error: EmwheelsError) -> str:
-    look = f"to look around: emwheels debug {name} (until the next build, it all stays in "
-    look += f"{kept_folder(run.environment.project.cache, name)})"
+    project = run.environment.project
+    where = f"--project {project.root} " if project.root.is_relative_to(project.cache) else ""  # of no recipe's own
+    look = f"to look around: emwheels {where}debug {name} (until the next build, it all stays in "
+    look += f"{kept_folder(project.cache, name)})"
     if phase == AUDIT and isinstance(error, AuditError):
         return f"once meta.yaml accepts it: emwheels build {name} --from audit, which compiles nothing\n  {look}"
     return look

@@ -23,6 +23,7 @@ def suite_of(run: Run, recipe: Recipe, output: Output) -> Suite:
     """Return how the tests of ``recipe`` are run on ``output``. Raises `RecipeError` and `HarnessError`."""
     options, own = run.options, recipe.own_tests
     return Suite(
+        paths=own.paths,
         options=(*own.arguments, *options.arguments),
         requirements=own.requirements,
         imports=imports_of(run, recipe, output),
@@ -31,7 +32,7 @@ def suite_of(run: Run, recipe: Recipe, output: Output) -> Suite:
         expected={engine: own.expected_of(engine) for engine in options.engines},
         ends_in_a_row=options.ends_in_a_row,
         strict=not options.arguments,  # with -x pytest leaves out tests that it collected
-        partial=bool(own.arguments or options.arguments),
+        partial=bool(own.arguments or own.paths or options.arguments),
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from packageurl import PackageURL
 from packaging.version import Version
 
-from emwheels.errors import without_secrets
+from emwheels.errors import visible, without_secrets
 from emwheels.recipe.document import printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ PURL_FORMS = {
     "deb": "pkg:deb/debian/NAME@VERSION",
     "npm": "pkg:npm/NAME@VERSION or pkg:npm/%40SCOPE/NAME@VERSION",
 }
+
+GIT = "git+"
+"""What the address of a git repository begins with."""
+GIT_SCHEMES = ("https", "ssh", "file")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_LONGEST = 300
 
 _PURL_NAMESPACES = {"pypi": re.compile(""), "deb": re.compile("debian"), "npm": re.compile(r"(@[a-z0-9][a-z0-9._-]*)?")}
 _PURL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -39,13 +45,18 @@ def url_fault(url: str) -> str:
     """Return what is wrong with a `source.url`, empty if nothing is."""
     if url.startswith("pkg:"):
         return _purl_fault(url)
+    if url.startswith(GIT):
+        return _git_fault(url)
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         host = None
     if not host or parts.scheme not in {"http", "https"} or not url.isprintable() or " " in url:
-        return f"{printable(url)} is neither an http(s) address nor a package URL such as pkg:pypi/NAME@VERSION"
+        return (
+            f"{printable(url)} is neither an http(s) address, nor git+https://…@COMMIT, nor a package URL such as "
+            "pkg:pypi/NAME@VERSION"
+        )
     if not unquote(parts.path).isprintable():
         return f"{printable(url)} has a control character in its path"
     if parts.username is not None or parts.password is not None:
@@ -60,6 +71,30 @@ _A_WHEEL = (
 _SHOWN_TO_EVERYBODY = (
     "has a user or password in it, which a recipe shows to everybody; put them into ~/.netrc or pip's configuration"
 )
+
+
+def _git_fault(url: str) -> str:
+    address, at, commit = url.removeprefix(GIT).rpartition("@")
+    if not at or "/" in commit:  # there is none, or it is of a user: git+ssh://git@HOST/…
+        address, commit = url.removeprefix(GIT), ""
+    try:
+        parts = urlsplit(address)
+        right = (
+            parts.scheme in GIT_SCHEMES and bool(parts.path.strip("/")) and (parts.scheme == "file" or parts.hostname)
+        )
+    except ValueError:
+        right = False
+    if not right or not url.isprintable() or " " in url:
+        return f"{printable(url)} is no git repository; write git+https://HOST/PATH@COMMIT, or git+ssh, git+file"
+    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
+        return _SHOWN_TO_EVERYBODY
+    if parts.query or parts.fragment or "#" in commit:
+        return "has more behind the commit; write the folder of the project into source.extract_dir"
+    if not _COMMIT.fullmatch(commit):
+        what = f"{printable(commit)} can move" if commit else "no commit is named"
+        command = f"git ls-remote {visible(address, lines=False)[:_LONGEST]} {printable(commit)}".rstrip()
+        return f"{what}: write @ and the 40 digits of a commit, which this prints: {command}"
+    return ""
 
 
 def _purl_fault(url: str) -> str:

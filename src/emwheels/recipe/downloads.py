@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emwheels.errors import without_secrets
-from emwheels.recipe.address import url_fault
+from emwheels.recipe.address import GIT, url_fault
 from emwheels.recipe.document import did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ def _faults(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "unpack", "must be true or false"
 
 
+def _url_fault(url: str) -> str:
+    return "is a repository, and a download is a file; give an archive" if url.startswith(GIT) else url_fault(url)
+
+
 _CHECKS: dict[str, Callable[[str], str]] = {
     "name": lambda text: "" if _NAME.fullmatch(text) else f"{printable(text)} is no name that build files ask for",
-    "url": url_fault,
+    "url": _url_fault,
     "sha256": lambda text: "" if _SHA256.fullmatch(text) else "must be 64 hexadecimal digits in lower case",
 }

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 
-from emwheels.recipe.address import parses, url_fault
+from emwheels.recipe.address import GIT, parses, url_fault
 from emwheels.recipe.document import (
     Findings,
     Section,
@@ -195,7 +195,10 @@ def _check_origin(section: Section, source: Source) -> None:
     if source.url is not None:
         if fault := url_fault(source.url):
             section.report("url", fault)
-        if section.given.get("sha256") is None:
+        of_git = source.url.startswith(GIT)
+        if of_git and source.sha256 is not None:
+            section.report("sha256", "has no meaning here: the commit is the hash; take it out")
+        if not of_git and section.given.get("sha256") is None:
             section.report("sha256", "is missing; a url needs it")
         if source.path is not None:
             section.report("path", "url and path exclude each other")

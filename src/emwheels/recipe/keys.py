@@ -68,22 +68,23 @@ KEYS: dict[str, Key] = {
         means="The version is to stay: whatever looks for newer versions leaves the recipe alone.",
     ),
     "source.url": Key(
-        kind="a package URL or an http(s) address",
+        kind="a package URL, an http(s) address, or git+https://…@COMMIT",
         example="pkg:pypi/msgpack@1.2.4",
-        means="Where the source comes from: an archive, never a wheel. Give either `url` or `path`. Your own index "
-        "answers a package URL.",
+        means="Where the source comes from: an archive, never a wheel, or a commit of a git repository. Give either "
+        "`url` or `path`. Your own index answers a package URL.",
     ),
     "source.sha256": Key(
         kind="64 hexadecimal digits",
         example="475c44e12f2a5de766a8448783f149c9b33f3f49b88953c6cd739a77d93c732c",
-        means="The hash of the file at `url`, and required with it. emwheels refuses any other file.",
+        means="The hash of the file at `url`, and required with it. emwheels refuses any other file. A commit of git "
+        "needs none.",
     ),
     "source.path": Key(
         kind="a folder",
         example="../../acme",
         means="A folder instead of `url`, relative to the recipe's folder or absolute: a Python project, such as your "
-        "own working tree. emwheels takes the files that git lists (`.gitignore` counts), or without git all but what "
-        "builds leave. Their content is part of the build key. It takes neither patches nor extras.",
+        "own working tree. emwheels takes the files that git lists or would (`.gitignore` counts), or without git all "
+        "but what builds leave. Their content is part of the build key. It takes neither patches nor extras.",
     ),
     "source.extract_dir": Key(
         kind="a folder",
@@ -276,6 +277,12 @@ KEYS: dict[str, Key] = {
     ),
     "extra.emwheels.test.arguments": Key(
         kind=_TEXTS, default=(), example='[-k, "not slow"]', means="Arguments of pytest for the recipe's own tests."
+    ),
+    "extra.emwheels.test.paths": Key(
+        kind=_TEXTS,
+        default=(),
+        example="[tests/test_core.py]",
+        means="What pytest collects, relative to the recipe's folder. Without it: every test file there.",
     ),
     "extra.emwheels.test.time.ENGINE": Key(
         kind="seconds, or a mapping of tests to seconds",

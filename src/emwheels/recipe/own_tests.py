@@ -29,7 +29,7 @@ EVERY_ENGINE = "all"
 """Stands for each engine, where a key is by engine."""
 LONGEST = 24 * 60 * 60
 """Seconds that a recipe may give to a test."""
-KEYS = ("requirements", "environment", "arguments", "time", "expected-failures", "imports-skip")
+KEYS = ("requirements", "environment", "arguments", "paths", "time", "expected-failures", "imports-skip")
 """What may be in ``extra.emwheels.test``."""
 _KEY = "extra.emwheels.test"
 _PLACES = (*ENGINES, EVERY_ENGINE)
@@ -47,6 +47,8 @@ class OwnTests:
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     arguments: tuple[str, ...] = ()
     """Of pytest."""
+    paths: tuple[str, ...] = ()
+    """What pytest collects, relative to the recipe's folder; everything if empty."""
     time: Mapping[str, Mapping[str, float]] = field(default_factory=dict, hash=False)
     """Engine, or `EVERY_ENGINE` -> test -> seconds; the empty name is every other test."""
     expected: Mapping[str, Mapping[str, str]] = field(default_factory=dict, hash=False)
@@ -110,6 +112,7 @@ def read_own_tests(extra: Mapping[str, Any], findings: Findings, *, imports_whee
         requirements=tuple(reader.requirements()),
         environment=dict(reader.pairs("environment", "a variable", _VARIABLE.fullmatch)),
         arguments=tuple(reader.texts("arguments")),
+        paths=tuple(reader.texts("paths")),
         time=dict(reader.times()),
         expected=dict(reader.expected()),
         imports_skip=dict(reader.pairs("imports-skip", "a module", is_module)),

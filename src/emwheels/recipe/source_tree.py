@@ -14,11 +14,13 @@ import shutil
 import stat
 import subprocess
 import tarfile
+import tempfile
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from emwheels.atomic import read_regular
 from emwheels.errors import RecipeError, visible
 
 if TYPE_CHECKING:
@@ -40,9 +42,14 @@ _LEFTOVERS = (
 )
 """What builds and tools leave, by name."""
 _LEFTOVERS_AT_THE_TOP = ("build", "dist", "_skbuild")
+OWN_LOCK = "emwheels.lock"
+"""Beside pyproject.toml: the lock files of a project without a recipe. It locks the build, and is no source."""
+_OF_EMWHEELS = (OWN_LOCK, "emwheels.md", "wheelhouse")
+"""What emwheels writes into a project: at the top, these are no sources."""
 _OF_THE_RECIPE = ("meta.yaml", "upstream.yaml", "test_*.py", "requirements.*.txt")
-_GIT = ("-c", "core.fsmonitor=false", "-c", "safe.directory=*")
-_LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-per-directory=.gitignore")
+_GIT = ("-c", "core.fsmonitor=false", "-c", "safe.directory=*", "-c", f"core.excludesFile={os.devnull}")
+_LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+_LIST_ALONE = ("ls-files", "-z", "--others", "--exclude-per-directory=.gitignore")
 _QUIET = {"LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_OPTIONAL_LOCKS": "0"}
 """So that git starts no program of the folder's, and what is listed does not depend on the machine."""
 
@@ -63,8 +70,9 @@ def tree_digest(recipe: Recipe) -> str:
 def write_tree(recipe: Recipe, out: IO[bytes] | io.RawIOBase) -> None:
     """Write the files of the folder as a tar archive: names, whether they can be run, links and bytes.
 
-    Of a git repository these are all files that git tracks or would (``.gitignore``), else all but what builds leave.
-    The project's own recipes, patches and output are never among them. Raises `RecipeError` for a link that leads out
+    Of a git repository these are all files that git tracks or would (``.gitignore`` and ``.git/info/exclude``), else
+    all that no ``.gitignore`` names and no build leaves. The project's own recipes, patches and output are never among
+    them. Raises `RecipeError` for an empty submodule, for a link that leads out
     of the folder, for no file, and for more than `MOST_FILES` files or `MOST_BYTES` bytes.
     """
     folder, top = source_folder(recipe), f"{recipe.spelling}-{recipe.version}"
@@ -161,9 +169,10 @@ def _listed(recipe: Recipe, folder: Path) -> list[str]:
     """Return the names of the files that count, relative to ``folder``; each can be written as UTF-8."""
     aside = _aside(recipe, folder)
     own = _OF_THE_RECIPE if folder == recipe.folder.resolve() else ()
-    names = set(_by_git(folder) or _by_walk(folder))
+    names = set(_by_git(recipe, folder) or _by_walk(folder))
     kept = [name for name in names if not any(name == each or name.startswith(f"{each}/") for each in aside)]
     kept = [name for name in kept if not any(fnmatchcase(name, pattern) for pattern in own)]
+    kept = [name for name in kept if name.partition("/")[0] not in _OF_EMWHEELS]
     for name in kept:
         if not _is_utf8(name):
             raise _error(recipe, f"{printable_name(name)}: its name is not UTF-8; rename it")
@@ -185,7 +194,7 @@ def _aside(recipe: Recipe, folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in others if path != folder and path.is_relative_to(folder)]
 
 
-def _by_git(folder: Path, below: str = "", depth: int = 0) -> list[str]:
+def _by_git(recipe: Recipe, folder: Path, below: str = "", depth: int = 0) -> list[str]:
     """Return what git tracks or would; nothing without git, or outside of a repository."""
     if depth > _DEEPEST:
         return []
@@ -194,10 +203,48 @@ def _by_git(folder: Path, below: str = "", depth: int = 0) -> list[str]:
         path = os.fsdecode(name).rstrip("/")
         inner = folder / path
         if inner.is_dir() and not inner.is_symlink():  # a submodule, or a repository within
-            found += _by_git(inner, f"{below}{path}/", depth + 1)
+            if not any(inner.iterdir()):
+                shown = printable_name(below + path)
+                raise _error(recipe, f"the submodule {shown} is empty; run git submodule update --init in {folder}")
+            found += _by_git(recipe, inner, f"{below}{path}/", depth + 1)
         else:
             found.append(below + path)
     return found
+
+
+def changed_submodules(folder: Path) -> list[str]:
+    """Return the submodules of a git repository that are not as it records them: at another commit, or edited.
+
+    Files are hashed here: git would run the filters that a repository names.
+    """
+    return [name for mode, digest, name in _index(folder) if mode == _SUBMODULE and _is_changed(folder / name, digest)]
+
+
+def _is_changed(submodule: Path, commit: str) -> bool:
+    if _git(submodule, "rev-parse", "HEAD").decode(errors="replace").strip() != commit:
+        return True
+    return any(mode in _FILES and digest != _blob(submodule / name) for mode, digest, name in _index(submodule))
+
+
+def _index(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Give mode, hash and name of what git tracks."""
+    for entry in filter(None, _git(folder, "ls-files", "-z", "--stage").split(b"\0")):
+        told, _, name = entry.partition(b"\t")
+        mode, digest, _ = told.decode().split(" ")
+        yield mode, digest, os.fsdecode(name)
+
+
+def _blob(file: Path) -> str:
+    """Return git's hash of a file; empty for what cannot be read."""
+    try:
+        data = read_regular(file, limit=MOST_BYTES)
+    except OSError:
+        return ""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+_SUBMODULE = "160000"
+_FILES = ("100644", "100755")
 
 
 def last_tag(folder: Path) -> str:
@@ -228,7 +275,26 @@ _DEEPEST = 10
 """Repositories within repositories."""
 
 
-def _by_walk(folder: Path) -> Iterator[str]:
+def _by_walk(folder: Path) -> list[str]:
+    names = list(_walked(folder))
+    if not any(name.rpartition("/")[2] == ".gitignore" for name in names):
+        return names
+    kept = _not_ignored(folder)
+    return [name for name in names if name in kept] if kept else names
+
+
+def _not_ignored(folder: Path) -> set[str]:
+    """Return what no ``.gitignore`` of a folder outside of a repository names; nothing without git.
+
+    git itself reads those files, by way of an empty repository: nothing else knows all that may stand there.
+    """
+    with tempfile.TemporaryDirectory(prefix="emwheels-git-") as place:
+        _git(Path(place), "init", "--quiet", "--bare", "--template=")
+        listed = _git(folder, f"--git-dir={place}", f"--work-tree={folder}", *_LIST_ALONE)
+    return {os.fsdecode(name) for name in listed.split(b"\0") if name}
+
+
+def _walked(folder: Path) -> Iterator[str]:
     count = 0
     for above, folders, files in os.walk(folder):
         place = Path(above).relative_to(folder)

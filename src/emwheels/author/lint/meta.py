@@ -33,7 +33,7 @@ def check_name(subject: Subject) -> Iterator[Remark]:
 def check_version(subject: Subject) -> Iterator[Remark]:
     """See rule ``version``."""
     recipe = subject.recipe
-    if recipe.source.url is None:
+    if recipe.source.url is None or recipe.source.url.startswith("git+"):
         return
     purl = recipe.source.purl
     if purl is None:
