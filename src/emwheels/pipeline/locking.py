@@ -28,6 +28,7 @@ from emwheels.fetch.lock_index import LockIndex
 from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.registries import Registries
 from emwheels.image.door import Door
+from emwheels.image.toolchain.crossenv import _CONSTRAINTS as HELD_TO
 from emwheels.pipeline.environment import under_own_name
 from emwheels.pipeline.gathering import build_wheels
 from emwheels.pipeline.known import headers_fault
@@ -240,7 +241,7 @@ def _lock_build(locking: Locking, recipe: Recipe) -> tuple[Path, list[Pinned]]:
             label=source.filename,
             extras=recipe.requirements.build_extras,
             cross=cross_requirements(recipe, locking.recipes),
-            constraints=recipe.requirements.constraint,
+            constraints=(*recipe.requirements.constraint, *HELD_TO),
         )
         lock = Path(folder) / recipe.folder.name / BUILD_LOCK
         asked, pinned = _ask_and_lock(locking, place, lock, wish)
@@ -289,6 +290,8 @@ def _static(source: Path, label: str) -> tuple[str, ...]:
         return read_build_requirements(Path(folder), label=f"{label}: {_PROJECT}")
 
 
+# HELD_TO: what pyodide-build holds every build requirement to. A lock beyond it could not be installed. That module's
+# bytes are in every build key, so the name there waits for a change that builds everything anew.
 _PROJECT = "pyproject.toml"
 _PROJECT_LIMIT = 4 << 20
 
