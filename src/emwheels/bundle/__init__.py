@@ -11,10 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.bundle.resolve import Finder, FoundWheel, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.lockfile import Lock, merge
 from emwheels.index.model import Project, now, project_name, project_of, required_project
+from emwheels.index.resolve import Finder, FoundWheel, resolve
 from emwheels.index.wheelfile import read_wheel
 
 if TYPE_CHECKING:

@@ -9,24 +9,19 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.bundle import make_bundle
-from emwheels.bundle.resolve import Finder
-from emwheels.cli.index import dist_of
-from emwheels.cli.opening import add_profile, local_path, open_environment
-from emwheels.errors import FetchError, UsageError
+from emwheels.cli.close import fetch_from, offline_offers
+from emwheels.cli.opening import add_profile, dist_of, local_path, open_environment
+from emwheels.errors import UsageError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.harness.install import installer_wheels
 from emwheels.index import read_release
 from emwheels.index.places.folder import Folder
+from emwheels.index.resolve import Finder
 from emwheels.index.update import read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from emwheels.checkout import Checkout
-    from emwheels.fetch.index_pages import Offer
-    from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
 _SERVER = "python3 -m http.server --bind 127.0.0.1"
@@ -65,8 +60,8 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         release=release,
         catalogue=read_catalogue(Folder(dist)),
         dist=dist,
-        offers=_nothing if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
-        fetch=_fetch(environment),
+        offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
+        fetch=fetch_from(environment),
     )
     bundle = make_bundle(
         arguments.output,
@@ -84,20 +79,6 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
         print(f"{wheel.source:6} {wheel.filename}")
     print(f"{bundle.folder}: {bundle.size:,} bytes. To see it: cd {bundle.folder} && {_SERVER}")
     return 0
-
-
-def _nothing(_name: str) -> Sequence[Offer]:
-    return ()
-
-
-def _fetch(environment: Environment) -> Callable[[Offer], Path]:
-    def fetch(offer: Offer) -> Path:
-        if offer.resource.sha256 is None:
-            raise FetchError(f"{offer.resource.filename}: the package index gives no sha256 for it")
-        purl = f"pkg:pypi/{offer.resource.filename.split('-')[0]}@{offer.version}?file_name={offer.resource.filename}"
-        return environment.fetcher.fetch(purl, offer.resource.sha256).path
-
-    return fetch
 
 
 def _requirement(text: str) -> Requirement:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels import index
-from emwheels.cli.opening import add_profile, open_environment
+from emwheels.cli.close import add_close, run_close
+from emwheels.cli.opening import add_profile, dist_of, open_environment
 from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.model import STATUSES, project_of
@@ -16,7 +17,7 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import check_base_url, place_of, publish_to
 from emwheels.index.rebuild import rebuild
 from emwheels.index.signing import publisher_here, sign, signer_here
-from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
+from emwheels.index.update import files_of, names_of_wheel, read_catalogue, set_status, write, yank
 from emwheels.progress import Board, print_table
 from emwheels.serve.rules import headers_of, rule_of
 from emwheels.status import publish_status, refresh_status
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _INDEX_EXAMPLES = """examples:
   emwheels index show                    what is in dist/
   emwheels index add my_tool-1.0-py3-none-any.whl
+  emwheels index close                   put in what its projects need from elsewhere, pinned in index.lock
   emwheels index yank numpy 2.5.5 --why "wrong results on big arrays"
   emwheels index yank numpy 2.5.5 --at s3://wheels/team     the same where it is published
   emwheels index build --base-url https://wheels.example.org/
@@ -46,6 +48,7 @@ _PUBLISH_EXAMPLES = """examples:
   emwheels publish s3://wheels/team --base-url https://cdn.example.org/team/
   emwheels publish /srv/www/wheels --dry-run
 
+An index whose projects need what it lacks is refused: `emwheels index close` first, or publish it with --open.
 Files that are there already are not sent again, and nothing that only the destination has is removed. A run that
 was stopped goes on where it was. A file of the same name with other bytes is refused. For a bucket, credentials and
 address are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
@@ -95,6 +98,7 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
         description="Sign how the wheels in dist/ were built. It needs a CI job with an identity (OIDC), and the "
         "library: pip install 'emwheels[sign]'. Your repository's name then stands in sigstore's public log for ever.",
     )
+    add_close(actions, common)
     add_verify(actions, common)
 
     publish = verbs.add_parser(
@@ -110,11 +114,18 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
     publish.add_argument("--base-url", metavar="URL", help="where DEST is served: for JSON pages; kept once given")
     add_profile(publish, "the dist/ of this profile (speed)")
     publish.add_argument("--dry-run", action="store_true", help="only say what would be sent")
+    publish.add_argument(
+        "--open",
+        action="store_true",
+        help="publish it though projects need what it lacks; Pyodide's own packages are in its lock, by address",
+    )
 
 
 def run_index(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Run an action of ``index`` and return the exit status."""
     match arguments.action:
+        case "close":
+            return run_close(arguments, project, targets)
         case "verify":
             return run_verify(arguments, project, targets)
         case "show":
@@ -138,6 +149,8 @@ def run_publish(arguments: argparse.Namespace, project: Checkout, targets: Targe
         source,
         destination,
         base_url=base_url,
+        opened=arguments.open,
+        assumed=[index.bare_release(targets.get(arguments.target))],
         dry_run=arguments.dry_run,
         say=lambda text: board.say("publish", text),
     )
@@ -169,11 +182,6 @@ def object_headers(name: str) -> dict[str, str]:
     """Return the headers that an object of a bucket is served with: those of the web servers' configuration."""
     rule = rule_of(f"/{name}")
     return {"Content-Type": rule.media_type, "Cache-Control": headers_of(rule)["Cache-Control"]}
-
-
-def dist_of(project: Checkout, profile: str) -> Path:
-    """Return the working index of a profile."""
-    return project.dist if profile == "speed" else project.dist / profile
 
 
 def _place(arguments: argparse.Namespace, project: Checkout) -> Place:
@@ -251,7 +259,7 @@ def _change(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
             case _:
                 files = files_of(before, arguments.version) if arguments.version else list(before.files)
                 after = before.without(file.filename for file in files)
-                gone = [name for file in files for name in index.names_of_wheel(file.filename)]
+                gone = [name for file in files for name in names_of_wheel(file.filename)]
         catalogue.put(after)
         changed = write(place, catalogue, changed=[before.name], gone=gone)
     refresh_status(place, list(targets.targets.values()))
@@ -308,3 +316,6 @@ def _print_left_out(changed: Changed | None) -> None:
     for release, projects in (changed.left_out if changed else {}).items():
         for name, why in projects.items():
             print(f"not in the lock of Pyodide {release}: {name} {why}")
+    for release, remarks in (changed.remarks if changed else {}).items():
+        for remark in remarks:
+            print(f"in the lock of Pyodide {release}: {remark}")

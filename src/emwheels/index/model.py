@@ -98,9 +98,13 @@ class File:
         return parse_wheel_filename(self.filename)[3]
 
     @property
-    def sort_key(self) -> tuple[Version, str]:
-        """By version, then by name: the order of a page."""
-        return self.version, self.filename
+    def sort_key(self) -> tuple[Version, int, str]:
+        """By version, the higher build first, then by name: the order of a page.
+
+        Of two wheels with the same tags, micropip 0.11.1 takes the one that the page lists first.
+        """
+        _, version, build, _ = parse_wheel_filename(self.filename)
+        return version, -(build[0] if build else -1), self.filename
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +144,8 @@ class Catalogue:
     """By normalised name."""
     releases: tuple[str, ...] = ()
     """Pyodide releases that the index has a lock for."""
+    foreign: tuple[str, ...] | None = None
+    """Packages of Pyodide's own lock that stay in ours, with their address. None: all of them, the index is open."""
     pending: frozenset[str] = frozenset()
     """Projects whose pages an interrupted change may not have written."""
 
@@ -194,13 +200,15 @@ def same_version(left: str, right: str) -> bool:
 
 def dump(catalogue: Catalogue) -> bytes:
     """Return packages.json."""
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "base_url": catalogue.base_url,
         "releases": list(catalogue.releases),
         "pending": sorted(catalogue.pending),
         "projects": {name: _plain(catalogue.projects[name]) for name in sorted(catalogue.projects)},
     }
+    if catalogue.foreign is not None:
+        document["foreign"] = sorted(catalogue.foreign)
     return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
@@ -217,6 +225,7 @@ def load(data: bytes, where: str) -> Catalogue:
             base_url=without_secrets(str(document["base_url"])),
             releases=tuple(document["releases"]),
             pending=frozenset(document["pending"]),
+            foreign=None if document.get("foreign") is None else tuple(map(str, document["foreign"])),
             projects={name: _project(name, entry) for name, entry in document["projects"].items()},
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError, UsageError, without_secrets
+from emwheels.index.close import check_closed
 from emwheels.index.compressed import COPIES, is_copy
 from emwheels.index.lockfile import load_release
 from emwheels.index.places.folder import Folder
@@ -74,13 +75,17 @@ def publish_to(
     destination: Place,
     *,
     base_url: str | None = None,
+    opened: bool = False,
+    assumed: Sequence[Release] = (),
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Plan, Changed | None]:
     """Bring ``destination`` up to what is in ``source``. What only the destination has stays.
 
-    ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Raises
-    `IndexingError`: for a file that is published with other bytes, for a wheel that is not the one that was indexed.
+    ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Unless it may be
+    ``opened``, the destination has to be closed afterwards, for the releases that it has a lock for; where it has none,
+    for those ``assumed``. Raises `IndexingError`: for an open index, for a file that is published with other bytes, for
+    a wheel that is not the one that was indexed.
     """
     if destination.where == source.where:
         raise UsageError(f"{source.where} is the working index itself: publish to another place")
@@ -96,11 +101,16 @@ def publish_to(
         if base_url is not None and base_url != catalogue.base_url:
             catalogue.base_url = base_url
             changed = set(catalogue.projects)
+        before = catalogue.foreign
+        catalogue.foreign = None if opened else tuple(sorted({*(before or ()), *(offered.foreign or ())}))
+        releases = _new_releases(source, offered, destination, catalogue)
+        if not opened:
+            known_releases = _known_releases(destination, catalogue, releases)
+            check_closed(catalogue, known_releases or assumed, catalogue.projects.keys())
         plan = Plan(wheels=tuple(new), projects=tuple(sorted(changed)), bytes=sum(file.size for file in new))
         if dry_run:
             return plan, None
-        releases = _new_releases(source, offered, destination, catalogue)
-        if not (changed or releases or catalogue.pending):
+        if not (changed or releases or catalogue.pending or catalogue.foreign != before):
             return plan, None
         batches = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
         done = write(destination, catalogue, changed=changed, files=batches, releases=releases)
@@ -114,6 +124,15 @@ def _new_releases(source: Place, offered: Catalogue, destination: Place, catalog
         if data and (name not in catalogue.releases or destination.read(release_file(name)) != data):
             releases.append(load_release(data, release_file(name)))
     return releases
+
+
+def _known_releases(destination: Place, catalogue: Catalogue, new: Sequence[Release]) -> list[Release]:
+    """Return the releases that the destination will have a lock for."""
+    releases = {release.name: release for release in new}
+    for name in catalogue.releases:
+        if name not in releases and (data := destination.read(release_file(name))):
+            releases[name] = load_release(data, release_file(name))
+    return list(releases.values())
 
 
 def _lacks(known: Mapping[str, File], file: File) -> dict[str, str]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError
 from emwheels.index import pages
+from emwheels.index.compressed import COPIES
 from emwheels.index.lockfile import Lock, Release, dump_release, load_release, merge
 from emwheels.index.model import (
     METADATA,
+    PROVENANCE,
     STATEMENT,
     Catalogue,
     File,
@@ -47,6 +49,8 @@ class Changed:
     """Projects whose pages were written."""
     left_out: Mapping[str, Mapping[str, str]]
     """Release -> project -> why its lock does not have our wheel."""
+    remarks: Mapping[str, tuple[str, ...]]
+    """Release -> what its lock says otherwise than the wheels."""
     sent: int = 0
     """Files that were written."""
 
@@ -67,6 +71,11 @@ def beside(wheel: Wheel) -> dict[str, Source]:
     name = f"wheels/{wheel.file.filename}"
     statement: dict[str, Source] = {f"{name}{STATEMENT}": wheel.statement} if wheel.statement else {}
     return {f"{name}{METADATA}": wheel.metadata, **statement}
+
+
+def names_of_wheel(filename: str) -> list[str]:
+    """Return all files that an index may have of a wheel: itself, what stands beside it, compressed copies."""
+    return [f"wheels/{filename}{end}" for end in ("", METADATA, STATEMENT, PROVENANCE, *COPIES)]
 
 
 def lock_name(release: str) -> str:
@@ -103,7 +112,8 @@ def write(
     catalogue.pending = frozenset()
     sent += place.send({RECORD: dump(catalogue)})
     left_out = {name: lock.left_out for name, lock in locks.items() if lock.left_out}
-    return Changed(projects=tuple(names), left_out=left_out, sent=sent)
+    remarks = {name: lock.remarks for name, lock in locks.items() if lock.remarks}
+    return Changed(projects=tuple(names), left_out=left_out, remarks=remarks, sent=sent)
 
 
 def make_locks(place: Place, catalogue: Catalogue) -> dict[str, Lock]:
@@ -113,7 +123,8 @@ def make_locks(place: Place, catalogue: Catalogue) -> dict[str, Lock]:
         data = place.read(release_file(name))
         if data is None:
             raise IndexingError(f"{place.where}/{release_file(name)} is missing", hint="run `emwheels index build`")
-        locks[name] = merge(load_release(data, release_file(name)), catalogue.projects.values())
+        release = load_release(data, release_file(name))
+        locks[name] = merge(release, catalogue.projects.values(), foreign=catalogue.foreign)
     return locks
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,11 +13,12 @@ from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, Res
 
 from emwheels.errors import IndexingError, visible
 from emwheels.fetch.markers import holds
-from emwheels.index.model import now, required_project
+from emwheels.index.lockfile import worth
+from emwheels.index.model import now, offered, required_project
 from emwheels.index.wheelfile import read_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from packaging.utils import NormalizedName
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _ROUNDS = 2000
 _MOST_CAUSES = 20
 """Lines of a message that says why there is no set of wheels."""
+_SHOWN = 8
+"""Versions in a message."""
 _MOST_FETCHED = 500
 """Wheels of a package index that are fetched to learn what they need."""
 
@@ -43,7 +46,7 @@ class FoundWheel:
     path: Path
     requires: tuple[str, ...]
     source: str
-    """``index`` for one of ours, ``pypi``."""
+    """``index`` for one of ours, ``pypi``, ``lock`` for one of Pyodide's that stays where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,10 @@ class _Candidate:
     name: NormalizedName
     extras: frozenset[str]
     wheel: FoundWheel
+
+
+def _no_offers(_name: str) -> Sequence[Offer]:
+    return ()
 
 
 @dataclass(kw_only=True)
@@ -66,6 +73,14 @@ class Finder:
     dist: Path
     offers: Callable[[str], Sequence[Offer]]
     fetch: Callable[[Offer], Path]
+    pinned: Callable[[str], Sequence[Offer]] = _no_offers
+    """What goes before PyPI: the wheels of a lock."""
+    replaceable: Container[str] = ()
+    """Files of ours of which PyPI may have a better one: they came from there."""
+    foreign: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Entries of Pyodide's own lock that may stay where they are."""
+    recipes: Container[str] = ()
+    """Names of what could be built."""
     _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
     _fetched: set[str] = field(default_factory=set)
@@ -73,13 +88,34 @@ class Finder:
     def find(self, name: NormalizedName, accepts: Callable[[Version], bool]) -> Iterator[FoundWheel]:
         """Yield the wheels that ``accepts`` accepts, the best first: those of our index, or else PyPI's."""
         ours = [wheel for wheel in self._ours(name) if accepts(wheel.version)]
-        if ours:
-            yield from ours
+        yield from ours
+        if any(wheel.filename not in self.replaceable for wheel in ours):
             return
-        for version, offer in self._theirs(name):
-            if accepts(version):
-                self._count_download(offer)
-                yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
+        if name in self.foreign:
+            yield from self._foreign(name, accepts)
+            return
+        known = {wheel.filename for wheel in ours}
+        for source in (self._pinned, self._theirs):
+            for version, offer in source(name):
+                if accepts(version) and offer.resource.filename not in known:
+                    known.add(offer.resource.filename)
+                    self._count_download(offer)
+                    yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
+
+    def reason(self, requirement: Requirement) -> str:
+        """Say why there is no wheel for a requirement, as far as it can be known; empty where there is one."""
+        name = required_project(requirement)
+        there = [wheel.version for wheel in self._ours(name)] or [version for version, _ in self._theirs(name)]
+        if any(requirement.specifier.contains(version, prereleases=True) for version in there):
+            return ""
+        recipe = f"there is a recipe: emwheels build {name}" if name in self.recipes else "it needs a recipe"
+        if there:
+            return (
+                f"there is {', '.join(dict.fromkeys(map(str, there[:_SHOWN])))}, which is not {requirement.specifier}"
+            )
+        if self.catalogue.projects.get(name) or self.offers(name):
+            return f"{name} is compiled and has no wheel for {self.release.platform_tag}: {recipe}"
+        return f"no index has {name}" if name not in self.recipes else recipe
 
     def _count_download(self, offer: Offer) -> None:
         self._fetched.add(offer.resource.filename)
@@ -92,6 +128,12 @@ class Finder:
     def _ours(self, name: NormalizedName) -> list[FoundWheel]:
         project = self.catalogue.projects.get(name)
         fitting = [
+            file
+            for file in (offered(project) if project else ())
+            if file.yanked is None and self.release.accepts(file.tags) and self.release.runs(file.requires_python)
+        ]
+        fitting.sort(key=lambda file: worth(file, self.release), reverse=True)
+        return [
             FoundWheel(
                 name=name,
                 version=file.version,
@@ -100,24 +142,45 @@ class Finder:
                 requires=file.requires,
                 source="index",
             )
-            for file in (project.files if project else ())
-            if file.yanked is None and self.release.accepts(file.tags)
+            for file in fitting
         ]
-        return sorted(fitting, key=attrgetter("version"), reverse=True)
+
+    def _foreign(self, name: NormalizedName, accepts: Callable[[Version], bool]) -> Iterator[FoundWheel]:
+        entry = self.foreign[name]
+        try:
+            version = Version(entry["version"])
+        except InvalidVersion:  # of a shared library
+            version = Version("0")
+        if accepts(version):
+            yield FoundWheel(
+                name=name,
+                version=version,
+                filename=entry["file_name"],
+                path=self.dist,
+                requires=tuple(entry.get("depends", ())),
+                source="lock",
+            )
+
+    def _pinned(self, name: NormalizedName) -> list[tuple[Version, Offer]]:
+        return self._fitting(self.pinned(name))
 
     def _theirs(self, name: NormalizedName) -> list[tuple[Version, Offer]]:
         if name not in self._offers:
-            wheels = []
-            for offer in self.offers(name):
-                try:
-                    _, version, _, tags = parse_wheel_filename(offer.resource.filename)
-                except (InvalidWheelFilename, InvalidVersion):
-                    continue
-                if offer.yanked is None and self.release.accepts(tags):
-                    wheels.append((version, offer))
-            wheels.sort(key=lambda pair: (not pair[0].is_prerelease, pair[0]), reverse=True)
-            self._offers[name] = wheels
+            self._offers[name] = self._fitting(self.offers(name))
         return self._offers[name]
+
+    def _fitting(self, offers: Iterable[Offer]) -> list[tuple[Version, Offer]]:
+        wheels = []
+        for offer in offers:
+            try:
+                _, version, build, tags = parse_wheel_filename(offer.resource.filename)
+            except (InvalidWheelFilename, InvalidVersion):
+                continue
+            if offer.yanked is None and self.release.accepts(tags) and self.release.runs(offer.requires_python):
+                key = (not version.is_prerelease, version, -self.release.rank(tags), build)
+                wheels.append((key, version, offer))
+        wheels.sort(key=itemgetter(0), reverse=True)
+        return [(version, offer) for _, version, offer in wheels]
 
     def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> FoundWheel:
         if filename not in self._known:
@@ -132,6 +195,8 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
     def __init__(self, finder: Finder) -> None:
         self._finder = finder
         self._environment = finder.release.environment()
+        self.needed_by: dict[str, dict[str, None]] = {}
+        """Project -> those that were seen to need it, in order."""
 
     def identify(self, requirement_or_candidate: Requirement | _Candidate) -> Any:
         given = requirement_or_candidate
@@ -176,6 +241,7 @@ class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
                 wheel = candidate.wheel.filename
                 raise IndexingError(f"{wheel} requires {visible(text, lines=False)}: {error}") from error
             if applies:
+                self.needed_by.setdefault(required_project(requirement), {})[candidate.name] = None
                 yield requirement
 
 
@@ -188,7 +254,7 @@ def _requirement(text: str, wheel: FoundWheel) -> Requirement:
         ) from error
     if requirement.url:
         raise IndexingError(
-            f"{wheel.filename} requires {requirement.name} from an address; a bundle takes wheels from indexes only",
+            f"{wheel.filename} requires {requirement.name} from an address; wheels are taken from indexes only",
             hint=f"take another version of {wheel.name}, or build one without that requirement",
         )
     return requirement
@@ -199,23 +265,44 @@ def resolve(requirements: Sequence[Requirement], finder: Finder) -> list[FoundWh
 
     Raises `IndexingError` that says what needs what when there is no such set, and `FetchError`.
     """
-    resolver: Resolver[Requirement, _Candidate, Any] = Resolver(_Provider(finder), BaseReporter())
+    return resolve_with_needs(requirements, finder)[0]
+
+
+def resolve_with_needs(
+    requirements: Sequence[Requirement], finder: Finder
+) -> tuple[list[FoundWheel], dict[str, set[str]]]:
+    """Return the same as `resolve`, and project -> those of the projects that need it."""
+    provider = _Provider(finder)
+    resolver: Resolver[Requirement, _Candidate, Any] = Resolver(provider, BaseReporter())
     try:
         result = resolver.resolve(requirements, max_rounds=_ROUNDS)
     except ResolutionImpossible as error:
-        lines = list(dict.fromkeys(_cause(cause.requirement, cause.parent) for cause in error.causes))
+        causes = [(cause.requirement, cause.parent) for cause in error.causes]
+        lines = list(dict.fromkeys(_cause(*cause, provider, finder) for cause in causes))
         more = [f"  and {len(lines) - _MOST_CAUSES} more"] if len(lines) > _MOST_CAUSES else []
-        name = next(iter(error.causes)).requirement.name
         raise IndexingError(
             f"no set of wheels for Pyodide {finder.release.name} has what is wanted:\n"
             + "\n".join(lines[:_MOST_CAUSES] + more),
-            hint=f"see which wheels there are: emwheels explain {name}",
+            hint=f"see which wheels there are: emwheels explain {causes[0][0].name}",
         ) from error
     except ResolutionTooDeep as error:
         raise IndexingError("the requirements were not resolved in time", hint="pin the versions of some") from error
     chosen = {candidate.wheel.filename: candidate.wheel for candidate in result.mapping.values()}
-    return sorted(chosen.values(), key=lambda wheel: wheel.name)
+    needs: dict[str, set[str]] = {}
+    for identifier in result.mapping:
+        parents = {parent[0] for parent in result.graph.iter_parents(identifier) if parent is not None}
+        needs.setdefault(identifier[0], set()).update(parents - {identifier[0]})
+    return sorted(chosen.values(), key=lambda wheel: wheel.name), needs
 
 
-def _cause(requirement: Requirement, parent: _Candidate | None) -> str:
-    return f"  {requirement} (of {parent.name} {parent.wheel.version})" if parent else f"  {requirement} (asked for)"
+def _cause(requirement: Requirement, parent: _Candidate | None, provider: _Provider, finder: Finder) -> str:
+    """Return a line that says who asks for something, up to what was asked for, and why there is none."""
+    if parent is None:
+        who = "asked for"
+    else:
+        chain = [str(parent.name)]
+        while above := [name for name in provider.needed_by.get(chain[-1], ()) if name not in chain]:
+            chain.append(above[0])
+        who = f"of {parent.name} {parent.wheel.version}" + "".join(f", which {name} needs" for name in chain[1:])
+    reason = finder.reason(requirement)
+    return f"  {requirement} ({who})" + (f": {reason}" if reason else "")
