@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.errors import IndexingError, UsageError, visible
-from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.markers import holds
 from emwheels.index.close_lock import ASKED, ClosingLock, PinnedWheel, by_project, read_closing_lock
 from emwheels.index.lockfile import best_file, merge, needed_of_pyodide
@@ -22,7 +21,6 @@ from emwheels.index.resolve import Finder, resolve_with_needs
 from emwheels.index.update import add, names_of_wheel, wheel_files, write
 from emwheels.index.wheelfile import read_wheel
 from emwheels.store import sha256_of
-from emwheels.target.tags import Policy, fitting_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Container, Mapping, Sequence
@@ -138,13 +136,12 @@ def _choose(catalogue: Catalogue, dist: Path, before: ClosingLock, release: Rele
         for project in catalogue.projects.values()
         if project.name not in elsewhere and (file := best_file(project, release)) and file.filename not in brought
     ]
-    selection = Selection(tags=frozenset(fitting_tags(release, Policy.MICROPIP)))
     pinned = by_project(before.wheels)
     finder = Finder(
         release=release,
         catalogue=catalogue,
         dist=dist,
-        offers=lambda name: _fitting(selection, name, sources.offers(name)),
+        offers=sources.offers,
         fetch=sources.fetch,
         pinned=lambda name: pinned.get(name, ()),
         replaceable=brought,
@@ -164,11 +161,6 @@ def _choose(catalogue: Catalogue, dist: Path, before: ClosingLock, release: Rele
         needed_by=needed_by,
         elsewhere=elsewhere,
     )
-
-
-def _fitting(selection: Selection, name: str, offers: Sequence[Offer]) -> list[Offer]:
-    """Leave out the pure wheels of a project that has become compiled: they are of another time."""
-    return [offers[number] for number, _ in selection.choose(name, offers)]
 
 
 def _requirements(asked: Sequence[str]) -> list[str]:

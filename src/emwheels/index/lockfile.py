@@ -339,7 +339,7 @@ def _satisfies(version: str, specifier: SpecifierSet) -> bool:
         return False
 
 
-_NOWHERE = {False: "neither in this index nor in Pyodide's lock", True: "not in this index, which is closed"}
+_NOWHERE = {False: "neither in this index nor in Pyodide's lock", True: "not in this index"}
 
 
 def _depends(

@@ -12,10 +12,12 @@ from packaging.version import InvalidVersion, Version
 from resolvelib import AbstractProvider, BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
 
 from emwheels.errors import IndexingError, visible
+from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.markers import holds
 from emwheels.index.lockfile import worth
 from emwheels.index.model import now, offered, required_project
 from emwheels.index.wheelfile import read_wheel
+from emwheels.target.tags import Policy, fitting_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -166,7 +168,10 @@ class Finder:
 
     def _theirs(self, name: NormalizedName) -> list[tuple[Version, Offer]]:
         if name not in self._offers:
-            self._offers[name] = self._fitting(self.offers(name))
+            # The pure wheels of a project that has become compiled are of another time.
+            tags = frozenset(fitting_tags(self.release, Policy.MICROPIP))
+            offers = self.offers(name)
+            self._offers[name] = self._fitting(offers[n] for n, _ in Selection(tags=tags).choose(name, offers))
         return self._offers[name]
 
     def _fitting(self, offers: Iterable[Offer]) -> list[tuple[Version, Offer]]:
