@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from emwheels import index
 from emwheels.cli.opening import add_profile, closing_lock_of, dist_of, open_environment
+from emwheels.cli.publish import targets_of
 from emwheels.errors import FetchError
 from emwheels.fetch.download import PATIENCE, Downloader
 from emwheels.fetch.registries import Registries
 from emwheels.index.close import SETS, Sources, close
 from emwheels.index.places.folder import Folder
-from emwheels.index.update import read_catalogue
 from emwheels.progress import Board
 from emwheels.status import refresh_status
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emwheels.fetch.index_pages import Offer
     from emwheels.index.close import Closing
     from emwheels.pipeline.environment import Environment
-    from emwheels.target import Target, Targets
+    from emwheels.target import Targets
 
 _EXAMPLES = """examples:
   emwheels index close                   what the projects in dist/ need from elsewhere, and micropip
@@ -77,7 +77,7 @@ def run_close(arguments: argparse.Namespace, project: Checkout, targets: Targets
         lock_file,
         releases=[
             index.read_release(target, environment.runtime_of(target))
-            for target in _targets_of(place, arguments.target, targets)
+            for target in targets_of(place, arguments.target, targets)
         ],
         sources=Sources(
             offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
@@ -95,14 +95,6 @@ def run_close(arguments: argparse.Namespace, project: Checkout, targets: Targets
         return 0
     _print(closing, place, lock_file, dry_run=arguments.dry_run)
     return 0
-
-
-def _targets_of(place: Folder, asked: str | None, targets: Targets) -> list[Target]:
-    """Return the target that was asked for, or those that the index has a lock for; the default where it has none."""
-    if asked:
-        return [targets.get(asked)]
-    names = [name for name in read_catalogue(place).releases if name in targets.targets]
-    return [targets.get(name) for name in names] or [targets.get(None)]
 
 
 def offline_offers(name: str) -> Sequence[Offer]:

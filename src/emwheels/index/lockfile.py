@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -101,6 +101,15 @@ class Lock:
     def dump(self) -> bytes:
         """Return pyodide-lock.json."""
         return (json.dumps(self.document, separators=(",", ":"), sort_keys=True) + "\n").encode()
+
+    def below(self, folder: str) -> Lock:
+        """Return the lock for a folder below its own, so many levels as ``folder`` has parts."""
+        up = "../" * (folder.count("/") + 1)
+        packages = {
+            name: entry if "://" in entry["file_name"] else {**entry, "file_name": up + entry["file_name"]}
+            for name, entry in self.document["packages"].items()
+        }
+        return replace(self, document={**self.document, "packages": packages})
 
 
 def read_release(target: Target, runtime: Path) -> Release:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue, File
     from emwheels.index.places.place import Place, Source
+    from emwheels.index.runtime import RuntimeFiles
 
 _BATCH = 100
 """Wheels that are sent at once; what an interrupted run has to send again is no more than this."""
@@ -77,6 +78,7 @@ def publish_to(
     base_url: str | None = None,
     opened: bool = False,
     assumed: Sequence[Release] = (),
+    runtimes: Sequence[RuntimeFiles] = (),
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Plan, Changed | None]:
@@ -84,8 +86,8 @@ def publish_to(
 
     ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Unless it may be
     ``opened``, the destination has to be closed afterwards, for the releases that it has a lock for; where it has none,
-    for those ``assumed``. Raises `IndexingError`: for an open index, for a file that is published with other bytes, for
-    a wheel that is not the one that was indexed.
+    for those ``assumed``. ``runtimes`` come in besides. Raises `IndexingError`: for an open index, for a file that is
+    published with other bytes, for a wheel that is not the one that was indexed.
     """
     if destination.where == source.where:
         raise UsageError(f"{source.where} is the working index itself: publish to another place")
@@ -103,30 +105,39 @@ def publish_to(
             changed = set(catalogue.projects)
         before = catalogue.foreign
         catalogue.foreign = None if opened else tuple(sorted({*(before or ()), *(offered.foreign or ())}))
-        releases = _new_releases(source, offered, destination, catalogue)
+        fresh = [runtime for runtime in runtimes if runtime.name not in catalogue.runtimes]
+        catalogue.runtimes |= {runtime.name: runtime.release.name for runtime in fresh}
+        releases = _new_releases(source, offered, destination, catalogue, fresh)
         if not opened:
-            known_releases = _known_releases(destination, catalogue, releases)
-            check_closed(catalogue, known_releases or assumed, catalogue.projects.keys())
+            releases_then = _releases_then(destination, catalogue, releases)
+            check_closed(catalogue, releases_then or assumed, catalogue.projects.keys())
         plan = Plan(wheels=tuple(new), projects=tuple(sorted(changed)), bytes=sum(file.size for file in new))
         if dry_run:
             return plan, None
-        if not (changed or releases or catalogue.pending or catalogue.foreign != before):
+        if not (changed or releases or fresh or catalogue.pending or catalogue.foreign != before):
             return plan, None
-        batches = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
+        wheels = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
+        batches = chain((runtime.files for runtime in fresh), wheels)
         done = write(destination, catalogue, changed=changed, files=batches, releases=releases)
         return plan, replace(done, wheels=tuple(file.filename for file in new))
 
 
-def _new_releases(source: Place, offered: Catalogue, destination: Place, catalogue: Catalogue) -> list[Release]:
-    releases = []
+def _new_releases(
+    source: Place, offered: Catalogue, destination: Place, catalogue: Catalogue, runtimes: Sequence[RuntimeFiles]
+) -> list[Release]:
+    """Return the releases that the destination has no lock of, or one of another content."""
+    releases = {}
     for name in offered.releases:
         data = source.read(release_file(name))
         if data and (name not in catalogue.releases or destination.read(release_file(name)) != data):
-            releases.append(load_release(data, release_file(name)))
-    return releases
+            releases[name] = load_release(data, release_file(name))
+    for release in (runtime.release for runtime in runtimes):
+        if release.name not in catalogue.releases:
+            releases.setdefault(release.name, release)
+    return list(releases.values())
 
 
-def _known_releases(destination: Place, catalogue: Catalogue, new: Sequence[Release]) -> list[Release]:
+def _releases_then(destination: Place, catalogue: Catalogue, new: Sequence[Release]) -> list[Release]:
     """Return the releases that the destination will have a lock for."""
     releases = {release.name: release for release in new}
     for name in catalogue.releases:

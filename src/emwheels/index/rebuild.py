@@ -65,7 +65,7 @@ def rebuild(
             hint="mend them or take them out of the folder, then run the same command again",
         )
     base_url = before.base_url if base_url is None else base_url
-    after = Catalogue(base_url=base_url, releases=before.releases, foreign=before.foreign)
+    after = replace(before, base_url=base_url, projects={}, pending=frozenset())
     for name, present in files.items():
         project = before.projects.get(name, Project(name=project_of(present[0])))
         after.put(replace(project, files=()).with_files(present))

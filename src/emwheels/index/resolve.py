@@ -117,7 +117,7 @@ class Finder:
             )
         if self.catalogue.projects.get(name) or self.offers(name):
             return f"{name} is compiled and has no wheel for {self.release.platform_tag}: {recipe}"
-        return f"no index has {name}" if name not in self.recipes else recipe
+        return f"no index that was asked has {name}" if name not in self.recipes else recipe
 
     def _count_download(self, offer: Offer) -> None:
         self._fetched.add(offer.resource.filename)

@@ -28,6 +28,7 @@ from emwheels.index.model import (
     same_version,
 )
 from emwheels.index.places.place import RECORD, Place, Source
+from emwheels.index.runtime import folder_of_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -244,6 +245,10 @@ def _lists(catalogue: Catalogue, locks: Mapping[str, Lock]) -> dict[str, Source]
         files[lock_name(name)] = lock.dump()
         if number == 0:
             files[LOCK] = files[lock_name(name)]
+    for name, release in catalogue.runtimes.items():
+        folder = folder_of_runtime(name)
+        if release in locks:
+            files[f"{folder}/{LOCK}"] = locks[release].below(folder).dump()
     return files
 
 
