@@ -245,6 +245,8 @@ def _lists(catalogue: Catalogue, locks: Mapping[str, Lock]) -> dict[str, Source]
         files[lock_name(name)] = lock.dump()
         if number == 0:
             files[LOCK] = files[lock_name(name)]
+    if locks:
+        files["all.json"] = pages.all_json(lock.document for lock in locks.values())
     for name, release in catalogue.runtimes.items():
         folder = folder_of_runtime(name)
         if release in locks:
