@@ -104,13 +104,9 @@ def tried(site, testing_image, runtime, playwright_core, harness_wheels):
         "harness_wheels": harness_wheels,
         "engines": ["node"],
     }
-    locked = [
-        Install(id=f"lock {name}", requirement=name, lock=True, code=value(name))
-        for name in (*names, "later", "ring_a")
-    ]
-    locked[-1] = Install(
-        id="lock ring_a", requirement="ring-a", lock=True, code="import ring_a, ring_b\nresult = 'both'"
-    )
+    codes = {name: value(name) for name in (*names, "later")}
+    codes["ring-a"] = "import ring_a, ring_b\nresult = 'both'"
+    locked = [Install(id=f"lock {name}", requirement=name, lock=True, code=code) for name, code in codes.items()]
     spaces = [Install(id="imports", requirement="former", lock=True, code=IMPORTS)]
     done = try_installs(installs=installs, **files)
     done += try_installs(installs=[*locked, *spaces], lock_url=f"{address}/pyodide-lock.json", **files)
@@ -132,7 +128,7 @@ def test_the_lock_takes_none_that_is_for_a_later_python(tried):
 
 
 def test_a_circle_is_loaded_to_its_end(tried):
-    assert (tried["lock ring_a"].error, tried["lock ring_a"].result) == ("", "both")
+    assert (tried["lock ring-a"].error, tried["lock ring-a"].result) == ("", "both")
 
 
 def test_a_module_of_a_shared_namespace_is_found_and_no_other_is_loaded(tried):

@@ -65,7 +65,7 @@ def test_an_index_without_findings(command, verified):
 def test_errors_end_with_10_and_say_what_to_do(command, verified):
     verified.append(report(("hash-missing", "no [hash] at all"), ("cors-missing", "404 without it")))
     lines = command("index", "verify", URL, status=10).lines()
-    assert lines[1] == "check where what was seen what to do"
+    assert lines[1] == "check times where what was seen, the first time what to do"
     assert lines[2] == (
         "error hash-missing numpy no [hash] at all: micropip installs the file without any check "
         "add #sha256=… to the link, or hashes.sha256 in the JSON form"

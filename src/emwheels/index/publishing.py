@@ -15,6 +15,7 @@ from emwheels.index.lockfile import load_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.places.objects import SCHEMES, Bucket
 from emwheels.index.places.rsync import Rsync
+from emwheels.index.places.web import Web
 from emwheels.index.update import Changed, combine, read_catalogue, release_file, write
 from emwheels.store import sha256_of
 
@@ -58,6 +59,11 @@ def place_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _na
             f"{text!r} is no place to publish to", hint="a folder, user@host:folder, rsync://… or s3://bucket/folder"
         )
     return Folder(Path(text).expanduser().resolve())
+
+
+def source_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> Place:
+    """Return the place that can be read at ``text``: as `place_of`, or a published index by its URL."""
+    return Web(text) if text.startswith(("http://", "https://")) else place_of(text, headers)
 
 
 def check_base_url(text: str) -> str:
