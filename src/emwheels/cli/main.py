@@ -13,9 +13,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
+import platformdirs
+
 from emwheels import __version__
 from emwheels.checkout import Checkout, find_project
-from emwheels.errors import EmwheelsError, StoppedError, of_os_error
+from emwheels.errors import EmwheelsError, StoppedError, UsageError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.progress import Screen
 from emwheels.target import Targets, load_targets
@@ -149,7 +151,7 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)
-        project = find_project(arguments.project)
+        project = _project_of(arguments)
         targets = load_targets(project.targets_file)
         if profile := getattr(arguments, "profile", ""):
             # It names folders, too: no verb takes one that is none.
@@ -174,6 +176,31 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         _complain(of_os_error(error))
         return 1
+
+
+_ANYWHERE = {"explain": None, "bundle": None, "serve": None, "index": "verify"}
+"""Verbs, or a verb's action, that an application team runs on a published index, with no project around."""
+
+
+class _NoProject(Checkout):
+    """The working folder, with the targets that emwheels comes with."""
+
+    @property
+    def targets_file(self) -> Path:
+        shipped = Path(__file__).resolve().parents[1] / "targets.toml"
+        return shipped if shipped.is_file() else shipped.parents[2] / "targets.toml"  # run from its own checkout
+
+
+def _project_of(arguments: argparse.Namespace) -> Checkout:
+    """Return the project that the command works on, or the working folder for a verb that needs none."""
+    try:
+        return find_project(arguments.project)
+    except UsageError:
+        action = getattr(arguments, "action", None)
+        if arguments.project is not None or _ANYWHERE.get(arguments.verb, "") != action:
+            raise
+        cache = os.environ.get("EMWHEELS_CACHE") or platformdirs.user_cache_dir("emwheels")
+        return _NoProject(root=Path.cwd(), cache=Path(cache).resolve())
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:

@@ -102,7 +102,8 @@ class Finder:
                 if accepts(version) and offer.resource.filename not in known:
                     known.add(offer.resource.filename)
                     self._count_download(offer)
-                    yield self._read(name, version, offer.resource.filename, self.fetch(offer), "pypi")
+                    label = "index" if offer.index == "index" else "pypi"
+                    yield self._read(name, version, offer.resource.filename, self.fetch(offer), label)
 
     def reason(self, requirement: Requirement) -> str:
         """Say why there is no wheel for a requirement, as far as it can be known; empty where there is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import quote
 
 from emwheels.errors import UsageError, without_secrets
 from emwheels.fetch.download import PATIENCE, Downloader, NotFoundError
@@ -31,10 +32,14 @@ class Web:
         self._refuse()
         yield
 
+    def address(self, name: str) -> str:
+        """Return the address of a file."""
+        return f"{self._root}/{quote(name)}"
+
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, None when there is none."""
         try:
-            return self._downloader.get(f"{self._root}/{name}", limit=_LARGEST).content
+            return self._downloader.get(self.address(name), limit=_LARGEST).content
         except NotFoundError:
             return None
 
