@@ -14,6 +14,7 @@ from emwheels import index
 from emwheels.harness import Install, try_installs
 from emwheels.index.places.folder import Folder
 from emwheels.index.publishing import publish_to
+from emwheels.verify import verify, with_engines
 
 pytestmark = [pytest.mark.image, pytest.mark.timeout(1200)]
 
@@ -80,7 +81,18 @@ def site(tmp_path_factory, environment):
 
 
 @pytest.fixture(scope="module")
-def tried(site, testing_image, runtime, playwright_core, harness_wheels):
+def files(testing_image, runtime, playwright_core, harness_wheels):
+    """What the harness needs to start an engine."""
+    return {
+        "image": testing_image,
+        "runtime": runtime,
+        "playwright_core": playwright_core,
+        "harness_wheels": harness_wheels,
+    }
+
+
+@pytest.fixture(scope="module")
+def tried(site, files):
     """What came of each installation, by client and project; one start of Node for all."""
     _, address = site
 
@@ -97,19 +109,14 @@ def tried(site, testing_image, runtime, playwright_core, harness_wheels):
         )
         for name in names
     ]
-    files = {
-        "image": testing_image,
-        "runtime": runtime,
-        "playwright_core": playwright_core,
-        "harness_wheels": harness_wheels,
-        "engines": ["node"],
-    }
     codes = {name: value(name) for name in (*names, "later")}
     codes["ring-a"] = "import ring_a, ring_b\nresult = 'both'"
     locked = [Install(id=f"lock {name}", requirement=name, lock=True, code=code) for name, code in codes.items()]
     spaces = [Install(id="imports", requirement="former", lock=True, code=IMPORTS)]
-    done = try_installs(installs=installs, **files)
-    done += try_installs(installs=[*locked, *spaces], lock_url=f"{address}/pyodide-lock.json", **files)
+    done = try_installs(installs=installs, engines=["node"], **files)
+    done += try_installs(
+        installs=[*locked, *spaces], lock_url=f"{address}/pyodide-lock.json", engines=["node"], **files
+    )
     return {each.id: each for each in done}
 
 
@@ -142,3 +149,27 @@ def test_piplite_s_list_has_what_the_lock_has(site):
     assert artifact["filename"] == f"several-1.0-{WASM}.whl"
     assert (folder / artifact["url"]).is_file()
     assert set(found) == set(json.loads((folder / "pyodide-lock.json").read_bytes())["packages"])
+
+
+def test_verification_tells_an_open_index_from_a_closed_one(tmp_path, environment, files):
+    """micropip installs with what is needed and imports it; loadPackage, by the lock, does the same."""
+    release = index.read_release(environment.target, environment.runtime)
+    app = make_wheel(tmp_path, "app", tag=WASM, requires=["lib>=1"], files={"app.py": "import lib\n"})
+    for name, there in (("open", [app]), ("closed", [app, make_wheel(tmp_path, "lib", "1.5")])):
+        for wheel in there:
+            index.publish(tmp_path / f"dist-{name}", wheel, wheel.name, release=release)
+        publish_to(Folder(tmp_path / f"dist-{name}"), Folder(tmp_path / "www" / name), opened=name == "open")
+    engines = with_engines(**files)
+    with serving(partial(_NoSlash, directory=str(tmp_path / "www"))) as address:
+        urls = [f"{address}/{name}/simple" for name in ("open", "closed")]
+        found = verify(urls, target=environment.target, clients=["micropip-node"], engines=engines)
+    telling = {"requirement", "micropip-node", "loadpackage-node", "lock-foreign", "lock-older"}
+    opened, closed = ({fault.check: fault.message for fault in report.findings} for report in found)
+    assert opened.keys() & telling == {"requirement", "micropip-node", "lock-foreign"}
+    assert opened["requirement"] == f"{app.name} needs lib>=1, and the index has no lib"
+    assert "lib" in opened["micropip-node"]
+    assert closed.keys() & telling == set(), closed
+    assert found[1].projects == {
+        "app": {"micropip-node": "1.0", "loadpackage-node": "1.0"},
+        "lib": {"micropip-node": "1.5", "loadpackage-node": "1.5"},
+    }

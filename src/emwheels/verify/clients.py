@@ -17,7 +17,7 @@ from emwheels.errors import redacted
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
-from emwheels.harness.install import is_record_of, proxy_environment
+from emwheels.harness.install import INSTALLER, is_record_of, proxy_environment
 from emwheels.image.door import Door
 from emwheels.image.model import Mount
 from emwheels.image.places import CERTIFICATES, OUT, PIP, PROGRAMS, PYTHON, UV
@@ -54,7 +54,7 @@ class TryInstalls(Protocol):
 
 
 def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_wheels: Sequence[Path]) -> TryInstalls:
-    """Return `try_installs` for these files; an installation may take a minute."""
+    """Return `try_installs` for these files; an installation, with all that is needed, may take two minutes."""
 
     def run(*, installs: Sequence[Install], engines: Sequence[str], lock_url: str = "") -> list[Installed]:
         return try_installs(
@@ -65,7 +65,7 @@ def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_
             installs=installs,
             engines=engines,
             lock_url=lock_url,
-            seconds=60,
+            seconds=120,
         )
 
     return run
@@ -87,7 +87,7 @@ def try_micropip(
     if not requirements or not client_of:
         return
     installs = [
-        Install(id=name, requirement=want.project, index_urls=(url,), deps=True, code=_code(want))
+        Install(id=name, requirement=want.project, index_urls=(url,), deps=True, code=_code(want, remove=True))
         for name, (url, _, want) in requirements.items()
     ]
     for done in engines(installs=installs, engines=list(client_of)):
@@ -103,7 +103,9 @@ def try_lock(
     asked = [name for client, name in engine_clients().items() if client in clients]
     if not asked or not wants:
         return
-    installs = [Install(id=want.project, requirement=want.project, lock=True, code=_code(want)) for want in wants]
+    installs = [
+        Install(id=want.project, requirement=want.project, lock=True, code=_code(want, remove=False)) for want in wants
+    ]
     of = {want.project: want for want in wants}
     client_of = {name: client for client, name in loading_clients().items()}
     for done in engines(installs=installs, engines=asked, lock_url=lock_url):
@@ -111,15 +113,27 @@ def try_lock(
 
 
 _CODE = """
-import hashlib, importlib
+import hashlib, importlib, sys
 from importlib import metadata
-for name in {modules!r}:
-    importlib.import_module(name)
 result = {{}}
 for found in metadata.distributions():
     record = (found.read_text("RECORD") or "").encode()
     result[str(found.metadata["Name"])] = [found.version, hashlib.sha256(record).hexdigest()]
+try:
+    for name in {modules!r}:
+        importlib.import_module(name)
+finally:
+    came = [name for name in result if name not in {kept!r}] if {remove!r} else []
+    tops = {{name.partition(".")[0] for name in {modules!r}}} if came else set()
+    of_tops = [name for name in sys.modules if name.partition(".")[0] in tops]
+    files = [str(getattr(sys.modules[name], "__file__", "")) for name in of_tops]
+    if not any(file.endswith(".so") for file in files):  # no extension module is loaded twice
+        for name in of_tops:
+            del sys.modules[name]
+    if came:
+        importlib.import_module("micropip").uninstall(came)
 """
+"""What is run once a project is installed: what is there is noted, its modules are imported, and all is taken away."""
 _NOT_FOR_USERS = frozenset(
     {"benchmark", "benchmarks", "conftest", "doc", "docs", "examples", "setup", "test", "testing", "tests"}
 )
@@ -127,15 +141,15 @@ _NOT_FOR_USERS = frozenset(
 _MOST_MODULES = 20
 
 
-def _code(want: Wanted) -> str:
-    """Return what is run once a project is installed: its modules are imported, and it is told what is there."""
+def _code(want: Wanted, *, remove: bool) -> str:
+    """Return what is run once a project is installed; ``remove`` takes everything away again, for the next."""
     modules: list[str] = []
     if want.copy is not None:
         with suppress(*UNREADABLE):
             modules = modules_of(want.copy)
     tops = [name for name in modules if not any(name.startswith(f"{other}.") for other in modules)]
     tops = [name for name in tops if name.partition(".")[0] not in _NOT_FOR_USERS]
-    return _CODE.format(modules=tops[:_MOST_MODULES])
+    return _CODE.format(modules=tops[:_MOST_MODULES], kept=INSTALLER, remove=remove)
 
 
 def _wrong_distribution(done: Installed, want: Wanted) -> str:
