@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from emwheels.index.model import Catalogue
 
 _ROUNDS = 2000
+_ROUNDS_EACH = 10
 _MOST_CAUSES = 20
 """Lines of a message that says why there is no set of wheels."""
 _SHOWN = 8
 """Versions in a message."""
 _MOST_FETCHED = 500
-"""Wheels of a package index that are fetched to learn what they need."""
+"""Wheels of a package index that are fetched to learn what they need, unless many are asked for."""
+_MOST_EACH = 10
+"""The same, for each that is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,8 @@ class Finder:
     """Entries of Pyodide's own lock that may stay where they are."""
     recipes: Container[str] = ()
     """Names of what could be built."""
+    asked: int = 0
+    """How many requirements are resolved together."""
     _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
     _fetched: set[str] = field(default_factory=set)
@@ -101,7 +106,8 @@ class Finder:
             for version, offer in source(name):
                 if accepts(version) and offer.resource.filename not in known:
                     known.add(offer.resource.filename)
-                    self._count_download(offer)
+                    if source == self._theirs:
+                        self._count_download(offer)
                     label = "index" if offer.index == "index" else "pypi"
                     yield self._read(name, version, offer.resource.filename, self.fetch(offer), label)
 
@@ -122,9 +128,10 @@ class Finder:
 
     def _count_download(self, offer: Offer) -> None:
         self._fetched.add(offer.resource.filename)
-        if len(self._fetched) > _MOST_FETCHED:
+        most = max(_MOST_FETCHED, _MOST_EACH * self.asked)
+        if len(self._fetched) > most:
             raise IndexingError(
-                f"{_MOST_FETCHED} wheels were fetched without an end, the last of them {offer.resource.filename}",
+                f"{most} wheels were fetched without an end, the last of them {offer.resource.filename}",
                 hint="pin the versions of some requirements",
             )
 
@@ -278,10 +285,11 @@ def resolve_with_needs(
     requirements: Sequence[Requirement], finder: Finder
 ) -> tuple[list[FoundWheel], dict[str, set[str]]]:
     """Return the same as `resolve`, and project -> those of the projects that need it."""
+    finder.asked = len(requirements)
     provider = _Provider(finder)
     resolver: Resolver[Requirement, _Candidate, Any] = Resolver(provider, BaseReporter())
     try:
-        result = resolver.resolve(requirements, max_rounds=_ROUNDS)
+        result = resolver.resolve(requirements, max_rounds=max(_ROUNDS, _ROUNDS_EACH * len(requirements)))
     except ResolutionImpossible as error:
         causes = [(cause.requirement, cause.parent) for cause in error.causes]
         lines = list(dict.fromkeys(_cause(*cause, provider, finder) for cause in causes))
