@@ -134,6 +134,7 @@ def test_a_wheel_that_asks_for_an_address_is_refused(finder):
 
 def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
     monkeypatch.setattr(sys.modules["emwheels.index.resolve"], "_MOST_FETCHED", 3)
+    monkeypatch.setattr(sys.modules["emwheels.index.resolve"], "_MOST_EACH", 3)
     made = finder(pypi=[("app", f"{number}.0", ["nowhere"]) for number in range(1, 6)])
     with pytest.raises(IndexingError, match="3 wheels were fetched without an end, the last of them app-2") as caught:
         found(made, "app")
