@@ -238,6 +238,19 @@ def test_a_pure_wheel_of_the_time_before_a_project_was_compiled_is_not_taken(run
     assert f"fast-2.0-{WASM}.whl" in run().added, "somebody else has built it for this ABI"
 
 
+def test_a_wheel_that_must_not_be_in_an_index_is_passed_over(run, add, web):
+    add("app", "1.0", "dates")
+    web.add("dates", "1.0")
+    web.add("dates", "2.0", record="")
+    assert "dates-1.0-py3-none-any.whl" in run().added
+    add("other", "1.0", "only")
+    web.add("only", "1.0", record="")
+    with pytest.raises(
+        IndexingError, match=r"only \(of other 1\.0\): only-1\.0-py3-none-any\.whl must not be"
+    ):
+        run()
+
+
 def test_two_projects_that_want_different_versions_are_named(run, add, web):
     add("left", "1.0", "dates<2")
     add("right", "1.0", "dates>=2")

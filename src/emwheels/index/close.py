@@ -39,10 +39,11 @@ _ALWAYS = ("micropip",)
 SETS: Mapping[str, tuple[str, ...]] = {
     "jupyterlite": ("comm", "ipython", "jedi", "micropip", "packaging"),
     "pyscript": ("micropip", "packaging"),
-    "marimo": ("docutils", "jedi", "marimo-base", "micropip", "packaging", "pygments", "pyodide-http"),
+    "marimo": ("click", "docutils", "jedi", "micropip", "msgspec", "packaging", "platformdirs", "pygments", "pyyaml"),
     "pytest": ("pytest",),
 }
-"""Client -> what it loads by itself, read in jupyterlite-pyodide-kernel 0.8.6, PyScript 0.7.31 and marimo 0.25.2."""
+"""Client -> what it loads by itself: what jupyterlite-pyodide-kernel 0.8.6, PyScript 0.7.31 and the offline export of
+marimo 0.25.2 were seen to ask for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from emwheels.errors import IndexingError, visible
 from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.markers import holds
 from emwheels.index.lockfile import worth
-from emwheels.index.model import now, offered, required_project
+from emwheels.index.model import now, offered, project_name, required_project
 from emwheels.index.wheelfile import read_wheel
 from emwheels.target.tags import Policy, fitting_tags
 
@@ -88,6 +88,7 @@ class Finder:
     """Names of what could be built."""
     asked: int = 0
     """How many requirements are resolved together."""
+    _refused: dict[str, str] = field(default_factory=dict)
     _known: dict[str, FoundWheel] = field(default_factory=dict)
     _offers: dict[str, list[tuple[Version, Offer]]] = field(default_factory=dict)
     _fetched: set[str] = field(default_factory=set)
@@ -109,11 +110,14 @@ class Finder:
                     if source == self._theirs:
                         self._count_download(offer)
                     label = "index" if offer.index == "index" else "pypi"
-                    yield self._read(name, version, offer.resource.filename, self.fetch(offer), label)
+                    if found := self._read(name, version, offer.resource.filename, self.fetch(offer), label):
+                        yield found
 
     def reason(self, requirement: Requirement) -> str:
         """Say why there is no wheel for a requirement, as far as it can be known; empty where there is one."""
         name = required_project(requirement)
+        if refused := [why for file, why in self._refused.items() if project_name(file) == name]:
+            return refused[0].rstrip(":")
         there = [wheel.version for wheel in self._ours(name)] or [version for version, _ in self._theirs(name)]
         if any(requirement.specifier.contains(version, prereleases=True) for version in there):
             return ""
@@ -195,13 +199,20 @@ class Finder:
         wheels.sort(key=itemgetter(0), reverse=True)
         return [(version, offer) for _, version, offer in wheels]
 
-    def _read(self, name: NormalizedName, version: Version, filename: str, path: Path, source: str) -> FoundWheel:
-        if filename not in self._known:
-            requires = read_wheel(path, filename, uploaded=now()).file.requires
+    def _read(
+        self, name: NormalizedName, version: Version, filename: str, path: Path, source: str
+    ) -> FoundWheel | None:
+        """Return a wheel that was fetched, None for one that must not be in an index: another version may do."""
+        if filename not in self._known and filename not in self._refused:
+            try:
+                requires = read_wheel(path, filename, uploaded=now()).file.requires
+            except IndexingError as error:
+                self._refused[filename] = error.message.splitlines()[0]
+                return None
             self._known[filename] = FoundWheel(
                 name=name, version=version, filename=filename, path=path, requires=requires, source=source
             )
-        return self._known[filename]
+        return self._known.get(filename)
 
 
 class _Provider(AbstractProvider[Requirement, _Candidate, Any]):
