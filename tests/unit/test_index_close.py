@@ -245,9 +245,7 @@ def test_a_wheel_that_must_not_be_in_an_index_is_passed_over(run, add, web):
     assert "dates-1.0-py3-none-any.whl" in run().added
     add("other", "1.0", "only")
     web.add("only", "1.0", record="")
-    with pytest.raises(
-        IndexingError, match=r"only \(of other 1\.0\): only-1\.0-py3-none-any\.whl must not be"
-    ):
+    with pytest.raises(IndexingError, match=r"only \(of other 1\.0\): only-1\.0-py3-none-any\.whl must not be"):
         run()
 
 
