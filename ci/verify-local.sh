@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Serves dist/ on loopback and verifies it with every client; writes the report as JSON to the file that is given.
+# Closes dist/, serves it on loopback and verifies it with every client; writes the report as JSON to the file that is
+# given.
 # Usage: ci/verify-local.sh REPORT [option of `emwheels index verify`]...
 set -euo pipefail
 if [ $# -eq 0 ] || [ "${1#-}" != "$1" ]; then
@@ -10,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 report=$1
 shift
 
+.venv/bin/emwheels index close
 log=$(mktemp)
 .venv/bin/emwheels serve --port 0 --quiet > "$log" &
 server=$!

@@ -21,7 +21,6 @@ from hostile_web import attacker, drip, endless
 from packaging.requirements import Requirement
 from sample_target import TARGET
 
-from emwheels.bundle.resolve import Finder, resolve
 from emwheels.fetch.download import Downloader
 from emwheels.fetch.fetcher import Fetcher
 from emwheels.fetch.lock import lock_build_requirements
@@ -31,6 +30,7 @@ from emwheels.fetch.registries import Registries
 from emwheels.index.explain import explain
 from emwheels.index.lockfile import Release
 from emwheels.index.model import Catalogue
+from emwheels.index.resolve import Finder, resolve
 from emwheels.store import Store, sha256_of
 from emwheels.verify import verify
 

@@ -145,6 +145,10 @@ EFFECTS = {
     "wheel-says-gzip": MICROPIP,
     "wheel-truncated": MICROPIP,
     "wheel-missing": MICROPIP,
+    "wheel-changed": MICROPIP,
+    "metadata-hash": MICROPIP,
+    "metadata-missing": MICROPIP,
+    "metadata-lies": MICROPIP,
 }
 """Fault -> the engines in which micropip then fails. What is not listed works there, which makes it no better; but with
 ``json-as-application-json`` there is no list of projects that verification could have it install."""

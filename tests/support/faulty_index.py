@@ -493,7 +493,7 @@ NAMED = {
     "range-wrong": {"range"},
     "other-abi": {"abi"},
     "forms-differ": {"forms-differ"},
-    "wheel-changed": {"statement-subject"},
+    "wheel-changed": {"statement-subject", "requirement"},
     "no-statements": set(),
     "statement-missing": {"statement-status"},
     "statement-changed": {"statement-hash"},

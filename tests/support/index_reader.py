@@ -43,7 +43,7 @@ def problems(get: Callable[[str], bytes | None], base_url: str = "") -> list[str
             found.append(f"the list has {name}, which has no page")
             continue
         for link in _links(page, name, found):
-            _follow(link, f"{BASE}simple/{name}/", get, found)
+            _follow(link | {"href": link["href"].replace(base_url or BASE, BASE)}, f"{BASE}simple/{name}/", get, found)
         if base_url and (text := get(f"simple/{name}/index.json")) is not None:
             for entry in json.loads(text)["files"]:
                 path = unquote(entry["url"].removeprefix(base_url))

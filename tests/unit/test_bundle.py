@@ -9,11 +9,11 @@ from synthetic_wheels import WASM, make_wheel
 
 from emwheels import index
 from emwheels.bundle import make_bundle
-from emwheels.bundle.resolve import Finder, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.index.lockfile import Release
 from emwheels.index.places.folder import Folder
+from emwheels.index.resolve import Finder, resolve
 from emwheels.index.update import read_catalogue
 
 RELEASE = Release(
@@ -133,7 +133,8 @@ def test_a_wheel_that_asks_for_an_address_is_refused(finder):
 
 
 def test_versions_without_end_are_not_all_fetched(finder, monkeypatch):
-    monkeypatch.setattr(sys.modules["emwheels.bundle.resolve"], "_MOST_FETCHED", 3)
+    monkeypatch.setattr(sys.modules["emwheels.index.resolve"], "_MOST_FETCHED", 3)
+    monkeypatch.setattr(sys.modules["emwheels.index.resolve"], "_MOST_EACH", 3)
     made = finder(pypi=[("app", f"{number}.0", ["nowhere"]) for number in range(1, 6)])
     with pytest.raises(IndexingError, match="3 wheels were fetched without an end, the last of them app-2") as caught:
         found(made, "app")

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 import pytest
+from loopback import serving_folder
 from sample_run import RELEASE, make_environment
 from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
@@ -134,3 +135,20 @@ def test_a_folder_that_is_in_use(command, pypi, tmp_path):
 def test_a_folder_and_a_requirement_are_needed(command, tmp_path):
     assert "-o/--output" in command("bundle", "app", status=2).err
     assert "REQUIREMENT" in command("bundle", "-o", tmp_path / "out", status=2).err
+
+
+def test_wheels_of_a_published_index(command, pypi, environment, tmp_path):
+    pypi("lib", version="2.0")
+    command("publish", tmp_path / "www", "--open")
+    command("index", "remove", "app")
+    with serving_folder(tmp_path / "www") as address:
+        name = f"app-1.0-{WASM}.whl"
+        environment.fetcher.give(f"{address}/wheels/{name}", (name, (tmp_path / "www/wheels" / name).read_bytes()))
+        said = command("bundle", "-o", tmp_path / "out", "app", "--index", f"{address}/simple")
+        assert said.lines()[:2] == [f"index {name}", "pypi lib-2.0-py3-none-any.whl"]
+        assert (
+            "has no index" in command("bundle", "-o", tmp_path / "no", "app", "--index", f"{address}/x", status=10).err
+        )
+    assert "is no URL" in command("bundle", "-o", tmp_path / "no", "app", "--index", "www", status=2).err
+    lock = json.loads((tmp_path / "out/pyodide/pyodide-lock.json").read_text())
+    assert lock["packages"]["app"]["file_name"] == f"../wheels/{name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from loopback import serving_folder
 from sample_run import RELEASE, add_recipe, make_environment
 from small_project import make_command_in
 from synthetic_wheels import WASM, make_wheel
@@ -58,19 +59,18 @@ def test_a_wheel_of_the_index_is_taken(command, pypi, tmp_path):
     command("index", "add", wheel)
     pypi += [f"demo-1.0-{LINUX}.whl", f"demo-1.0-{WINDOWS}.whl", "demo-1.0.tar.gz"]
     said = command("explain", "demo").lines()
-    assert said[0] == "this index:"
-    assert said[1] == f"1.0 {wheel.name} fits"
+    assert said[0] == "demo in Pyodide 314.0.7 is installed by", "the answer comes first"
+    assert said[said.index("this index:") + 1] == f"1.0 {wheel.name} fits"
     assert "1.0 2 files machine code for other systems" in said, "one line for Linux, macOS and Windows"
     assert "1.0 demo-1.0.tar.gz a source distribution, which would have to be built" in said
     assert f"micropip, index URLs set to this index {wheel.name} (this index)" in said
     assert "micropip, as Pyodide has it nothing" in said
-    assert "demo in Pyodide 314.0.7 is installed by" in said
 
 
 def test_nothing_fits_ends_with_1_and_advice(command, pypi):
     pypi += [f"demo-1.0-{LINUX}.whl", "demo-1.0.tar.gz"]
     said = command("explain", "demo", status=1)
-    assert said.lines()[0] == "this index: nothing"
+    assert "this index: nothing" in said.lines()
     assert "write a recipe" in said.out
 
 
@@ -146,3 +146,52 @@ def test_what_is_no_requirement(command, pypi, text):
 
 def test_a_target_that_there_is_not(command):
     assert "there is no target '1'" in command("explain", "demo", "--target", "1", status=2).err
+
+
+def test_a_module_is_explained_by_the_project_that_has_it(command, tmp_path):
+    command("index", "add", make_wheel(tmp_path / "made", "demo", tag=WASM, files={"cv2/__init__.py": ""}))
+    said = command("explain", "cv2", "--offline").lines()
+    assert said[:2] == ["cv2 is a module of demo", "demo in Pyodide 314.0.7 is installed by"]
+
+
+def test_a_marker_that_does_not_hold_is_installed_by_nobody(command, tmp_path):
+    command("index", "add", make_wheel(tmp_path / "made", "demo", tag=WASM))
+    said = command("explain", 'demo; python_version < "3"', "--offline", status=1)
+    assert "does not hold in Pyodide 314.0.7: installers skip it" in said.out
+    command("explain", 'demo; sys_platform == "emscripten"', "--offline")
+
+
+def test_an_extra_that_there_is_not(command, tmp_path):
+    command("index", "add", make_wheel(tmp_path / "made", "demo", requires=['fast; extra == "speed"']))
+    said = command("explain", "demo[foo]", "--offline").lines()
+    assert said[0] == "demo has no requirements for the extra foo; it has speed"
+    assert "extra" not in command("explain", "demo[speed]", "--offline").out
+
+
+def test_a_file_is_explained_as_if_it_were_in_the_index(command, tmp_path, environment):
+    wheel = make_wheel(tmp_path / "made", "demo", tag=WASM)
+    said = command("explain", wheel, "--offline").lines()
+    assert said[0] == f"{wheel.name}, as if it were in the index"
+    assert f"micropip, index URLs set to this index {wheel.name} (this index)" in said
+    assert not (environment.project.dist / "wheels").exists()
+
+
+def test_what_is_needed_and_missing_is_said_of_each_client(command, tmp_path):
+    command("index", "add", make_wheel(tmp_path / "made", "demo", tag=WASM, requires=["tifffile>=2022"]))
+    said = command("explain", "demo", "--offline", status=0).lines()
+    (micropip,) = [line for line in said if line.startswith("micropip, index URLs")]
+    assert "needs tifffile>=2022, which is not in this index: micropip takes that from elsewhere, or fails" in micropip
+    (loaded,) = [line for line in said if line.startswith("loadPackage with this index's lock")]
+    assert "nothing ours is left out: it needs tifffile>=2022, which is neither in this index nor in Pyodide" in loaded
+
+
+def test_a_published_index_is_read_from_outside(command, tmp_path, monkeypatch):
+    command("index", "add", make_wheel(tmp_path / "made", "demo", tag=WASM))
+    command("publish", tmp_path / "www")
+    command("index", "remove", "demo")
+    with serving_folder(tmp_path / "www") as address:
+        for form in ("", "/", "/simple", "/simple/{package_name}/", "/simple/index.html"):
+            said = command("explain", "demo", "--at", f"{address}{form}").lines()
+            assert f"micropip, index URLs set to this index demo-1.0-{WASM}.whl (this index)" in said
+        assert "no index that emwheels published" in command("explain", "x", "--at", f"{address}/no", status=10).err
+        assert "--offline forbids" in command("explain", "x", "--at", address, "--offline", status=2).err

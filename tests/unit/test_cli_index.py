@@ -10,7 +10,7 @@ from sample_run import RELEASE
 from small_project import make_command
 from synthetic_wheels import WASM, make_wheel
 
-from emwheels.cli.index import object_headers
+from emwheels.cli.publish import object_headers
 from emwheels.index.places.folder import Folder
 from emwheels.index.update import read_catalogue
 

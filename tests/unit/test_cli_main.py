@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 
 import pytest
 
-from emwheels.cli.main import command_parser
+from emwheels.cli.main import command_parser, main
 
 
 def commands(parser, words=("emwheels",)):
@@ -56,3 +57,25 @@ def test_every_verb_has_an_example():
     general = command_parser().epilog
     verbs = [words for words in COMMANDS if words.count(" ") == 1]
     assert [verb for verb in verbs if f"  {verb}" not in general + (COMMANDS[verb].epilog or "")] == []
+
+
+@pytest.fixture
+def handlers():
+    """Of signals: `main` sets its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_what_an_application_team_runs_needs_no_project(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", "--config", "headers"]) == 0
+    assert "Access-Control-Allow-Origin" in capsys.readouterr().out
+    assert main(["index", "verify", "https://wheels.example.org/pyodide-lock.json"]) == 2
+    assert "try https://wheels.example.org/simple" in capsys.readouterr().err
+    for words in (["list"], ["index", "show"], ["--project", str(tmp_path), "serve", "--config", "headers"]):
+        assert main(words) == 2
+        assert "is not inside a project" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

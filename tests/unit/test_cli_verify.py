@@ -65,13 +65,26 @@ def test_an_index_without_findings(command, verified):
 def test_errors_end_with_10_and_say_what_to_do(command, verified):
     verified.append(report(("hash-missing", "no [hash] at all"), ("cors-missing", "404 without it")))
     lines = command("index", "verify", URL, status=10).lines()
-    assert lines[1] == "check where what was seen what to do"
+    assert lines[1] == "check times where what was seen, the first time what to do"
     assert lines[2] == (
-        "error hash-missing numpy no [hash] at all: micropip installs the file without any check "
+        "error hash-missing 1 numpy no [hash] at all: micropip installs the file without any check "
         "add #sha256=… to the link, or hashes.sha256 in the JSON form"
     )
-    assert lines[3].startswith("warning cors-missing numpy ")
+    assert lines[3].startswith("warning cors-missing 1 numpy ")
     assert lines[4] == "1 errors, 1 warnings, 1.2 s"
+
+
+def test_a_cause_is_said_once_with_how_often_it_was_met(command, verified):
+    many = Verification(url=URL, target=TARGET.name)
+    for number in range(40):
+        many.add("cors", f"p{number:02}", f"no header with p{number:02}")
+    many.add("micropip-node", "p00", "it failed")
+    many.add("etag", "p00", "none")
+    verified.append(many)
+    rows = command("index", "verify", URL, status=10).lines()[2:-2]
+    assert [" ".join(row.split()[:3]) for row in rows] == ["error cors 40", "error micropip-node 1", "warning etag 1"]
+    assert "p00, p01, p02 and 37 more no header with p00: " in rows[0]
+    assert many.to_dict()["causes"] == {"cors": 40, "micropip-node": 1, "etag": 1}
 
 
 def test_warnings_are_no_failure(command, verified):

@@ -144,10 +144,94 @@ def test_a_marker_that_cannot_be_evaluated_is_told(marker):
     assert "b" in packages(lock)
 
 
-def test_a_ring_of_requirements():
+def test_a_circle_is_opened_where_it_leads_back():
     lock = merge(release(), [project("a", "1.0", requires=["b"]), project("b", "1.0", requires=["a"])])
     assert packages(lock)["a"]["depends"] == ["b"]
-    assert packages(lock)["b"]["depends"] == ["a"]
+    assert packages(lock)["b"]["depends"] == []
+    assert lock.remarks == ("b needs a, which needs b: load a, which brings both",)
+
+
+def test_a_circle_is_entered_where_others_enter_it():
+    needs = {"a": ["c"], "b": ["a"], "c": ["b"], "user": ["b"]}
+    lock = merge(release(), [project(name, "1.0", requires=requires) for name, requires in needs.items()])
+    found = {name: entry["depends"] for name, entry in packages(lock).items()}
+    assert found == {"a": ["c"], "b": ["a"], "c": [], "user": ["b"]}
+
+
+def test_what_two_need_is_no_circle():
+    needs = {"a": ["b", "c"], "b": ["d"], "c": ["d"], "d": []}
+    lock = merge(release(), [project(name, "1.0", requires=requires) for name, requires in needs.items()])
+    assert {name: entry["depends"] for name, entry in packages(lock).items()} == needs
+    assert lock.remarks == ()
+
+
+def several(*filenames, **more):
+    """A project that has these files, which an index may list in any order."""
+    (name, *_) = {filename.partition("-")[0] for filename in filenames}
+    facts = {"sha256": "0" * 64, "size": 1, "uploaded": "", "metadata_sha256": "", **more}
+    return Project(name=name).with_files([File(filename=filename, **facts) for filename in filenames])
+
+
+@pytest.mark.parametrize(
+    ("filenames", "taken"),
+    [
+        ([f"a-1.0-{WASM}.whl", "a-1.0-py3-none-any.whl"], f"a-1.0-{WASM}.whl"),
+        ([f"a-1.0-{WASM}.whl", "a-1.1-py3-none-any.whl"], "a-1.1-py3-none-any.whl"),
+        ([f"a-1.0-2-{WASM}.whl", f"a-1.0-10-{WASM}.whl", f"a-1.0-{WASM}.whl"], f"a-1.0-10-{WASM}.whl"),
+        (["a-1.0-9-py3-none-any.whl", f"a-1.0-{WASM}.whl"], f"a-1.0-{WASM}.whl"),
+        (["a-1.0-cp312-abi3-pyemscripten_2026_0_wasm32.whl", f"a-1.0-{WASM}.whl"], f"a-1.0-{WASM}.whl"),
+        (
+            ["a-1.0-cp314-cp314-pyodide_2026_0_wasm32.whl", "a-1.0-py3-none-any.whl"],
+            "a-1.0-cp314-cp314-pyodide_2026_0_wasm32.whl",
+        ),
+    ],
+)
+def test_of_one_version_the_wheel_that_micropip_takes(filenames, taken):
+    lock = merge(release(), [several(*filenames)])
+    assert packages(lock)["a"]["file_name"] == f"wheels/{taken}"
+
+
+def test_a_page_lists_the_highest_build_first_as_micropip_takes_the_first():
+    made = several(f"a-1.0-2-{WASM}.whl", f"a-1.0-10-{WASM}.whl", f"a-1.0-{WASM}.whl", f"a-0.9-{WASM}.whl")
+    assert [file.filename.split("-")[1:3] for file in made.files] == [
+        ["0.9", "cp314"],
+        ["1.0", "10"],
+        ["1.0", "2"],
+        ["1.0", "cp314"],
+    ]
+
+
+def test_a_wheel_for_another_python_is_not_taken():
+    newer = project("a", "2.0", tag="py3-none-any", requires_python=">=3.15")
+    both = project("a", "1.0", tag="py3-none-any", requires_python=">=3.8").with_files(newer.files)
+    assert packages(merge(release(), [both]))["a"]["version"] == "1.0"
+    assert "a" not in packages(merge(release(), [newer]))
+
+
+def test_a_shared_namespace_is_nobodys_and_what_lies_in_it_is():
+    lock = merge(
+        release(),
+        [
+            project("google-auth", "1.0", imports=("google", "google.auth")),
+            project("protobuf", "1.0", imports=("google", "google.protobuf")),
+            project("ruamel-yaml", "1.0", imports=("ruamel", "ruamel.yaml")),
+        ],
+    )
+    assert {name: entry["imports"] for name, entry in packages(lock).items()} == {
+        "google-auth": ["google.auth"],
+        "protobuf": ["google.protobuf"],
+        "ruamel-yaml": ["ruamel", "ruamel.yaml"],
+    }
+
+
+def test_a_closed_lock_has_nothing_of_pyodides_but_what_is_named():
+    base = release(entry("ssl", "1", ["libssl"]), entry("libssl", "1.1.1w"), entry("numpy", "2.4.6"))
+    ours = [project("app", "1.0"), project("maths", "1.0", requires=["numpy"])]
+    lock = merge(base, ours, foreign=())
+    assert set(packages(lock)) == {"app"}
+    assert lock.left_out == {"maths": "needs numpy, which is not in this index"}
+    assert set(packages(merge(base, ours, foreign=("ssl",)))) == {"app", "ssl", "libssl"}
+    assert set(packages(merge(base, ours, foreign=("numpy", "nothing")))) == {"app", "maths", "numpy"}
 
 
 def test_a_release_takes_what_micropip_takes():

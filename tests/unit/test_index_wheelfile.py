@@ -137,9 +137,11 @@ def test_record_of_a_wheel(tmp_path):
     [
         (["a.py", "b/__init__.py", "a-1.0.dist-info/METADATA"], ("a", "b")),
         (["_speed.cpython-314-wasm32-emscripten.so", "plain.so", "lib.libs/x.so"], ("_speed", "plain")),
-        (["google/cloud/x/__init__.py"], ("google",)),
+        (["google/cloud/x/__init__.py", "google/cloud/x/y/z.py"], ("google", "google.cloud", "google.cloud.x")),
+        (["google/auth.py", "google/cloud.abi3.so"], ("google", "google.auth", "google.cloud")),
         (["pkg/data.txt", "share/doc/readme.md"], ()),
-        (["pkg/core.abi3.so"], ("pkg",)),
+        (["pkg/core.abi3.so"], ("pkg", "pkg.core")),
+        (["pkg/__init__.py", "pkg/data/one.py"], ("pkg",)),
         (["pkg-1.0.data/scripts/tool.py"], ()),
     ],
 )

@@ -71,6 +71,14 @@ def test_how_wheels_are_packed_is_no_matter_of_the_toolchain(file):
     assert stored.identity() == plain.identity()
 
 
+def test_what_is_published_beside_wheels_is_in_no_key(targets):
+    target = targets.get("314.0.7")
+    assert replace(target, runtimes={}).identity() == target.identity()
+    packages = target.packages_of_runtimes()
+    assert list(packages) == ["314.0.7", "314.0.0", "314.0.2", "314.0.6"]
+    assert packages["314.0.0"] == ("pkg:npm/pyodide@314.0.0", target.runtimes["314.0.0"])
+
+
 def test_the_file_of_the_project():
     targets = load_targets(Path(__file__).parents[2] / "targets.toml")
     assert targets.get(None).name == targets.default
@@ -109,6 +117,13 @@ def test_unknown_target_names_those_that_exist(file):
         ('suite = "forky"', "", "image.suite is missing"),
         ('abi = "pyemscripten_2026_5"', "abi = 5", 'target."1.2.3".abi must be text'),
         ("ldflags = []", "ldflags = []\nemsdk = 1", 'target."1.2.3".emsdk must be a table'),
+        ("ldflags = []", "ldflags = []\nruntimes = 1", 'target."1.2.3".runtimes must be a table of texts'),
+        (
+            "ldflags = []",
+            'ldflags = []\nruntimes = {"1.2.2" = "00"}',
+            "runtimes.'1.2.2' must be a release",
+        ),
+        ("ldflags = []", f'ldflags = []\nruntimes = {{"../x" = "{"0" * 64}"}}', "runtimes.'../x' must be a release"),
         ("ldflags = []", 'ldflags = []\n[target."1.2.3".emsdk.nodes]', "emsdk.nodes is no file; there are crossenv"),
         ("ldflags = []", 'ldflags = []\n[target."1.2.3".emsdk.node]\nuri = "x"', "emsdk.node.uri is no key"),
         (

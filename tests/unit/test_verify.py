@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from faulty_index import FAULTS, NAMED, FaultyIndex
-from loopback import serving
+from loopback import serving, serving_folder
+from synthetic_wheels import WASM, make_wheel
 
 from emwheels.cli import main as cli
 from emwheels.errors import UsageError
 from emwheels.fetch import bounded
+from emwheels.index import publish as published
 from emwheels.serve.rules import SIMPLE_JSON
 from emwheels.verify import all_checks, verify
 
@@ -108,6 +110,45 @@ def test_the_command(index, fault, status, capsys):
     shown = capsys.readouterr().out
     assert all(check in shown for check in NAMED[fault])
     assert NAMED[fault] or "no findings" in shown
+
+
+def test_a_project_that_the_index_does_not_have(index, targets):
+    with pytest.raises(UsageError, match="has no project nosuch") as caught:
+        verify([index.url("right")], target=targets.get(None), clients=(), only=["nosuch"])
+    assert "alpha" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "better"),
+    [
+        ("https://h.example/team/pyodide-lock.json", "https://h.example/team/simple"),
+        ("https://h.example/simple/index.html", "https://h.example/simple"),
+        ("https://h.example/wheels/a-1.0-py3-none-any.whl", "https://h.example/simple"),
+    ],
+)
+def test_the_address_of_a_file_of_an_index(targets, url, better):
+    with pytest.raises(UsageError, match="is a file of an index") as caught:
+        verify([url], target=targets.get(None), clients=())
+    assert caught.value.hint == f"try {better}"
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        (["nowhere>=3"], "needs nowhere>=3, and the index has no nowhere"),
+        (["other>=2"], "needs other>=2, and the index has 1.0"),
+        (["other>=1", 'win; sys_platform == "win32"', 'x; extra == "test"', 'other<1; sys_platform == "linux"'], None),
+        (["x @ https://example.org/x.whl"], None),
+    ],
+)
+def test_what_a_wheel_needs_has_to_be_in_the_index(tmp_path, targets, needs, message):
+    for wheel in (make_wheel(tmp_path, "app", tag=WASM, requires=needs), make_wheel(tmp_path, "other", tag=WASM)):
+        published(tmp_path / "dist", wheel, wheel.name)
+    with serving_folder(tmp_path / "dist") as address:
+        (report,) = verify([f"{address}/simple"], target=targets.get(None), clients=())
+    found = [fault.message for fault in report.findings if fault.check == "requirement"]
+    assert len(found) == (message is not None)
+    assert all(message in text for text in found)
 
 
 def test_only_some_projects(index, targets):

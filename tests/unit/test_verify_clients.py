@@ -192,9 +192,20 @@ def test_what_the_lock_has_is_loaded_from_it(judge, report, want):
     assert [(one.requirement, one.lock) for one in installs] == [("beta-two", True)]
 
 
-def test_an_older_lock_is_no_fault_and_not_tried(judge, want):
+def test_an_older_lock_is_warned_of_and_not_tried(judge, report, want):
     engines = Engines()
-    assert judge(entry(want, file_name="../wheels/beta_two-1.0-py3-none-any.whl"), engines) == []
+    older = entry(want, file_name="../wheels/beta_two-1.0-py3-none-any.whl")
+    assert [check for check, *_ in judge(older, engines)] == ["lock-older"]
+    assert report.errors == []
+    assert engines.calls == []
+
+
+@pytest.mark.parametrize("address", ["https://elsewhere.example.org/beta_two-2.0-py3-none-any.whl", None])
+def test_a_lock_that_does_not_have_ours(judge, report, want, address):
+    engines = Engines()
+    lock = {"other": {"file_name": "x.whl", "sha256": ""}} if address is None else entry(want, file_name=address)
+    assert [check for check, *_ in judge(lock, engines)] == ["lock-foreign"]
+    assert report.errors
     assert engines.calls == []
 
 

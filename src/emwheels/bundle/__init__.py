@@ -11,10 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emwheels.bundle.resolve import Finder, FoundWheel, resolve
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.lockfile import Lock, merge
 from emwheels.index.model import Project, now, project_name, project_of, required_project
+from emwheels.index.resolve import Finder, FoundWheel, resolve
+from emwheels.index.runtime import RUNTIME, file_of_runtime
 from emwheels.index.wheelfile import read_wheel
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from emwheels.index.lockfile import Release
-
-RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
-"""Files of the npm package that a page loads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +68,8 @@ def make_bundle(
             name, why = next(iter(lock.left_out.items()))
             raise IndexingError(f"{name} {why}", hint="name that package too, or other versions")
         (making / "pyodide-lock.json").write_bytes(lock.dump())
+        # PyScript, marimo and others look beside the runtime, and nowhere else.
+        (making / "pyodide" / "pyodide-lock.json").write_bytes(lock.below("pyodide").dump())
         names = [required_project(requirement) for requirement in requirements]
         _write_pages(making, names, lock, release)
         if folder.exists():
@@ -93,9 +93,7 @@ def make_lock(wheels: Path, release: Release) -> Lock:
 def _copy_runtime(runtime: Path, destination: Path) -> None:
     destination.mkdir(parents=True)
     for name in RUNTIME:
-        if not (runtime / name).is_file():
-            raise IndexingError(f"{runtime} has no {name}", hint="is it the npm package of pyodide?")
-        shutil.copyfile(runtime / name, destination / name)
+        shutil.copyfile(file_of_runtime(runtime, name), destination / name)
 
 
 def _write_pages(folder: Path, names: Iterable[str], lock: Lock, release: Release) -> None:
@@ -123,7 +121,7 @@ and open http://127.0.0.1:8000/. Nothing is loaded from elsewhere. (A page opene
 index.html         starts Pyodide, loads the packages and runs main.py
 main.py            yours to change
 pyodide/           the runtime
-pyodide-lock.json  what loadPackage finds: the wheels in wheels/, by hash
+pyodide-lock.json  what loadPackage finds: the wheels in wheels/, by hash; also beside the runtime
 wheels/            the packages and all they need, and micropip
 
 The server has to send .mjs as text/javascript; application/wasm for .wasm makes the start faster.

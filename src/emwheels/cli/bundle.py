@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from emwheels.bundle import make_bundle
-from emwheels.bundle.resolve import Finder
-from emwheels.cli.index import dist_of
-from emwheels.cli.opening import add_profile, local_path, open_environment
-from emwheels.errors import FetchError, UsageError
+from emwheels.cli.close import fetch_from, offline_offers
+from emwheels.cli.opening import add_profile, dist_of, local_path, open_environment
+from emwheels.errors import IndexingError, UsageError, without_secrets
 from emwheels.fetch.download import PATIENCE, Downloader
+from emwheels.fetch.index_pages import Offer, Resource
 from emwheels.fetch.registries import Registries
 from emwheels.harness.install import installer_wheels
 from emwheels.index import read_release
+from emwheels.index.model import Catalogue, offered
 from emwheels.index.places.folder import Folder
+from emwheels.index.places.web import Web
+from emwheels.index.resolve import Finder
 from emwheels.index.update import read_catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from emwheels.checkout import Checkout
-    from emwheels.fetch.index_pages import Offer
+    from emwheels.index.model import File
     from emwheels.pipeline.environment import Environment
     from emwheels.target import Targets
 
@@ -33,9 +36,10 @@ _SERVER = "python3 -m http.server --bind 127.0.0.1"
 _EXAMPLES = f"""examples:
   emwheels bundle -o app numpy contourpy
   emwheels bundle -o app "numpy>=2" my-tool --target 315.0.0-alpha.2
+  emwheels bundle -o app numpy --index https://wheels.example.org/simple
   cd app && {_SERVER}
 
-Wheels come from dist/; pure Python ones, and those for Pyodide, that are not there come from PyPI.
+Wheels come from dist/, or from --index; pure Python ones, and those for Pyodide, that are not there come from PyPI.
 """
 
 
@@ -51,6 +55,7 @@ def add_bundle(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("requirements", nargs="+", metavar="REQUIREMENT", help="e.g. numpy, or pandas>=3")
     output = "the folder, which is made"
     parser.add_argument("-o", "--output", type=local_path, required=True, metavar="DIR", help=output)
+    parser.add_argument("--index", metavar="URL", help="a published index in place of dist/; needs no project around")
     add_profile(parser, "the dist/ of this profile (speed)")
 
 
@@ -78,27 +83,52 @@ def run_bundle(arguments: argparse.Namespace, project: Checkout, targets: Target
 
 
 def finder_of(arguments: argparse.Namespace, project: Checkout, environment: Environment) -> Finder:
-    """Return what finds wheels: in dist/ of ``--profile``, and on PyPI unless ``--offline``."""
+    """Return what finds wheels: in dist/ of ``--profile`` or at ``--index``, and on PyPI unless ``--offline``."""
     dist = dist_of(project, arguments.profile)
+    published = _published(arguments, environment)
     return Finder(
         release=read_release(environment.target, environment.runtime),
-        catalogue=read_catalogue(Folder(dist)),
+        catalogue=Catalogue() if arguments.index else read_catalogue(Folder(dist)),
         dist=dist,
-        offers=_nothing if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
+        pinned=lambda name: published.get(name, ()),
+        offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
         fetch=_fetch(environment),
     )
 
 
-def _nothing(_name: str) -> Sequence[Offer]:
-    return ()
+def _published(arguments: argparse.Namespace, environment: Environment) -> dict[str, list[Offer]]:
+    """Return what a published index offers, by project."""
+    if not arguments.index:
+        return {}
+    if not arguments.index.startswith(("http://", "https://")):
+        raise UsageError(f"--index {arguments.index!r} is no URL", hint="for example https://wheels.example.org/simple")
+    environment.board.say("bundle", f"wheels come from {without_secrets(arguments.index)}")
+    place = Web(arguments.index)
+    catalogue = read_catalogue(place)
+    if not catalogue.projects:
+        raise IndexingError(f"{place.where} has no index that emwheels published", hint="look for its packages.json")
+    return {name: [_offer(place, file) for file in offered(each)] for name, each in catalogue.projects.items()}
+
+
+def _offer(place: Web, file: File) -> Offer:
+    resource = Resource(url=place.address(f"wheels/{file.filename}"), filename=file.filename, sha256=file.sha256)
+    return Offer(
+        resource=resource,
+        version=str(file.version),
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+        index="index",
+    )
 
 
 def _fetch(environment: Environment) -> Callable[[Offer], Path]:
+    """Return what fetches a wheel of a published index, or of the package index."""
+    of_package_index = fetch_from(environment)
+
     def fetch(offer: Offer) -> Path:
-        if offer.resource.sha256 is None:
-            raise FetchError(f"{offer.resource.filename}: the package index gives no sha256 for it")
-        purl = f"pkg:pypi/{offer.resource.filename.split('-')[0]}@{offer.version}?file_name={offer.resource.filename}"
-        return environment.fetcher.fetch(purl, offer.resource.sha256).path
+        if offer.index == "index":
+            return environment.fetcher.fetch(offer.resource.url, offer.resource.sha256).path
+        return of_package_index(offer)
 
     return fetch
 

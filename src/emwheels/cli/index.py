@@ -1,4 +1,4 @@
-"""``emwheels index`` and ``emwheels publish``: what is in an index, changes of it, and where it goes."""
+"""``emwheels index``: what is in an index, and changes of it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emwheels import index
-from emwheels.cli.opening import add_profile, open_environment
+from emwheels.cli.close import add_close, run_close
+from emwheels.cli.opening import add_profile, dist_of, open_environment
+from emwheels.cli.publish import object_headers, print_left_out
 from emwheels.cli.verify import add_verify, run_verify
 from emwheels.errors import IndexingError, UsageError
 from emwheels.index.model import STATUSES, project_of
 from emwheels.index.places.folder import Folder
-from emwheels.index.publishing import check_base_url, place_of, publish_to
+from emwheels.index.publishing import check_base_url, place_of
 from emwheels.index.rebuild import rebuild
 from emwheels.index.signing import publisher_here, sign, signer_here
-from emwheels.index.update import files_of, read_catalogue, set_status, write, yank
+from emwheels.index.update import files_of, names_of_wheel, read_catalogue, set_status, write, yank
 from emwheels.progress import Board, print_table
-from emwheels.serve.rules import headers_of, rule_of
-from emwheels.status import publish_status, refresh_status
+from emwheels.status import refresh_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     from emwheels.checkout import Checkout
     from emwheels.index.model import Project
     from emwheels.index.places.place import Place
-    from emwheels.index.update import Changed
     from emwheels.target import Targets
 
 _INDEX_EXAMPLES = """examples:
   emwheels index show                    what is in dist/
   emwheels index add my_tool-1.0-py3-none-any.whl
+  emwheels index close                   put in what its projects need from elsewhere, pinned in index.lock
   emwheels index yank numpy 2.5.5 --why "wrong results on big arrays"
   emwheels index yank numpy 2.5.5 --at s3://wheels/team     the same where it is published
   emwheels index build --base-url https://wheels.example.org/
@@ -40,20 +41,9 @@ _INDEX_EXAMPLES = """examples:
   emwheels index verify https://wheels.example.org/simple
 """
 
-_PUBLISH_EXAMPLES = """examples:
-  emwheels publish /srv/www/wheels
-  emwheels publish deploy@www.example.org:/srv/www/wheels --base-url https://wheels.example.org/
-  emwheels publish s3://wheels/team --base-url https://cdn.example.org/team/
-  emwheels publish /srv/www/wheels --dry-run
-
-Files that are there already are not sent again, and nothing that only the destination has is removed. A run that
-was stopped goes on where it was. A file of the same name with other bytes is refused. For a bucket, credentials and
-address are those of AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
-"""
-
 
 def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
-    """Add the parsers of ``index`` and ``publish``."""
+    """Add the verb's parser."""
     parser = verbs.add_parser(
         "index",
         help="show, change or verify an index",
@@ -95,26 +85,15 @@ def add_index(verbs: Any, common: argparse.ArgumentParser) -> None:
         description="Sign how the wheels in dist/ were built. It needs a CI job with an identity (OIDC), and the "
         "library: pip install 'emwheels[sign]'. Your repository's name then stands in sigstore's public log for ever.",
     )
+    add_close(actions, common)
     add_verify(actions, common)
-
-    publish = verbs.add_parser(
-        "publish",
-        parents=[common],
-        help="send dist/ to a folder, to another machine (rsync) or to a bucket (S3)",
-        epilog=_PUBLISH_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    publish.add_argument(
-        "destination", metavar="DEST", help="folder, user@host:folder, rsync://… or s3://bucket/folder"
-    )
-    publish.add_argument("--base-url", metavar="URL", help="where DEST is served: for JSON pages; kept once given")
-    add_profile(publish, "the dist/ of this profile (speed)")
-    publish.add_argument("--dry-run", action="store_true", help="only say what would be sent")
 
 
 def run_index(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Run an action of ``index`` and return the exit status."""
     match arguments.action:
+        case "close":
+            return run_close(arguments, project, targets)
         case "verify":
             return run_verify(arguments, project, targets)
         case "show":
@@ -126,54 +105,6 @@ def run_index(arguments: argparse.Namespace, project: Checkout, targets: Targets
         case "sign":
             return _sign(arguments, project)
     return _change(arguments, project, targets)
-
-
-def run_publish(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
-    """Publish and return the exit status."""
-    board = Board()
-    source = Folder(dist_of(project, arguments.profile).resolve())
-    destination = place_of(arguments.destination, object_headers)
-    base_url = None if arguments.base_url is None else check_base_url(arguments.base_url)
-    plan, changed = publish_to(
-        source,
-        destination,
-        base_url=base_url,
-        dry_run=arguments.dry_run,
-        say=lambda text: board.say("publish", text),
-    )
-    reports = 0 if arguments.dry_run else publish_status(source, destination, list(targets.targets.values()))
-    if arguments.json:
-        result = {
-            "destination": destination.where,
-            "wheels": [file.filename for file in plan.wheels],
-            "bytes": plan.bytes,
-            "projects": list(plan.projects),
-            "sent": (changed.sent if changed else 0) + reports,
-        }
-        print(json.dumps(result, indent=1))
-        return 0
-    if not plan.projects and changed is None:
-        print(f"{destination.where} has {'every wheel' if reports else 'everything'} already")
-        if reports:
-            print(f"status page and reports: {reports} files sent")
-        return 0
-    for file in plan.wheels:
-        print(f"{file.size:>12,}  {file.filename}")
-    verb = "would be sent" if arguments.dry_run else "sent"
-    print(f"{len(plan.wheels)} wheels, {plan.bytes:,} bytes, pages of {len(plan.projects)} projects {verb}")
-    _print_left_out(changed)
-    return 0
-
-
-def object_headers(name: str) -> dict[str, str]:
-    """Return the headers that an object of a bucket is served with: those of the web servers' configuration."""
-    rule = rule_of(f"/{name}")
-    return {"Content-Type": rule.media_type, "Cache-Control": headers_of(rule)["Cache-Control"]}
-
-
-def dist_of(project: Checkout, profile: str) -> Path:
-    """Return the working index of a profile."""
-    return project.dist if profile == "speed" else project.dist / profile
 
 
 def _place(arguments: argparse.Namespace, project: Checkout) -> Place:
@@ -217,7 +148,7 @@ def _build(arguments: argparse.Namespace, project: Checkout, targets: Targets) -
         print(json.dumps({"projects": projects, "left_out": changed.left_out}, indent=1))
         return 0
     print(f"{len(projects)} projects in {place.where}")
-    _print_left_out(changed)
+    print_left_out(changed)
     return 0
 
 
@@ -251,7 +182,7 @@ def _change(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
             case _:
                 files = files_of(before, arguments.version) if arguments.version else list(before.files)
                 after = before.without(file.filename for file in files)
-                gone = [name for file in files for name in index.names_of_wheel(file.filename)]
+                gone = [name for file in files for name in names_of_wheel(file.filename)]
         catalogue.put(after)
         changed = write(place, catalogue, changed=[before.name], gone=gone)
     refresh_status(place, list(targets.targets.values()))
@@ -259,7 +190,7 @@ def _change(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
         print(json.dumps({"project": before.name, "files": _rows([after]), "status": after.status}, indent=1))
         return 0
     _print_projects([after])
-    _print_left_out(changed)
+    print_left_out(changed)
     return 0
 
 
@@ -302,9 +233,3 @@ def _print_projects(projects: Sequence[Project]) -> None:
             marks += [f"yanked: {file.yanked}" if file.yanked else "yanked"] if file.yanked is not None else []
             rows.append((project.name, file.filename, f"{file.size:,}", file.uploaded[:10], "; ".join(marks)))
     print_table(("project", "file", "bytes", "since", ""), rows, right=("bytes",))
-
-
-def _print_left_out(changed: Changed | None) -> None:
-    for release, projects in (changed.left_out if changed else {}).items():
-        for name, why in projects.items():
-            print(f"not in the lock of Pyodide {release}: {name} {why}")

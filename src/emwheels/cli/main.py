@@ -195,16 +195,24 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _project(arguments: argparse.Namespace) -> Checkout:
-    """Return the project that recipes are of; outside of one, that without recipes where a folder is built."""
+    """Return the project that recipes are of; outside of one, that without recipes for what needs none."""
     try:
         return find_project(arguments.project)
     except UsageError:
-        if arguments.project is None and arguments.verb in _WITHOUT_RECIPES and is_own(arguments):
+        if arguments.project is None and _needs_none(arguments):
             return bare_project()
         raise
 
 
-_WITHOUT_RECIPES = ("build", "test")
+def _needs_none(arguments: argparse.Namespace) -> bool:
+    """Tell whether a verb works without a project: it builds a folder, or reads an index that somebody published."""
+    if arguments.verb in ("build", "test"):
+        return is_own(arguments)
+    return arguments.verb in _ANYWHERE and _ANYWHERE[arguments.verb] == getattr(arguments, "action", None)
+
+
+_ANYWHERE = {"explain": None, "bundle": None, "run": None, "serve": None, "index": "verify"}
+"""Verbs, or a verb's action, that an application team runs on a published index, with no project around."""
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
@@ -236,7 +244,8 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "reproduce": ("add_reproduce", True, {"reproduce": "run_reproduce"}),
     "serve": ("add_serve", False, {"serve": "run_serve"}),
     "status": ("add_status", False, {"status": "run_status"}),
-    "index": ("add_index", False, {"index": "run_index", "publish": "run_publish"}),
+    "index": ("add_index", False, {"index": "run_index"}),
+    "publish": ("add_publish", False, {"publish": "run_publish"}),
     "explain": ("add_explain", False, {"explain": "run_explain"}),
     "run": ("add_run", False, {"run": "run_run"}),
     "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),

@@ -48,6 +48,16 @@ def add_profile(
     parser.add_argument("--profile", metavar="NAME", default=DOCUMENTED_PROFILE, help=words)
 
 
+def dist_of(project: Checkout, profile: str) -> Path:
+    """Return the working index of a profile."""
+    return project.dist if profile == DOCUMENTED_PROFILE else project.dist / profile
+
+
+def closing_lock_of(project: Checkout, profile: str) -> Path:
+    """Return the file that pins what the working index of a profile has from elsewhere."""
+    return project.root / ("index.lock" if profile == DOCUMENTED_PROFILE else f"index.{profile}.lock")
+
+
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add ``--limit`` and ``--build-seconds``."""
     parser.add_argument(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from emwheels.bundle.resolve import resolve
 from emwheels.cli.bundle import finder_of, read_requirement
 from emwheels.cli.opening import add_limits, add_profile, limits_given, local_path, open_environment
 from emwheels.errors import UsageError
+from emwheels.index.resolve import resolve
 from emwheels.pipeline.program import Program, run_program
 from emwheels.target.limits import default_limits
 
@@ -58,6 +58,7 @@ def add_run(verbs: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", action="store_const", const="-c", dest="way", help="run CODE, the word that follows")
     parser.add_argument("-m", action="store_const", const="-m", dest="way", help="run MODULE, the word that follows")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT", help="the script, and its arguments")
+    parser.add_argument("--index", metavar="URL", help="a published index in place of dist/; needs no project around")
     add_profile(parser, "wheels of the dist/ of this profile (speed)")
     add_limits(parser)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from emwheels.cli.index import dist_of
-from emwheels.cli.opening import add_profile
+from emwheels.cli.opening import add_profile, dist_of
 from emwheels.status import PAGE, summary, write_status
 from emwheels.store import Store
 

@@ -109,6 +109,8 @@ def _check_of(identity: str | None, issuer: str | None) -> CheckSignature | None
 
 
 _LONGEST = 86_400
+_SUBJECTS = 3
+"""Places that are named of each cause; ``--json`` has all."""
 
 
 def _show(reports: Sequence[Verification]) -> None:
@@ -122,12 +124,12 @@ def _show(reports: Sequence[Verification]) -> None:
             print("no findings\n")
             continue
         rows = []
-        for finding in report.findings:
-            check = all_checks()[finding.check]
-            rows.append(
-                (finding.severity, finding.check, finding.subject, f"{finding.message}: {check.means}", check.fix)
-            )
-        print_table(("", "check", "where", "what was seen", "what to do"), rows)
+        for name, found in report.causes().items():
+            check = all_checks()[name]
+            where = ", ".join(dict.fromkeys(fault.subject for fault in found[:_SUBJECTS]))
+            where += f" and {len(found) - _SUBJECTS} more" if len(found) > _SUBJECTS else ""
+            rows.append((check.severity, name, str(len(found)), where, f"{found[0].message}: {check.means}", check.fix))
+        print_table(("", "check", "times", "where", "what was seen, the first time", "what to do"), rows)
         warnings = len(report.findings) - len(report.errors)
         print(f"{len(report.errors)} errors, {warnings} warnings, {report.seconds:.1f} s\n")
 

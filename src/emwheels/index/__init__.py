@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emwheels.index.compressed import COPIES, compressed_copies
-from emwheels.index.lockfile import Release, read_release
-from emwheels.index.model import METADATA, PROVENANCE, STATEMENT, now, project_name, project_of
+from emwheels.index.lockfile import Release, bare_release, read_release
+from emwheels.index.model import PROVENANCE, STATEMENT, now, project_name, project_of
 from emwheels.index.places.folder import Folder
 from emwheels.index.rebuild import read_or_rebuild
 from emwheels.index.statement import with_statement
-from emwheels.index.update import add, beside, wheel_files, write
+from emwheels.index.update import add, beside, names_of_wheel, wheel_files, write
 from emwheels.index.wheelfile import check_filename, read_wheel
 from emwheels.store import sha256_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emwheels.index.model import Catalogue, File
     from emwheels.index.places.place import Source
 
-__all__ = ["Release", "publish", "read_release", "withdraw"]
+__all__ = ["Release", "bare_release", "publish", "read_release", "withdraw"]
 
 
 def publish(
@@ -96,8 +96,3 @@ def withdraw(dist: Path, filename: str, *, sha256: str) -> bool:
         catalogue.put(project.without([filename]))
         write(place, catalogue, changed=[project.name], gone=names_of_wheel(filename))
     return True
-
-
-def names_of_wheel(filename: str) -> list[str]:
-    """Return all files that an index may have of a wheel: itself, what stands beside it, compressed copies."""
-    return [f"wheels/{filename}{end}" for end in ("", METADATA, STATEMENT, PROVENANCE, *COPIES)]

@@ -22,6 +22,8 @@ _PACK: dict[str, Callable[[bytes], bytes]] = {
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {".br": brotli.decompress, ".gz": gzip.decompress}
 _LEAST = 1 << 15
 """Bytes of a wheel from which on a copy is worth a file."""
+_WORTH = 0.98
+"""A copy that is hardly smaller costs a server more than it saves."""
 COPIES = tuple(_PACK)
 """Suffixes of the copies, after the wheel's own name."""
 
@@ -36,8 +38,13 @@ def compressed_copies(wheel: Path) -> dict[str, bytes]:
     """Return suffix -> content of the copies that a wheel has: none if it is compressed in itself, or small."""
     if wheel.stat().st_size < _LEAST or not is_stored(wheel):
         return {}
-    data = wheel.read_bytes()
-    return {suffix: packed for suffix, pack in _PACK.items() if len(packed := pack(data)) < len(data)}
+    return packed(wheel.read_bytes())
+
+
+def packed(data: bytes) -> dict[str, bytes]:
+    """Return suffix -> content of the copies that are smaller than ``data`` by more than a little."""
+    copies = {suffix: pack(data) for suffix, pack in _PACK.items()}
+    return {suffix: copy for suffix, copy in copies.items() if len(copy) < len(data) * _WORTH}
 
 
 def is_copy(path: Path, suffix: str, sha256: str) -> bool:

@@ -7,7 +7,7 @@ with an index of one's own, that index goes first and Pyodide's lock after it; w
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -15,6 +15,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from emwheels.fetch.index_pages import Offer, Resource
+from emwheels.fetch.markers import holds
 from emwheels.index.model import offered, required_project
 from emwheels.target.tags import Policy, fitting_tags
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
 
-    from emwheels.index.lockfile import Release
-    from emwheels.index.model import Project
+    from emwheels.index.lockfile import Lock, Release
+    from emwheels.index.model import Catalogue, Project
 
 Source = Literal["index", "lock", "pypi"]
 SOURCES: Mapping[Source, str] = {"index": "this index", "lock": "Pyodide's lock", "pypi": "PyPI"}
@@ -64,7 +65,11 @@ class Explanation:
     candidates: tuple[Candidate, ...]
     chosen: Mapping[str, Candidate | None] = field(default_factory=dict)
     """Client -> what it takes."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Client -> what becomes of the requirements of what it takes, or why it takes nothing of ours."""
     advice: str = ""
+    note: str = ""
+    """What was asked for, where it was put in other words."""
 
     @property
     def found(self) -> bool:
@@ -79,21 +84,33 @@ def explain(
     project: Project | None,
     pypi: Sequence[Offer] | None,
     recipes: Mapping[str, str],
+    merged: Lock | None = None,
+    gap: str = "",
+    note: str = "",
 ) -> Explanation:
     """Judge every file that there is for ``requirement``.
 
     ``project`` is ours, None when there is none; ``pypi`` is what PyPI lists, None when it was not asked; ``recipes``
-    are the versions that can be built, by name.
+    are the versions that can be built, by name. ``merged`` is the index's own lock, ``gap`` what the project needs and
+    the index lacks. A requirement whose marker does not hold is installed by nobody.
     """
+    if not holds(requirement.marker, release.environment()):
+        advice = f"its marker, {requirement.marker}, does not hold in Pyodide {release.name}: installers skip it"
+        return Explanation(requirement=str(requirement), release=release.name, candidates=(), advice=advice)
     ours = [_judge("index", offer, requirement, release) for offer in _offers(project)]
     theirs = [_judge("pypi", offer, requirement, release) for offer in pypi or ()]
     locked = _locked(requirement, release)
     index, lock, web = _best(ours), _best(locked), _best(theirs)
     chosen = {
-        "micropip, index URLs set to this index": index or lock,
+        _MICROPIP: index or lock,
         "micropip, as Pyodide has it": lock or web,
-        "loadPackage with this index's lock": index or lock,
+        _LOADED: index or lock if merged is None else _in_lock(requirement, merged, release),
         "loadPackage with Pyodide's own lock": lock,
+    }
+    left_out = merged.left_out.get(required_project(requirement), "") if merged else ""
+    problems = {
+        _MICROPIP: f"{gap}: micropip takes that from elsewhere, or fails" if gap and index else "",
+        _LOADED: f"ours is left out: it {left_out}" if left_out else "",
     }
     candidates = tuple(_newest_first([*ours, *locked, *theirs]))
     return Explanation(
@@ -101,8 +118,35 @@ def explain(
         release=release.name,
         candidates=candidates,
         chosen=chosen,
+        problems={client: problem for client, problem in problems.items() if problem},
+        note=note,
         advice=_advice(requirement, candidates, index, recipes, asked=pypi is not None),
     )
+
+
+_MICROPIP = "micropip, index URLs set to this index"
+_LOADED = "loadPackage with this index's lock"
+
+
+def _in_lock(requirement: Requirement, merged: Lock, release: Release) -> Candidate | None:
+    """Return what ``loadPackage`` loads with the index's own lock, whatever else there is."""
+    name = required_project(requirement)
+    if name not in merged.document["packages"]:
+        return None
+    (found,) = _locked(requirement, replace(release, lock=merged.document))
+    source: Source = "lock" if "://" in found.filename else "index"
+    return None if found.reasons else replace(found, source=source, filename=found.filename.rpartition("/")[2])
+
+
+def projects_with(module: str, catalogue: Catalogue, release: Release) -> list[str]:
+    """Return the projects that have a module: ours first, then those of Pyodide's lock."""
+    ours = [
+        name
+        for name, project in sorted(catalogue.projects.items())
+        if any(module in file.imports for file in offered(project))
+    ]
+    theirs = [name for name, entry in release.lock["packages"].items() if module in entry.get("imports", ())]
+    return list(dict.fromkeys((*ours, *sorted(theirs))))
 
 
 def _offers(project: Project | None) -> list[Offer]:
@@ -200,8 +244,17 @@ def _best(candidates: Sequence[Candidate]) -> Candidate | None:
     for allowed in ({""}, {"", "yanked"}, {"", "prerelease"}):
         fitting = [c for c in candidates if c.kind in allowed and len(c.reasons) <= 1]
         if fitting:
-            return max(fitting, key=lambda candidate: (_version(candidate.version), "any" not in candidate.filename))
+            return max(fitting, key=lambda candidate: (_version(candidate.version), *_preferred(candidate.filename)))
     return None
+
+
+def _preferred(filename: str) -> tuple[bool, int]:
+    """Order files of one version as micropip does: compiled ones first, then as our pages list them."""
+    try:
+        _, _, build, tags = parse_wheel_filename(filename)
+    except (InvalidWheelFilename, InvalidVersion):  # Pyodide's lock may have an archive of another kind
+        return False, -1
+    return all(tag.platform != "any" for tag in tags), build[0] if build else -1
 
 
 def _newest_first(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from packaging.requirements import Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from emwheels.errors import IndexingError
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.markers import holds
+from emwheels.index.circles import without_circles
 from emwheels.index.model import required_project
-from emwheels.target.tags import Policy, fits
+from emwheels.target.tags import Policy, fits, preference
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Collection, Container, Iterable, Mapping
     from pathlib import Path
 
     from packaging.markers import Marker
-    from packaging.specifiers import SpecifierSet
     from packaging.tags import Tag
 
     from emwheels.index.model import File, Project
@@ -58,6 +60,14 @@ class Release:
         """Tell whether micropip and loadPackage take a wheel with these tags."""
         return fits(tags, self, Policy.MICROPIP)
 
+    def rank(self, tags: Iterable[Tag]) -> int:
+        """Return how much micropip prefers a wheel with these tags to others of its version: less is better."""
+        return preference(tags, self, Policy.MICROPIP)
+
+    def runs(self, requires_python: str) -> bool:
+        """Tell whether a wheel that says so of itself is for this Python; one that says nonsense is."""
+        return _is_for_python(requires_python, self.python)
+
     def environment(self) -> dict[str, str]:
         """Return the environment that markers are evaluated in (PEP 508)."""
         info = self.lock.get("info", {})
@@ -85,10 +95,21 @@ class Lock:
     document: dict[str, Any]
     left_out: dict[str, str] = field(default_factory=dict)
     """Project -> why it is not in the lock, or is in it as Pyodide has it."""
+    remarks: tuple[str, ...] = ()
+    """What is in the lock otherwise than the wheels say."""
 
     def dump(self) -> bytes:
         """Return pyodide-lock.json."""
         return (json.dumps(self.document, separators=(",", ":"), sort_keys=True) + "\n").encode()
+
+    def below(self, folder: str) -> Lock:
+        """Return the lock for a folder below its own, so many levels as ``folder`` has parts."""
+        up = "../" * (folder.count("/") + 1)
+        packages = {
+            name: entry if "://" in entry["file_name"] else {**entry, "file_name": up + entry["file_name"]}
+            for name, entry in self.document["packages"].items()
+        }
+        return replace(self, document={**self.document, "packages": packages})
 
 
 def read_release(target: Target, runtime: Path) -> Release:
@@ -104,6 +125,17 @@ def read_release(target: Target, runtime: Path) -> Release:
         platform_tag=target.platform_tag,
         packages_url=_packages_url(script, runtime),
         lock=lock,
+    )
+
+
+def bare_release(target: Target) -> Release:
+    """Return a release of which nothing is known but its Python and its ABI: no package of Pyodide's own."""
+    return Release(
+        name=target.name,
+        python=target.python,
+        platform_tag=target.platform_tag,
+        packages_url="",
+        lock={"info": {}, "packages": {}},
     )
 
 
@@ -152,43 +184,54 @@ def load_release(data: bytes, where: str) -> Release:
 
 
 def best_file(project: Project, release: Release) -> File | None:
-    """Return the newest wheel for this release that is not yanked; a pre-release only where there is nothing else."""
+    """Return the wheel that micropip would take on this release, of those that its Python may have.
+
+    That is the newest that is not yanked, a pre-release only where there is nothing else; of one version a compiled
+    wheel goes before one for every platform, then the higher build number (PEP 427).
+    """
     if project.status == "quarantined":
         return None
-    fitting = [file for file in project.files if file.yanked is None and release.accepts(file.tags)]
+    fitting = [
+        file
+        for file in project.files
+        if file.yanked is None and release.accepts(file.tags) and release.runs(file.requires_python)
+    ]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
-    return max(fitting, key=lambda file: (not file.version.is_prerelease, *file.sort_key))
+    return max(fitting, key=lambda file: worth(file, release))
 
 
-def merge(release: Release, projects: Iterable[Project]) -> Lock:
+def worth(file: File, release: Release) -> tuple[bool, Version, int, int, str]:
+    """Return what orders the wheels of a project for ``release``: the best has the most."""
+    version, build, name = file.sort_key
+    return not version.is_prerelease, version, -release.rank(file.tags), -build, name
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_for_python(requires_python: str, python: str) -> bool:
+    try:
+        return SpecifierSet(requires_python).contains(python, prereleases=True)
+    except InvalidSpecifier:
+        return True
+
+
+def merge(release: Release, projects: Iterable[Project], *, foreign: Collection[str] | None = None) -> Lock:
     """Return Pyodide's lock for ``release`` with our packages in it.
 
-    Ours go before Pyodide's of the same name. One that needs something that is neither ours nor Pyodide's, or that
-    is there in another version, is left out: to load it would fail, and micropip, which looks into the lock first,
-    would not find what is missing elsewhere either. Our files are named relative to the lock, Pyodide's by URL.
+    Ours go before Pyodide's of the same name. Of Pyodide's only those stay that ``foreign`` names, with what they need;
+    None keeps all. One of ours that needs something that is in neither, or that is there in another version, is left
+    out: to load it would fail, and micropip, which looks into the lock first, would not find what is missing elsewhere
+    either. Our files are named relative to the lock, Pyodide's by URL.
     """
     base: dict[str, dict[str, Any]] = release.lock["packages"]
+    if foreign is not None:
+        base = {name: base[name] for name in needed_of_pyodide(base, foreign)}
     ours: dict[str, File] = {}
     for project in projects:
         if file := best_file(project, release):
             ours[project.name] = file
-    environment = _Environment(release)
-    left_out: dict[str, str] = {}
-    depends: dict[str, list[str]] = {}
-    unchecked = set(ours)
-    while unchecked:  # until none is left out: what was left out may have been what another needs
-        available = {**{name: entry["version"] for name, entry in base.items()}, **_versions(ours)}
-        dropped = set()
-        for name in sorted(unchecked):
-            needs, problem = _depends(name, ours, available, environment)
-            depends[name] = needs
-            if problem:
-                left_out[name] = problem
-                dropped.add(name)
-        for name in dropped:
-            del ours[name], depends[name]
-        unchecked = {name for name, needs in depends.items() if dropped.intersection(needs)}
+    depends, left_out = _joined(ours, base, _Environment(release), closed=foreign is not None)
+    depends, remarks = without_circles(depends)
     document = dict(release.lock)
     document["packages"] = packages = _of_pyodide(base, ours, release.packages_url)
     for name, file in ours.items():
@@ -204,21 +247,62 @@ def merge(release: Release, projects: Iterable[Project]) -> Lock:
             "unvendored_tests": False,
         }
     _give_each_module_to_one(packages, ours)
-    return Lock(document=document, left_out=left_out)
+    return Lock(document=document, left_out=left_out, remarks=remarks)
+
+
+def needed_of_pyodide(base: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Return those of ``names`` that Pyodide's lock has, with everything that they need there, sorted."""
+    waiting, found = [name for name in names if name in base], set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [need for need in base[name].get("depends", ()) if need in base]
+    return sorted(found)
+
+
+def _joined(
+    ours: dict[str, File], base: Mapping[str, Any], environment: _Environment, *, closed: bool
+) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return what each of ours needs, and why others are left out; those are taken out of ``ours``."""
+    left_out: dict[str, str] = {}
+    depends: dict[str, list[str]] = {}
+    unchecked = set(ours)
+    while unchecked:  # until none is left out: what was left out may have been what another needs
+        available = {**{name: entry["version"] for name, entry in base.items()}, **_versions(ours)}
+        dropped = set()
+        for name in sorted(unchecked):
+            needs, problem = _depends(name, ours, available, environment, closed=closed)
+            depends[name] = needs
+            if problem:
+                left_out[name] = problem
+                dropped.add(name)
+        for name in dropped:
+            del ours[name], depends[name]
+        unchecked = {name for name, needs in depends.items() if dropped.intersection(needs)}
+    return depends, left_out
 
 
 def _give_each_module_to_one(packages: Mapping[str, dict[str, Any]], ours: Container[str]) -> None:
     """Leave a module that several packages have with the first of ours by name, and take it from Pyodide's.
 
     Pyodide's ``loadPackagesFromImports`` asks the last package in the lock that names a module (pyodide 314.0.7), so
-    ``import cv2`` would load opencv-python-headless, which may be another version of OpenCV than opencv-python is.
+    ``import cv2`` would load opencv-python-headless, which may be another version of OpenCV than opencv-python is. A
+    namespace that several share is nobody's: ``import google.protobuf`` must not load what has ``google.auth``.
     """
-    taken: set[str] = set()
+    namespaces = Counter(name for entry in packages.values() for name in _namespaces(entry.get("imports", ())))
+    taken = {name for name, count in namespaces.items() if count > 1}
     for name in sorted(packages, key=lambda name: (name not in ours, name)):
         entry = packages[name]
         entry["imports"] = [module for module in entry.get("imports", ()) if module not in taken]
         if name in ours:
             taken.update(entry["imports"])
+
+
+def _namespaces(modules: Iterable[str]) -> set[str]:
+    """Return those modules that others of the same package lie in."""
+    above = {module[:end] for module in modules for end, letter in enumerate(module) if letter == "."}
+    return above.intersection(modules)
 
 
 def _of_pyodide(base: Mapping[str, Any], ours: Mapping[str, File], packages_url: str) -> dict[str, dict[str, Any]]:
@@ -264,8 +348,11 @@ def _satisfies(version: str, specifier: SpecifierSet) -> bool:
         return False
 
 
+_NOWHERE = {False: "neither in this index nor in Pyodide's lock", True: "not in this index"}
+
+
 def _depends(
-    name: str, ours: Mapping[str, File], available: Mapping[str, str], environment: _Environment
+    name: str, ours: Mapping[str, File], available: Mapping[str, str], environment: _Environment, *, closed: bool
 ) -> tuple[list[str], str]:
     """Return what ``name`` needs here, and what is wrong with that.
 
@@ -291,7 +378,7 @@ def _depends(
             needed = required_project(requirement)
             version = available.get(needed)
             if version is None:
-                return list(depends), f"needs {text}, which is neither in this index nor in Pyodide's lock"
+                return list(depends), f"needs {text}, which is {_NOWHERE[closed]}"
             if requirement.specifier and not _satisfies(version, requirement.specifier):
                 return list(depends), f"needs {text}, and {version} is what the lock has"
             if needed != name:

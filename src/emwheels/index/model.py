@@ -48,6 +48,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 _WHEEL = re.compile(
     r"[a-z0-9][a-z0-9._]*-([a-z0-9.!+_]+)(-[0-9][a-z0-9_.]*)?(-[a-z0-9_.]+){3}\.whl", re.IGNORECASE | re.ASCII
 )
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _VERSION = re.compile(VERSION_PATTERN, re.VERBOSE | re.IGNORECASE)
 
 
@@ -98,9 +99,13 @@ class File:
         return parse_wheel_filename(self.filename)[3]
 
     @property
-    def sort_key(self) -> tuple[Version, str]:
-        """By version, then by name: the order of a page."""
-        return self.version, self.filename
+    def sort_key(self) -> tuple[Version, int, str]:
+        """By version, the higher build first, then by name: the order of a page.
+
+        Of two wheels with the same tags, micropip 0.11.1 takes the one that the page lists first.
+        """
+        _, version, build, _ = parse_wheel_filename(self.filename)
+        return version, -(build[0] if build else -1), self.filename
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +145,10 @@ class Catalogue:
     """By normalised name."""
     releases: tuple[str, ...] = ()
     """Pyodide releases that the index has a lock for."""
+    foreign: tuple[str, ...] | None = None
+    """Packages of Pyodide's own lock that stay in ours, with their address. None: all of them, the index is open."""
+    runtimes: dict[str, str] = field(default_factory=dict)
+    """Releases of Pyodide that are in the index -> the release whose lock lies beside each."""
     pending: frozenset[str] = frozenset()
     """Projects whose pages an interrupted change may not have written."""
 
@@ -194,13 +203,17 @@ def same_version(left: str, right: str) -> bool:
 
 def dump(catalogue: Catalogue) -> bytes:
     """Return packages.json."""
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "base_url": catalogue.base_url,
         "releases": list(catalogue.releases),
         "pending": sorted(catalogue.pending),
         "projects": {name: _plain(catalogue.projects[name]) for name in sorted(catalogue.projects)},
     }
+    if catalogue.runtimes:
+        document["runtimes"] = dict(sorted(catalogue.runtimes.items()))
+    if catalogue.foreign is not None:
+        document["foreign"] = sorted(catalogue.foreign)
     return (json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
@@ -217,6 +230,8 @@ def load(data: bytes, where: str) -> Catalogue:
             base_url=without_secrets(str(document["base_url"])),
             releases=tuple(document["releases"]),
             pending=frozenset(document["pending"]),
+            runtimes=_runtimes(document.get("runtimes", {})),
+            foreign=None if document.get("foreign") is None else tuple(map(str, document["foreign"])),
             projects={name: _project(name, entry) for name, entry in document["projects"].items()},
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -251,6 +266,13 @@ def _project(name: str, entry: Mapping[str, Any]) -> Project:
         reason=entry.get("reason", ""),
         marked=entry.get("marked", ""),
     )
+
+
+def _runtimes(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the runtimes of a record: their names become paths."""
+    if wrong := [name for name in given if not _RELEASE.fullmatch(name)]:
+        raise ValueError(f"{wrong[0]!r} is no release of Pyodide")
+    return {name: str(release) for name, release in given.items()}
 
 
 def _file(project: str, record: Mapping[str, Any]) -> File:

@@ -1,7 +1,8 @@
 """Projects -> what clients read: PEP 503 HTML and PEP 691 JSON, from one model.
 
-HTML has relative URLs, so that an index can be moved; JSON has absolute ones, because micropip 0.11.1 fails on
-others.
+HTML has relative URLs, so that an index can be moved. Where it is known where the index is served, they are absolute:
+some hosts answer ``simple/NAME`` without a slash, and relative ones then lead elsewhere. JSON has absolute ones only,
+because micropip 0.11.1 fails on others.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import html
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from emwheels.index.model import PROVENANCE, offered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from emwheels.index.model import File, Project
 
@@ -28,7 +29,7 @@ STATUS_VERSION = "1.4"
 
 
 def project_html(project: Project, base_url: str = "") -> bytes:
-    """Return the page of a project, for ``simple/NAME/index.html``; only links to provenance need ``base_url``."""
+    """Return the page of a project, for ``simple/NAME/index.html``; ``base_url`` as for `project_json`, if known."""
     meta = ""
     if project.status != "active":
         meta += _meta("pypi:project-status", project.status)
@@ -65,6 +66,31 @@ def root_json(names: Iterable[str]) -> bytes:
     return _json({"meta": {"api-version": JSON_VERSION}, "projects": [{"name": name} for name in sorted(names)]})
 
 
+def all_json(locks: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return what JupyterLite's piplite (0.8.7) reads by its ``pipliteUrls``: the wheels of these locks.
+
+    It compares versions as texts, so it gets one of each project for each lock. It appends a query to the address, so
+    it gets no metadata (PEP 658), whose address it would get wrong.
+    """
+    projects: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for name, entry in (pair for lock in locks for pair in lock["packages"].items()):
+        if "://" not in entry["file_name"]:
+            files = projects.setdefault(name, {}).setdefault(entry["version"], {})
+            files[entry["file_name"]] = {
+                "filename": unquote(entry["file_name"].rpartition("/")[2]),
+                "url": f"./{entry['file_name']}",
+                "digests": {"sha256": entry["sha256"]},
+                "packagetype": "bdist_wheel",
+                "yanked": False,
+            }
+    return _json(
+        {
+            name: {"releases": {version: list(files.values()) for version, files in versions.items()}}
+            for name, versions in sorted(projects.items())
+        }
+    )
+
+
 def _version(project: Project, base_url: str, least: str) -> str:
     if project.status != "active":
         return STATUS_VERSION
@@ -85,7 +111,7 @@ def _promises(file: File) -> dict[str, str]:
 
 
 def _link(file: File, base_url: str) -> str:
-    address = f"../../wheels/{quote(file.filename)}#sha256={file.sha256}"
+    address = f"{base_url or '../../'}wheels/{quote(file.filename)}#sha256={file.sha256}"
     metadata = f"sha256={file.metadata_sha256}"
     attributes = {
         "href": address,

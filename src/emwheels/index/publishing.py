@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError, UsageError, without_secrets
+from emwheels.index.close import check_closed
 from emwheels.index.compressed import COPIES, is_copy
 from emwheels.index.lockfile import load_release
 from emwheels.index.places.folder import Folder
 from emwheels.index.places.objects import SCHEMES, Bucket
 from emwheels.index.places.rsync import Rsync
+from emwheels.index.places.web import Web
 from emwheels.index.update import Changed, combine, read_catalogue, release_file, write
 from emwheels.store import sha256_of
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from emwheels.index.lockfile import Release
     from emwheels.index.model import Catalogue, File
     from emwheels.index.places.place import Place, Source
+    from emwheels.index.runtime import RuntimeFiles
 
 _BATCH = 100
 """Wheels that are sent at once; what an interrupted run has to send again is no more than this."""
@@ -58,6 +61,11 @@ def place_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _na
     return Folder(Path(text).expanduser().resolve())
 
 
+def source_of(text: str, headers: Callable[[str], Mapping[str, str]] = lambda _name: {}) -> Place:
+    """Return the place that can be read at ``text``: as `place_of`, or a published index by its URL."""
+    return Web(text) if text.startswith(("http://", "https://")) else place_of(text, headers)
+
+
 def check_base_url(text: str) -> str:
     """Return the address that an index is served at, with a final slash. Raises `UsageError`."""
     if not _URL.fullmatch(text):
@@ -74,13 +82,18 @@ def publish_to(
     destination: Place,
     *,
     base_url: str | None = None,
+    opened: bool = False,
+    assumed: Sequence[Release] = (),
+    runtimes: Sequence[RuntimeFiles] = (),
     dry_run: bool = False,
     say: Callable[[str], None] = lambda _text: None,
 ) -> tuple[Plan, Changed | None]:
     """Bring ``destination`` up to what is in ``source``. What only the destination has stays.
 
-    ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Raises
-    `IndexingError`: for a file that is published with other bytes, for a wheel that is not the one that was indexed.
+    ``base_url`` is where the destination is served, with a final slash; None keeps what it has. Unless it may be
+    ``opened``, the destination has to be closed afterwards, for the releases that it has a lock for; where it has none,
+    for those ``assumed``. ``runtimes`` come in besides. Raises `IndexingError`: for an open index, for a file that is
+    published with other bytes, for a wheel that is not the one that was indexed.
     """
     if destination.where == source.where:
         raise UsageError(f"{source.where} is the working index itself: publish to another place")
@@ -96,24 +109,47 @@ def publish_to(
         if base_url is not None and base_url != catalogue.base_url:
             catalogue.base_url = base_url
             changed = set(catalogue.projects)
+        before = catalogue.foreign
+        catalogue.foreign = None if opened else tuple(sorted({*(before or ()), *(offered.foreign or ())}))
+        fresh = [runtime for runtime in runtimes if runtime.name not in catalogue.runtimes]
+        catalogue.runtimes |= {runtime.name: runtime.release.name for runtime in fresh}
+        releases = _new_releases(source, offered, destination, catalogue, fresh)
+        if not opened:
+            releases_then = _releases_then(destination, catalogue, releases)
+            check_closed(catalogue, releases_then or assumed, catalogue.projects.keys())
         plan = Plan(wheels=tuple(new), projects=tuple(sorted(changed)), bytes=sum(file.size for file in new))
         if dry_run:
             return plan, None
-        releases = _new_releases(source, offered, destination, catalogue)
-        if not (changed or releases or catalogue.pending):
+        if not (changed or releases or fresh or catalogue.pending or catalogue.foreign != before):
             return plan, None
-        batches = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
+        wheels = _batches(source, [file for file in merged if _lacks(known, file)], known, say)
+        batches = chain((runtime.files for runtime in fresh), wheels)
         done = write(destination, catalogue, changed=changed, files=batches, releases=releases)
         return plan, replace(done, wheels=tuple(file.filename for file in new))
 
 
-def _new_releases(source: Place, offered: Catalogue, destination: Place, catalogue: Catalogue) -> list[Release]:
-    releases = []
+def _new_releases(
+    source: Place, offered: Catalogue, destination: Place, catalogue: Catalogue, runtimes: Sequence[RuntimeFiles]
+) -> list[Release]:
+    """Return the releases that the destination has no lock of, or one of another content."""
+    releases = {}
     for name in offered.releases:
         data = source.read(release_file(name))
         if data and (name not in catalogue.releases or destination.read(release_file(name)) != data):
-            releases.append(load_release(data, release_file(name)))
-    return releases
+            releases[name] = load_release(data, release_file(name))
+    for release in (runtime.release for runtime in runtimes):
+        if release.name not in catalogue.releases:
+            releases.setdefault(release.name, release)
+    return list(releases.values())
+
+
+def _releases_then(destination: Place, catalogue: Catalogue, new: Sequence[Release]) -> list[Release]:
+    """Return the releases that the destination will have a lock for."""
+    releases = {release.name: release for release in new}
+    for name in catalogue.releases:
+        if name not in releases and (data := destination.read(release_file(name))):
+            releases[name] = load_release(data, release_file(name))
+    return list(releases.values())
 
 
 def _lacks(known: Mapping[str, File], file: File) -> dict[str, str]:

@@ -64,7 +64,8 @@ def rebuild(
             f"{len(problems)} of {len(paths)} wheels in {place.root / 'wheels'} cannot be in an index:\n{lines}",
             hint="mend them or take them out of the folder, then run the same command again",
         )
-    after = Catalogue(base_url=before.base_url if base_url is None else base_url, releases=before.releases)
+    base_url = before.base_url if base_url is None else base_url
+    after = replace(before, base_url=base_url, projects={}, pending=frozenset())
     for name, present in files.items():
         project = before.projects.get(name, Project(name=project_of(present[0])))
         after.put(replace(project, files=()).with_files(present))

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from emwheels.errors import IndexingError
 from emwheels.index import pages
+from emwheels.index.compressed import COPIES
 from emwheels.index.lockfile import Lock, Release, dump_release, load_release, merge
 from emwheels.index.model import (
     METADATA,
+    PROVENANCE,
     STATEMENT,
     Catalogue,
     File,
@@ -26,6 +28,7 @@ from emwheels.index.model import (
     same_version,
 )
 from emwheels.index.places.place import RECORD, Place, Source
+from emwheels.index.runtime import folder_of_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -47,6 +50,8 @@ class Changed:
     """Projects whose pages were written."""
     left_out: Mapping[str, Mapping[str, str]]
     """Release -> project -> why its lock does not have our wheel."""
+    remarks: Mapping[str, tuple[str, ...]]
+    """Release -> what its lock says otherwise than the wheels."""
     sent: int = 0
     """Files that were written."""
 
@@ -67,6 +72,11 @@ def beside(wheel: Wheel) -> dict[str, Source]:
     name = f"wheels/{wheel.file.filename}"
     statement: dict[str, Source] = {f"{name}{STATEMENT}": wheel.statement} if wheel.statement else {}
     return {f"{name}{METADATA}": wheel.metadata, **statement}
+
+
+def names_of_wheel(filename: str) -> list[str]:
+    """Return all files that an index may have of a wheel: itself, what stands beside it, compressed copies."""
+    return [f"wheels/{filename}{end}" for end in ("", METADATA, STATEMENT, PROVENANCE, *COPIES)]
 
 
 def lock_name(release: str) -> str:
@@ -103,7 +113,8 @@ def write(
     catalogue.pending = frozenset()
     sent += place.send({RECORD: dump(catalogue)})
     left_out = {name: lock.left_out for name, lock in locks.items() if lock.left_out}
-    return Changed(projects=tuple(names), left_out=left_out, sent=sent)
+    remarks = {name: lock.remarks for name, lock in locks.items() if lock.remarks}
+    return Changed(projects=tuple(names), left_out=left_out, remarks=remarks, sent=sent)
 
 
 def make_locks(place: Place, catalogue: Catalogue) -> dict[str, Lock]:
@@ -113,7 +124,8 @@ def make_locks(place: Place, catalogue: Catalogue) -> dict[str, Lock]:
         data = place.read(release_file(name))
         if data is None:
             raise IndexingError(f"{place.where}/{release_file(name)} is missing", hint="run `emwheels index build`")
-        locks[name] = merge(load_release(data, release_file(name)), catalogue.projects.values())
+        release = load_release(data, release_file(name))
+        locks[name] = merge(release, catalogue.projects.values(), foreign=catalogue.foreign)
     return locks
 
 
@@ -233,6 +245,12 @@ def _lists(catalogue: Catalogue, locks: Mapping[str, Lock]) -> dict[str, Source]
         files[lock_name(name)] = lock.dump()
         if number == 0:
             files[LOCK] = files[lock_name(name)]
+    if locks:
+        files["all.json"] = pages.all_json(lock.document for lock in locks.values())
+    for name, release in catalogue.runtimes.items():
+        folder = folder_of_runtime(name)
+        if release in locks:
+            files[f"{folder}/{LOCK}"] = locks[release].below(folder).dump()
     return files
 
 

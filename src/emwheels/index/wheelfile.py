@@ -18,7 +18,7 @@ from emwheels.fetch.markers import holds
 from emwheels.index.model import File
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Iterator
     from pathlib import Path
 
 METADATA_LIMIT = 4 << 20
@@ -82,17 +82,27 @@ def read_wheel(path: Path, filename: str, *, uploaded: str) -> Wheel:
 def top_level(members: Iterable[str]) -> tuple[str, ...]:
     """Return the names that can be imported from a wheel with these files: modules, extensions, packages.
 
-    Folders count that hold Python somewhere below, with or without ``__init__.py`` (PEP 420). The same as pyodide-lock
-    0.2.1's `parse_top_level_import_name`, which leaves out extension modules.
+    Of a folder without ``__init__.py`` (a namespace, PEP 420), which other wheels may share, what lies in it is named
+    too: ``google`` and ``google.protobuf``. Pyodide's ``find_imports`` (314.0.7) looks for both. Of the rest, the same
+    as pyodide-lock 0.2.1's `parse_top_level_import_name`, which leaves out extension modules.
     """
-    names = set()
-    for member in members:
-        path = PurePosixPath(member)
-        if path.suffix in {".py", ".so"}:
-            name = path.parts[0] if len(path.parts) > 1 else path.name.partition(".")[0]
-            if name.isidentifier():
-                names.add(name)
-    return tuple(sorted(names))
+    paths = [path for member in members if (path := PurePosixPath(member)).suffix in {".py", ".so"}]
+    packages = {path.parts[:-1] for path in paths if path.name == "__init__.py"}
+    namespaces = {path.parts[:end] for path in paths for end in range(1, len(path.parts))}
+    namespaces -= {
+        folder for folder in namespaces if any(folder[:end] in packages for end in range(1, len(folder) + 1))
+    }
+    names = {name for path in paths for name in _modules_of(path, namespaces)}
+    return tuple(sorted(".".join(name) for name in names if all(part.isidentifier() for part in name)))
+
+
+def _modules_of(path: PurePosixPath, namespaces: Container[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield the names on the way to ``path``, up to the first that is more than a namespace."""
+    for end in range(1, len(path.parts)):
+        yield path.parts[:end]
+        if path.parts[:end] not in namespaces:
+            return
+    yield (*path.parts[:-1], path.name.partition(".")[0])
 
 
 def _parse(metadata: bytes, filename: str) -> RawMetadata:

@@ -12,6 +12,7 @@ from emwheels.serve.rules import (
     PREFLIGHT_HEADERS,
     REVALIDATE,
     RULES,
+    RUNTIME,
     SIMPLE_JSON,
     SIMPLE_JSON_FILE,
     headers_of,
@@ -190,9 +191,13 @@ def _headers(folders: Sequence[str], *, isolated: bool) -> str:
             if rule.folder == "wheels":
                 lines += [f"{prefix}/wheels/*{rule.suffix}", f"  Content-Type: {rule.media_type}"]
                 lines += [f"  Cache-Control: {rule.cache}"]
+            elif rule.folder == RUNTIME:
+                # Such a host takes one asterisk in a path.
+                lines += [f"{prefix}/{rule.folder.replace('*', ':release')}/*{rule.suffix}"]
+                lines += [f"  Cache-Control: {rule.cache}"]
             elif rule.folder and rule.suffix == ".json":
                 lines += [f"{prefix}/simple/*{rule.suffix}", f"  Content-Type: {rule.media_type}"]
-    lines += _types(rule.suffix for rule in RULES if rule.suffix == ".wasm")
+    lines += _types(rule.suffix for rule in RULES if rule.suffix == ".wasm" and not rule.folder)
     return "\n".join([*lines, ""])
 
 

@@ -14,6 +14,12 @@ SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
 SIMPLE_JSON_FILE = "index.json"
 """The JSON form of an index page, beside its ``index.html``."""
 
+WASM = "application/wasm"
+"""WebAssembly.instantiateStreaming takes no other type than this one."""
+SCRIPT = "text/javascript; charset=utf-8"
+RUNTIME = "pyodide/*/full"
+"""Where `emwheels publish --runtime` lays the files of each release."""
+
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Content coding -> suffix of the precompressed file beside the plain one; the better coding first."""
 
@@ -22,7 +28,8 @@ ENCODINGS = {"br": ".br", "gzip": ".gz"}
 class Rule:
     """How the files are served whose path is ``…/folder/…suffix``.
 
-    An empty ``folder`` means any, an empty ``suffix`` every file. ``direct``: only files in that folder itself.
+    An empty ``folder`` means any, an empty ``suffix`` every file; ``*`` in ``folder`` is any one name. ``direct``: only
+    files in that folder itself.
     """
 
     folder: str = ""
@@ -46,7 +53,8 @@ class Rule:
         In the syntax that Python, PCRE (nginx) and RE2 (Caddy) share.
         """
         between = "[^/]+" if self.direct else ".*"
-        folder = f"(/.*)?/{re.escape(self.folder)}/" if self.folder else "/"
+        parts = "/".join("[^/]+" if part == "*" else re.escape(part) for part in self.folder.split("/"))
+        folder = f"(/.*)?/{parts}/" if self.folder else "/"
         return f"^{folder}{between}{re.escape(self.suffix + coding)}$"
 
 
@@ -58,11 +66,15 @@ RULES = (
     Rule(folder="wheels", suffix=".provenance", direct=True, media_type="application/json", cache=FOREVER),
     Rule(folder="simple", suffix=".json", media_type=SIMPLE_JSON, negotiated=True),
     Rule(folder="simple", suffix=".html", media_type="text/html; charset=utf-8", negotiated=True),
-    # WebAssembly.instantiateStreaming takes no other type than this one.
-    Rule(suffix=".wasm", media_type="application/wasm", precompressed=True),
+    # The runtime: its version is in its path. The lock beside it is not of it, and changes.
+    Rule(folder=RUNTIME, suffix=".wasm", direct=True, media_type=WASM, cache=FOREVER, precompressed=True),
+    Rule(folder=RUNTIME, suffix=".mjs", direct=True, media_type=SCRIPT, cache=FOREVER, precompressed=True),
+    Rule(folder=RUNTIME, suffix=".js", direct=True, media_type=SCRIPT, cache=FOREVER, precompressed=True),
+    Rule(folder=RUNTIME, suffix=".zip", direct=True, media_type="application/zip", cache=FOREVER, precompressed=True),
+    Rule(suffix=".wasm", media_type=WASM, precompressed=True),
     Rule(suffix=".html", media_type="text/html; charset=utf-8"),
-    Rule(suffix=".js", media_type="text/javascript; charset=utf-8", precompressed=True),
-    Rule(suffix=".mjs", media_type="text/javascript; charset=utf-8", precompressed=True),
+    Rule(suffix=".js", media_type=SCRIPT, precompressed=True),
+    Rule(suffix=".mjs", media_type=SCRIPT, precompressed=True),
     Rule(suffix=".json", media_type="application/json", precompressed=True),
     Rule(suffix=".map", media_type="application/json"),
     Rule(suffix=".css", media_type="text/css; charset=utf-8"),

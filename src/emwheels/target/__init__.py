@@ -76,6 +76,9 @@ class Target:
     """Flags that every side module needs when it is linked."""
     stored: bool = False
     """Wheels are not compressed in themselves; compressed copies lie beside them, for servers that send those."""
+    runtimes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Other releases with this ABI -> the hash of the tarball of each: clients that insist on one find it beside the
+    wheels (``emwheels publish --runtime``)."""
     emsdk: EmsdkPins = field(default_factory=EmsdkPins)
     """The files of ``--toolchain emsdk``."""
     profiles: Mapping[str, OwnProfile] = field(default_factory=dict, hash=False)
@@ -84,10 +87,17 @@ class Target:
     def identity(self) -> dict[str, Any]:
         """Return what belongs into the key of everything made for this target.
 
-        A toolchain's own files do not, nor does how a wheel is packed, which is a matter of wheels alone. A profile is
-        in the keys of what is built with it.
+        A toolchain's own files do not, nor does how a wheel is packed, which is a matter of wheels alone, nor what is
+        published beside it. A profile is in the keys of what is built with it.
         """
-        return {name: value for name, value in asdict(self).items() if name not in ("emsdk", "stored", "profiles")}
+        aside = ("emsdk", "stored", "profiles", "runtimes")
+        return {name: value for name, value in asdict(self).items() if name not in aside}
+
+    def packages_of_runtimes(self) -> dict[str, tuple[str, str]]:
+        """Return release -> purl and sha256 of its npm package, for every release with this ABI, this one first."""
+        package = self.runtime.rpartition("@")[0]
+        others = {name: (f"{package}@{name}", sha256) for name, sha256 in self.runtimes.items()}
+        return {self.name: (self.runtime, self.runtime_sha256), **others}
 
     @property
     def python_minor(self) -> str:
@@ -274,6 +284,7 @@ def _given(kind: type, where: str, table: Mapping[str, Any], *, aside: Container
 
 _VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){2}((a|b|rc)[0-9]{1,4}|\.(dev|post)[0-9]{1,4})?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _MINOR = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _RANGE = r"((<|>|<=|>=|==|!=)[0-9]{1,4}(\.[0-9]{1,4}){0,2}|~=[0-9]{1,4}(\.[0-9]{1,4}){1,2})"
 _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
@@ -317,6 +328,11 @@ def _target(name: str, table: dict[str, Any], profiles: Mapping[str, OwnProfile]
         for file in files
     }
     given = _given(Target, where, own, aside=("name", "emsdk", "profiles"))
+    for release, sha256 in given.get("runtimes", {}).items():
+        if not _NAME.fullmatch(release) or not _SHA256.fullmatch(sha256):
+            raise _KeyFault(
+                f"{where}.runtimes.{release!r} must be a release, such as 314.0.0, with the sha256 of its file"
+            )
     return Target(name=name, emsdk=EmsdkPins(**pins), profiles=profiles, **given)
 
 

@@ -48,13 +48,19 @@ def fits(tags: Iterable[Tag], interpreter: Interpreter, policy: Policy) -> bool:
     return not _known(interpreter.python, interpreter.platform_tag, policy).keys().isdisjoint(tags)
 
 
+def preference(tags: Iterable[Tag], interpreter: Interpreter, policy: Policy) -> int:
+    """Return how far down the list of what ``interpreter`` takes the best of ``tags`` stands: the lowest is taken."""
+    places = _known(interpreter.python, interpreter.platform_tag, policy)
+    return min((places[tag] for tag in tags if tag in places), default=len(places))
+
+
 def fitting_tags(interpreter: Interpreter, policy: Policy) -> tuple[Tag, ...]:
     """Return all tags that fit, those that an installer prefers first."""
     return tuple(_known(interpreter.python, interpreter.platform_tag, policy))
 
 
 @lru_cache(maxsize=64)
-def _known(python: str, platform: str, policy: Policy) -> dict[Tag, None]:
+def _known(python: str, platform: str, policy: Policy) -> dict[Tag, int]:
     major, minor = (int(part) for part in python.split(".")[:2])
     own = f"cp{major}{minor}"
     older = platform.replace("pyemscripten_", "pyodide_")
@@ -70,4 +76,4 @@ def _known(python: str, platform: str, policy: Policy) -> dict[Tag, None]:
             tags = [tag for tag in every if tag.platform != "any"]
         case Policy.MICROPIP | Policy.PIP:
             tags = [*native, *compatible_tags((major, minor), interpreter=own, platforms=platforms)]
-    return dict.fromkeys(tags)
+    return {tag: place for place, tag in enumerate(dict.fromkeys(tags))}

@@ -6,11 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.utils import InvalidName, canonicalize_name
 
-from emwheels.errors import UsageError, keep_secrets_of, visible
+from emwheels.errors import UsageError, keep_secrets_of, visible, without_secrets
 from emwheels.target.tags import Policy, fits, fitting_tags
 from emwheels.verify.clients import (
     Wanted,
@@ -24,6 +24,7 @@ from emwheels.verify.clients import (
 )
 from emwheels.verify.files import Files
 from emwheels.verify.model import Check, Fault, Verification, all_checks, all_clients, engine_clients
+from emwheels.verify.needs import judge_needs
 from emwheels.verify.pages import Pages, is_list, judge_way
 from emwheels.verify.probe import Probe, Unreachable
 from emwheels.verify.signatures import with_identity
@@ -31,6 +32,8 @@ from emwheels.verify.statements import CheckSignature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from packaging.version import Version
 
     from emwheels.target import Target
     from emwheels.verify.clients import RunInside, TryInstalls
@@ -127,13 +130,20 @@ def root_of(url: str) -> str:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url!r} is not the URL of an index", hint="for example https://wheels.example.org/simple")
+    folder, _, file = parts.path.rpartition("/")
+    if file.endswith((".json", ".html", ".whl")):
+        above = folder.removesuffix("/wheels").removesuffix("/simple")
+        raise UsageError(
+            f"{without_secrets(url)} is a file of an index, not its list of projects",
+            hint=f"try {without_secrets(parts._replace(path=f'{above}/simple').geturl())}",
+        )
     return root
 
 
 def _refuse_site(probe: Probe, root: str) -> None:
     """Raise `UsageError` for the address of a site with an index below it."""
     below = f"{root}/simple"
-    if not root.endswith("/simple") and not is_list(probe, root) and is_list(probe, below):
+    if not root.endswith("/simple") and is_list(probe, below) and not is_list(probe, root):
         raise UsageError(f"{root} is no index: the list of projects is below it", hint=f"try {below}")
 
 
@@ -161,11 +171,20 @@ class _Index:
         self._others = others
         self._every_file = every_file
         self._lost = 0
+        self._versions: dict[str, set[Version]] = {}
+        """Project -> the versions that a client can take."""
 
     def judge(self, only: Sequence[str]) -> list[Wanted]:
         """Judge everything and return what clients have to get."""
         try:
-            names = list(only) or self._pages.project_names()
+            every = self._pages.project_names()
+            known = {canonicalize_name(name) for name in every}
+            if known and (missing := [name for name in only if canonicalize_name(name) not in known]):
+                raise UsageError(
+                    f"the index {self._root} has no project {', '.join(missing)}",
+                    hint=f"it has {', '.join(visible(name, lines=False)[:60] for name in sorted(every)[:20])}",
+                )
+            names = list(only) or every
             self._pages.judge_absence()
             self._judge_wasm()
         except Unreachable as error:
@@ -180,7 +199,9 @@ class _Index:
                     message = f"{left:,} more projects were not looked at, after {len(self._report.errors):,} errors"
                     self._report.add("gave-up", self._root, message)
                     break
-        return [verdict for verdict in verdicts if verdict is not None]
+        wants = [verdict for verdict in verdicts if verdict is not None]
+        judge_needs(self._report, wants, known, self._versions, self._target.python_minor)
+        return wants
 
     def _project(self, name: str) -> Wanted | None:
         if self._lost > _LOST:
@@ -195,6 +216,8 @@ class _Index:
             page = self._pages.project(name, project)
             if page is None:
                 return None
+            fitting = [file for file in page.files if fits(file.tags, self._target, Policy.PIP) and not file.yanked]
+            self._versions[project] = {file.version for file in fitting}
             chosen = self._choose(name, page.files)
             copies = {
                 file.filename: self._files.judge(file, secure=self._root.startswith("https:"))
@@ -268,8 +291,14 @@ def _judge_lock(
     listed = []
     for want in wants:
         entry = entries.get(want.project)
-        if entry is None or entry["file_name"].rpartition("/")[2] != want.filename:
-            continue  # the lock may be older, or another package's version may be the one that all agree on
+        address = urljoin(answer.url, entry["file_name"]) if entry else ""
+        if not address.startswith(urljoin(answer.url, ".")):
+            what = f"it has {address}" if entry else "it does not have it"
+            report.add("lock-foreign", want.project, f"{url}: {what}, the page has {want.filename}")
+            continue
+        if entry is None or unquote(address.rpartition("/")[2]) != want.filename:
+            report.add("lock-older", want.project, f"{url}: it has {address}, the page has {want.filename}")
+            continue
         if want.sha256 is not None and entry["sha256"] != want.sha256:
             report.add("lock-hash", want.project, f"{url}: {entry['sha256']}, the page has {want.sha256}")
         listed.append(want)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,12 +17,13 @@ from emwheels.errors import redacted
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.pip_configuration import pip_package
 from emwheels.harness import Install, Installed, try_installs
-from emwheels.harness.install import is_record_of, proxy_environment
+from emwheels.harness.install import INSTALLER, is_record_of, proxy_environment
 from emwheels.image.door import Door
 from emwheels.image.model import Mount
 from emwheels.image.places import CERTIFICATES, OUT, PIP, PROGRAMS, PYTHON, UV
 from emwheels.target.limits import default_limits
 from emwheels.verify.model import engine_clients, loading_clients
+from emwheels.wheel import UNREADABLE, modules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +54,7 @@ class TryInstalls(Protocol):
 
 
 def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_wheels: Sequence[Path]) -> TryInstalls:
-    """Return `try_installs` for these files; an installation may take a minute."""
+    """Return `try_installs` for these files; an installation, with all that is needed, may take two minutes."""
 
     def run(*, installs: Sequence[Install], engines: Sequence[str], lock_url: str = "") -> list[Installed]:
         return try_installs(
@@ -63,7 +65,7 @@ def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_
             installs=installs,
             engines=engines,
             lock_url=lock_url,
-            seconds=60,
+            seconds=120,
         )
 
     return run
@@ -72,7 +74,10 @@ def with_engines(*, image: Image, runtime: Path, playwright_core: Path, harness_
 def try_micropip(
     reports: Mapping[str, tuple[Verification, Sequence[Wanted]]], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
-    """Install every project of every index, each index by its URL, in one start of each engine."""
+    """Install every project of every index with what it needs, and import its modules, in one start of each engine.
+
+    Nothing but the index is there to install from: no package of Pyodide's own.
+    """
     requirements = {
         f"{number} {want.project}": (url, report, want)
         for number, (url, (report, wants)) in enumerate(reports.items())
@@ -82,7 +87,8 @@ def try_micropip(
     if not requirements or not client_of:
         return
     installs = [
-        Install(id=name, requirement=want.project, index_urls=(url,)) for name, (url, _, want) in requirements.items()
+        Install(id=name, requirement=want.project, index_urls=(url,), deps=True, code=_code(want, remove=True))
+        for name, (url, _, want) in requirements.items()
     ]
     for done in engines(installs=installs, engines=list(client_of)):
         _, report, want = requirements[done.id]
@@ -93,20 +99,63 @@ def try_micropip(
 def try_lock(
     report: Verification, lock_url: str, wants: Sequence[Wanted], engines: TryInstalls, clients: Sequence[str]
 ) -> None:
-    """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``."""
+    """Load every project of ``wants`` with ``loadPackage`` from the lock at ``lock_url``, and import its modules."""
     asked = [name for client, name in engine_clients().items() if client in clients]
     if not asked or not wants:
         return
-    installs = [Install(id=want.project, requirement=want.project, lock=True) for want in wants]
+    installs = [
+        Install(id=want.project, requirement=want.project, lock=True, code=_code(want, remove=False)) for want in wants
+    ]
     of = {want.project: want for want in wants}
     client_of = {name: client for client, name in loading_clients().items()}
     for done in engines(installs=installs, engines=asked, lock_url=lock_url):
         _settle(report, client_of[done.engine], of[done.id], done.error or _wrong_distribution(done, of[done.id]))
 
 
+_CODE = """
+import hashlib, importlib, sys
+from importlib import metadata
+result = {{}}
+for found in metadata.distributions():
+    record = (found.read_text("RECORD") or "").encode()
+    result[str(found.metadata["Name"])] = [found.version, hashlib.sha256(record).hexdigest()]
+try:
+    for name in {modules!r}:
+        importlib.import_module(name)
+finally:
+    came = [name for name in result if name not in {kept!r}] if {remove!r} else []
+    tops = {{name.partition(".")[0] for name in {modules!r}}} if came else set()
+    of_tops = [name for name in sys.modules if name.partition(".")[0] in tops]
+    files = [str(getattr(sys.modules[name], "__file__", "")) for name in of_tops]
+    if not any(file.endswith(".so") for file in files):  # no extension module is loaded twice
+        for name in of_tops:
+            del sys.modules[name]
+    if came:
+        importlib.import_module("micropip").uninstall(came)
+"""
+"""What is run once a project is installed: what is there is noted, its modules are imported, and all is taken away."""
+_NOT_FOR_USERS = frozenset(
+    {"benchmark", "benchmarks", "conftest", "doc", "docs", "examples", "setup", "test", "testing", "tests"}
+)
+"""Modules at the top of many wheels, which nobody imports."""
+_MOST_MODULES = 20
+
+
+def _code(want: Wanted, *, remove: bool) -> str:
+    """Return what is run once a project is installed; ``remove`` takes everything away again, for the next."""
+    modules: list[str] = []
+    if want.copy is not None:
+        with suppress(*UNREADABLE):
+            modules = modules_of(want.copy)
+    tops = [name for name in modules if not any(name.startswith(f"{other}.") for other in modules)]
+    tops = [name for name in tops if name.partition(".")[0] not in _NOT_FOR_USERS]
+    return _CODE.format(modules=tops[:_MOST_MODULES], kept=INSTALLER, remove=remove)
+
+
 def _wrong_distribution(done: Installed, want: Wanted) -> str:
     """Say what is wrong with what was installed; nothing if it is the file that the page names."""
-    normal = {re.sub(r"[-_.]+", "-", name).lower(): installed for name, installed in done.distributions.items()}
+    found = done.result if isinstance(done.result, dict) else done.distributions
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): installed for name, installed in found.items()}
     if want.project not in normal:
         return f"nothing was installed (there is: {', '.join(normal) or 'nothing new'})"
     version, record = normal[want.project]

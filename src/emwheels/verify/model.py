@@ -20,7 +20,13 @@ class Check:
     """What a client meets."""
     fix: str
 
+    @property
+    def is_effect(self) -> bool:
+        """Whether other findings tell the cause."""
+        return self.fix.startswith(_MEND)
 
+
+_MEND = "mend the errors above"
 _REGENERATE = "write the index again from the wheels (emwheels build), and publish pages after files"
 _EFFECT = "this is their effect"
 
@@ -224,6 +230,21 @@ _CHECKS = {
         means="browsers compile WebAssembly while it arrives only if it comes as application/wasm",
         fix="send application/wasm for .wasm",
     ),
+    "requirement": Check(
+        severity="error",
+        means="a client takes it from somewhere else, in another version than you tested, or fails",
+        fix="close the index before you publish it: emwheels index close",
+    ),
+    "lock-foreign": Check(
+        severity="error",
+        means="loadPackage does not load this index's file, but Pyodide's own, or nothing",
+        fix="the lock leaves out what needs something that is not there: emwheels index close, then publish",
+    ),
+    "lock-older": Check(
+        severity="warning",
+        means="loadPackage loads another file than micropip and pip",
+        fix="publish the lock last, and write it again: emwheels index build",
+    ),
     "lock": Check(
         severity="error",
         means="loadPackage cannot use pyodide-lock.json as it is",
@@ -313,6 +334,13 @@ class Verification:
         if finding not in self.findings:
             self.findings.append(finding)
 
+    def causes(self) -> dict[str, list[Fault]]:
+        """Return the findings by check, errors first, and what may be the effect of others at last."""
+        found: dict[str, list[Fault]] = {}
+        for fault in sorted(self.findings, key=lambda fault: (fault.severity, all_checks()[fault.check].is_effect)):
+            found.setdefault(fault.check, []).append(fault)
+        return found
+
     def checks(self) -> set[str]:
         """Names of the checks that found something."""
         return {finding.check for finding in self.findings}
@@ -328,6 +356,7 @@ class Verification:
             "url": without_secrets(self.url),
             "target": self.target,
             "ok": not self.errors,
+            "causes": {check: len(found) for check, found in self.causes().items()},
             "findings": [finding.to_dict() for finding in self.findings],
             "projects": self.projects,
             "statements": dict(sorted(self.statements.items())),
