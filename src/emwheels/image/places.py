@@ -45,7 +45,12 @@ PACKAGE_CACHE = "/mnt/packagecache"
 BACKEND = "/mnt/run_backend.py"
 """The program that calls a build backend."""
 
-BUILD_PATHS = (WORK, CROSSENV)
+RUST = "/mnt/rust"
+"""The Rust layer, in builds of recipes in Rust."""
+CRATES = f"{WORK}/crates"
+"""The crates that such a build finds, unpacked."""
+
+BUILD_PATHS = (WORK, CROSSENV, RUST)
 """What must not be found in a wheel."""
 
 # Tests in engines
