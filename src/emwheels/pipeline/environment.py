@@ -115,6 +115,7 @@ class Environment:
             progress=self.board.download,
             npm_registry=lambda: registries.npm_registry(self.image),
             debian_mirror=lambda: registries.debian_mirror(self.image),
+            crates=lambda: self.rust.layer.registry,
         )
 
     @property
