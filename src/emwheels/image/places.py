@@ -52,6 +52,11 @@ RUST = "/mnt/rust"
 CRATES = f"{WORK}/crates"
 """The crates that such a build finds, unpacked."""
 
+CRATE_FILES = "/mnt/crates"
+"""A local registry of crates, while a Cargo.lock is made."""
+CRATE_HOME = "/mnt/cargo"
+"""cargo's own folder meanwhile."""
+
 BUILD_PATHS = (WORK, CROSSENV, RUST)
 """What must not be found in a wheel."""
 
