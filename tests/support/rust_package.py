@@ -131,14 +131,16 @@ crate-type = ["cdylib"]
 three = "1"
 """
 SETUP = """\
-import shutil, subprocess
+import os, shutil, subprocess
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 class Cargo(build_ext):
     def build_extension(self, extension):
         subprocess.check_call(["cargo", "build", "--release", "--locked"])
-        shutil.copyfile("target/wasm32-unknown-emscripten/release/tiny.wasm", self.get_ext_fullpath(extension.name))
+        module = self.get_ext_fullpath(extension.name)
+        self.mkpath(os.path.dirname(module))
+        shutil.copyfile("target/wasm32-unknown-emscripten/release/tiny.wasm", module)
 
 setup(ext_modules=[Extension("tiny", [])], cmdclass={"build_ext": Cargo})
 """
