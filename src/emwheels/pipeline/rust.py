@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from emwheels.errors import ImageError, UsageError
 from emwheels.image.debs import pinned
@@ -13,17 +13,46 @@ from emwheels.image.rust import RustLayer, layer_digest, load_layer, make_layer
 from emwheels.image.supply import MIRROR
 
 if TYPE_CHECKING:
-    from emwheels.pipeline.environment import Environment
-    from emwheels.target import RustPins
+    from pathlib import Path
+
+    from emwheels.checkout import Checkout
+    from emwheels.image.debs import DebSet
+    from emwheels.image.model import Image
+    from emwheels.image.supply import Supply
+    from emwheels.progress import Board
+    from emwheels.target import ImagePins, RustPins, Targets
 
 EFFORT = "2 to 5 minutes, 0.5 GB"
 """What making the layer takes."""
 
 
+class Maker(Protocol):
+    """What of an environment the layer is made with."""
+
+    project: Checkout
+    targets: Targets
+    board: Board
+    offline: bool
+
+    @property
+    def image(self) -> Image:
+        """The image that it lies over, in which it is made."""
+
+    @property
+    def logs(self) -> Path:
+        """Where logs are kept."""
+
+    def supply(self) -> Supply:
+        """Return where files of Debian's packages come from."""
+
+    def offered(self, pins: ImagePins) -> DebSet:
+        """Return what the suite has now."""
+
+
 class Rust:
     """The layer of one environment. Nothing is made before `layer` is asked for."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Maker) -> None:
         self._environment = environment
 
     @property
