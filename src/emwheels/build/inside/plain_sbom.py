@@ -2,7 +2,7 @@
 
     python3 plain_sbom.py WHEEL OUT PREFIX...
 
-maturin names crates of the source tree by where they were (``path+file:///mnt/work/…``). Each PREFIX is left out of the
+maturin names crates of the source tree by where they were (``path+file:///…``). Each PREFIX is left out of the
 documents in ``.dist-info/sboms``, and RECORD is made to fit. Everything else stays.
 """
 
@@ -38,7 +38,7 @@ def _without(data: bytes, prefixes: list[str]) -> bytes:
 
 
 def _record(data: bytes, members: dict[str, bytes]) -> bytes:
-    """Return RECORD with the hashes and sizes of what the SBOMs are now."""
+    """Return RECORD with the hashes and sizes that the SBOMs have now."""
     rows = []
     for row in csv.reader(io.StringIO(data.decode())):
         if row and ".dist-info/sboms/" in row[0] and row[0] in members:
