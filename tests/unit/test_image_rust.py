@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import platform
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
-from emwheels.errors import ImageError
+from emwheels.errors import ImageError, UsageError
+from emwheels.image.archives import load_images, save_images
 from emwheels.image.debian import MARK, PACKAGES, RECORD, image_folder, record_of
 from emwheels.image.debs import Deb, DebSet, pinned
 from emwheels.image.offer import accepted, beyond, taken_packages
 from emwheels.image.rust import check_version, layer_digest, load_layer, make_layer, packages_of
+from emwheels.pipeline.rust import Rust
+from emwheels.progress import Board
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="packages are pinned for this machine alone")
 
@@ -36,7 +40,8 @@ def put(cache, pins, debs):
     record = record_of(pins, packages_of(debs))
     (folder / "rootfs" / MARK).parent.mkdir(parents=True)
     (folder / "rootfs" / MARK).write_text(record.digest)
-    (folder / "rootfs" / PACKAGES).write_text("")
+    lines = "".join(f"{name}\t{version}\n" for name, version in record.packages.items())
+    (folder / "rootfs" / PACKAGES).write_text(lines)
     (folder / RECORD).write_text(json.dumps(asdict(record)))
     return record
 
@@ -89,6 +94,48 @@ def test_what_a_suite_has_beyond_an_image(targets, pins):
     found = beyond(pins, targets.image, ask)
     assert [each.name for each in found] == ["rustc", "libllvm22", "rust-src"]
     assert asked[1] == sorted(targets.image.packages)
+
+
+def test_it_is_saved_and_loaded_as_images_are(tmp_path, pins, debs):
+    record = put(tmp_path / "here", pins, debs)
+    save_images(tmp_path / "here", [pins], tmp_path / "layer.tar.gz")
+    (loaded,) = load_images(tmp_path / "there", [pins], tmp_path / "layer.tar.gz")
+    assert loaded.record == record
+    assert load_layer(tmp_path / "there", pins).digest == record.digest
+    with pytest.raises(ImageError, match="other pins"):
+        load_images(tmp_path / "third", [replace(pins, rust="1.98.0")], tmp_path / "layer.tar.gz")
+
+
+@pytest.fixture
+def maker(tmp_path, targets):
+    class Nothing:
+        places = ()
+
+    return SimpleNamespace(
+        project=SimpleNamespace(cache=tmp_path), targets=targets, offline=True, supply=Nothing, board=Board()
+    )
+
+
+def test_offline_there_is_no_making_and_the_digest_is_known(maker, tmp_path, pins, debs):
+    assert Rust(maker).digest == layer_digest(tmp_path, pins)
+    with pytest.raises(ImageError, match="the Rust layer is not on this machine, and this is offline"):
+        _ = Rust(maker).layer
+    put(tmp_path, pins, debs)
+    assert Rust(maker).layer.digest == Rust(maker).digest
+
+
+def test_a_layer_that_turned_out_otherwise_is_another_key(maker, tmp_path, pins, debs):
+    rust = Rust(maker)
+    assert rust.digest
+    put(tmp_path, pins, replace(debs, taken=(replace(debs.taken[0], version="9"),)))
+    with pytest.raises(ImageError, match="made of other packages than the pinned ones"):
+        _ = rust.layer
+
+
+def test_a_targets_toml_without_the_table_says_what_to_add(maker, targets):
+    maker.targets = replace(targets, rust=None)
+    with pytest.raises(UsageError, match=r"no table image\.rust"):
+        _ = Rust(maker).pins
 
 
 def test_a_making_that_fails_leaves_no_layer(tmp_path, pins, debs):

@@ -12,7 +12,7 @@ from emwheels.errors import BuildError, RecipeError
 from emwheels.fetch.archive import unpack
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
-from emwheels.image.places import CRATES, OUT, PLAIN_SBOM, PYTHON, RUST, TAKEN, WORK
+from emwheels.image.places import OUT, PLAIN_SBOM, PYTHON, RUST, TAKEN, WORK
 from emwheels.image.removal import remove_tree
 from emwheels.profile import RUST_OPTIONS, rust_flags
 
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 
 HOME = f"{WORK}/home/.cargo"
 """cargo's own folder in a build."""
-_FOLDER = CRATES.rpartition("/")[2]
+_FOLDER = "crates"
+"""The folder in `WORK` with the crates, unpacked."""
 _PROGRAM = Path(__file__).parent / "inside" / "plain_sbom.py"
 _LARGEST_CRATE = 1 << 30
 _CONFIGURATION = f"""\
 [source.crates-io]
 replace-with = "emwheels"
 [source.emwheels]
-directory = "{CRATES}"
+directory = "{WORK}/{_FOLDER}"
 """
 ENVIRONMENT = {
     "CARGO_HOME": HOME,
@@ -77,7 +78,7 @@ class RustInputs:
 
     def mounts(self, place: Workplace) -> list[Mount]:
         """Return what a build sees beside what every build does."""
-        crates = [Mount(host=place.given(_FOLDER), inside=CRATES)] if self.crates else []
+        crates = [Mount(host=place.given(_FOLDER), inside=f"{WORK}/{_FOLDER}")] if self.crates else []
         return [self.layer.mount(), *crates]
 
 

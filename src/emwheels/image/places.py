@@ -49,8 +49,6 @@ BACKEND = "/mnt/run_backend.py"
 
 RUST = "/mnt/rust"
 """The Rust layer, in builds of recipes in Rust."""
-CRATES = f"{WORK}/crates"
-"""The crates that such a build finds, unpacked."""
 
 CRATE_FILES = "/mnt/crates"
 """A local registry of crates, while a Cargo.lock is made."""
