@@ -11,7 +11,7 @@ from emwheels.build.rust import rust_environment
 from emwheels.build.source import plain_recipe
 from emwheels.plan.key import build_key, code_digest, explain
 from emwheels.profile import LINK_OPTIONS, rust_flags
-from emwheels.recipe.load import load_recipe
+from emwheels.recipe.load import RecipeProblems, load_recipe
 from emwheels.recipe.rust import is_rust
 from emwheels.target.profiles import PROFILES
 
@@ -49,6 +49,12 @@ def key(recipe, rust=""):
 )
 def test_which_recipes_are_in_rust(recipe, meta, lock, rust):
     assert is_rust(recipe(meta, lock)) is rust
+
+
+def test_a_cargo_lock_that_leads_elsewhere_is_no_recipe(recipe, tmp_path):
+    (recipe().folder / "Cargo.lock").symlink_to("/etc/hostname")
+    with pytest.raises(RecipeProblems, match=r"Cargo\.lock"):
+        load_recipe(tmp_path / "recipes" / "demo", patches=tmp_path / "patches")
 
 
 def test_pyodide_build_hears_nothing_of_rust(recipe):
