@@ -23,8 +23,9 @@ import brotli
 
 import difference
 from emwheels import index
-from emwheels.bundle import RUNTIME, make_lock
+from emwheels.bundle import make_lock
 from emwheels.errors import EmwheelsError
+from emwheels.index.runtime import RUNTIME
 from emwheels.pipeline.environment import Environment, environment_here
 from emwheels.pipeline.model import Options
 from emwheels.pipeline.run import make_run, run_packages

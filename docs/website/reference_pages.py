@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import rooms_picture
 from emwheels import errors
 from emwheels.audit.rules import RULES
-from emwheels.build.variables import FOR_RECIPES, FROM_EMWHEELS
+from emwheels.build.variables import FOR_RECIPES, FOR_RUST, FROM_EMWHEELS
 from emwheels.checkout import find_project
 from emwheels.cli.main import command_parser
 from emwheels.cli.variables import OTHERS, OWN
@@ -384,6 +384,10 @@ def environment_variables_page() -> str:
         "`extra.emwheels.profiles` of [meta.yaml](meta-yaml.md) adds variables of your own. emwheels also sets:",
         "",
         *_table(heads, rows(FROM_EMWHEELS)),
+        "",
+        "A recipe in Rust sees these as well:",
+        "",
+        *_table(heads, rows(FOR_RUST)),
         "",
     ])  # fmt: skip
 

@@ -20,8 +20,16 @@ LINK_OPTIONS = ("-Wl,-Bsymbolic",)
 ``build/inside/vague_linkage.py`` carries it out, except for what has to be one across modules.
 """
 
-
+RUST_OPTIONS = ("-Clink-arg=-Wl,--experimental-pic", *(f"-Clink-arg={option}" for option in LINK_OPTIONS))
+"""What rustc gets in every profile. It calls emcc itself, and gives it what a side module needs."""
+_RUST_FEATURES = {"-msimd128": "+simd128", "-mrelaxed-simd": "+relaxed-simd"}
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def rust_flags(flags: Sequence[str]) -> list[str]:
+    """Return what rustc gets for the flags of a profile, beside its level of optimisation, which cargo has."""
+    features = [_RUST_FEATURES[flag] for flag in flags if flag in _RUST_FEATURES]
+    return [f"-Ctarget-feature={','.join(features)}"] if features else []
 
 
 def profile_environment(recipe: Recipe, lineage: Sequence[str], known: Collection[str]) -> dict[str, str]:

@@ -256,7 +256,7 @@ def test_selectors(command, environment):
 
 def test_a_program_that_the_image_lacks(command, environment):
     vars(environment)["programs"] = frozenset({"cmake"})
-    add_recipe(environment, "zlib", LIBRARY + "requirements:\n  executable: [cmake, cargo]\n")
+    add_recipe(environment, "zlib", LIBRARY + "requirements:\n  executable: [cmake, swig]\n")
     add_recipe(environment, "other", "requirements:\n  executable: [cmake]\n")
     found = rows(command("plan", "--json"))
     assert {name: row["state"] for name, row in found.items()} == {
@@ -266,4 +266,4 @@ def test_a_program_that_the_image_lacks(command, environment):
         "other": "to build",
     }
     (why,) = found["zlib"]["why"]
-    assert why.startswith("requirements.executable: cargo is not in the build image: ")
+    assert why.startswith("requirements.executable: swig is not in the build image: ")

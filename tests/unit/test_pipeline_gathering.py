@@ -176,10 +176,10 @@ def test_a_source_that_is_a_folder_is_packed_as_it_is_now(environment):
 
 def test_a_program_that_the_image_lacks_is_said_before_anything_is_fetched(environment):
     vars(environment)["programs"] = frozenset()
-    folder = add_recipe(environment, "rusty", "requirements:\n  executable: [cargo, rustc]\n")
+    folder = add_recipe(environment, "swigged", "requirements:\n  executable: [swig, bison]\n")
     with pytest.raises(RecipeError) as caught:
-        gathered(make_run(environment, ["rusty"]), {}, "rusty")
+        gathered(make_run(environment, ["swigged"]), {}, "swigged")
     assert caught.value.message.startswith(
-        f"{folder / 'meta.yaml'}: requirements.executable: cargo, rustc are not in the build image"
+        f"{folder / 'meta.yaml'}: requirements.executable: swig, bison are not in the build image"
     )
     assert environment.fetcher.asked == []

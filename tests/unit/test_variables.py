@@ -10,10 +10,12 @@ import pytest
 from emwheels.build import answers, cmake, variables
 from emwheels.build import compile as compiling
 from emwheels.build.compiler_cache import CompilerCache
+from emwheels.build.rust import rust_environment
 from emwheels.cli.variables import OTHERS, OWN
 from emwheels.image import debian
 from emwheels.image.toolchain import Toolchain, emsdk
 from emwheels.schedule import JobServer
+from emwheels.target.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
 SOURCE = {path: path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "variables.py"}
@@ -64,6 +66,11 @@ def test_every_variable_that_a_build_sees(seen):
     launchers = {"EMWHEELS_COMPILER"}  # between two of them
     prelude = set(re.findall(r"(\w+)=", cmake.PRELUDE)) - set(variables.FOR_RECIPES)
     assert set(variables.FROM_EMWHEELS) == seen | launchers | prelude
+
+
+def test_every_variable_that_a_build_in_rust_sees():
+    seen = {name for profile in PROFILES.values() for name in rust_environment(profile, "")}
+    assert set(variables.FOR_RUST) == seen - {"PATH"}
 
 
 def test_flags(monkeypatch):

@@ -188,7 +188,7 @@ def propose_tree(
         "about": {key: text for key, text in _about(about).items() if text},
     }
     if examined.rust:
-        notes.append("it is written in Rust: the build needs cargo, and a Rust compiler for WebAssembly")
+        notes.append("it is written in Rust: its first build makes the Rust layer, once (2 to 5 minutes, 0.5 GB)")
     notes = [*project.notes, *([fault] if fault else []), *notes]
     notes += [f"{_chain(need)}: no index has it" for need in needs if need.state == MISSING]
     return Proposal(

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 _PROGRAM = Path(__file__).parent / "inside" / "run_backend.py"
 _SECONDS = 900
+_ENVIRONMENT = {
+    "HOME": f"{WORK}/home",
+    "PIP_NO_INDEX": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "NO_COLOR": "1",
+    # Rust comes with the build: maturin is not to ask for a package that downloads one.
+    "MATURIN_NO_INSTALL_RUST": "1",
+}
 _ANSWER_LIMIT = 1 << 20
 _MOST = 200
 _LINE = 300
@@ -111,7 +119,7 @@ def _call(action: str, place: Path, wheels: Sequence[Fetched], *, image: Image, 
                 Mount(host=place / "wheels", inside=f"{WORK}/wheels"),
                 Mount(host=_PROGRAM, inside=BACKEND),
             ],
-            env={"HOME": f"{WORK}/home", "PIP_NO_INDEX": "1", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"},
+            env=_ENVIRONMENT,
             cwd=WORK,
             output=output,
             seconds=_SECONDS,

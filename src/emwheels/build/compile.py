@@ -19,6 +19,7 @@ from emwheels.build.diagnosis.nearby import own_words, where_it_lies
 from emwheels.build.kept import Surroundings, tree_of
 from emwheels.build.libraries import files_below, licences_of, unpack_libraries
 from emwheels.build.results import pack_libraries, read_counters, take_wheel
+from emwheels.build.rust import rust_environment, with_plain_sbom
 from emwheels.build.same_bytes import EPOCH, SAME_ADDRESSES, SAME_ADDRESSES_OPTION
 from emwheels.build.source import plain_recipe, prepare_source
 from emwheels.build.unvendor import split_tests
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emwheels.build.cross_packages import CrossPackage
+    from emwheels.build.rust import RustInputs
     from emwheels.fetch.fetcher import Fetched
     from emwheels.image.model import Image
     from emwheels.image.toolchain import Toolchain
@@ -84,6 +86,8 @@ class BuildInputs:
     """None: an empty one of the build's own. Without any, other arguments reach the compiler: see `SAME_ADDRESSES`."""
     jobserver: SharedCores | None = None
     """Shares the cores with other builds; without one, a build takes what it wants."""
+    rust: RustInputs | None = None
+    """What a recipe in Rust has beside others."""
     documents: Mapping[str, bytes] = field(default_factory=dict)
     """What a wheel is to carry in its .dist-info: name -> content."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -126,6 +130,8 @@ def prepare(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, work: Pa
     recipe, place = inputs.recipe, Workplace(work)
     place.lay_out()
     prepare_source(recipe, inputs.source, place.inside / "source", image)
+    if inputs.rust is not None:
+        inputs.rust.lay_out(place)
     folder = place.inside / "packages" / recipe.spelling
     folder.mkdir()
     (folder / "meta.yaml").write_bytes(_plain(inputs, place))
@@ -168,6 +174,7 @@ def surroundings(inputs: BuildInputs, *, image: Image, toolchain: Toolchain, wor
     if inputs.cross_packages:
         own = work / "crossenv" / "xbuildenv"
         mounts.append(Mount(host=own, inside=f"{CROSSENV}/xbuildenv", writable=True))
+    mounts += inputs.rust.mounts(Workplace(work)) if inputs.rust is not None else []
     return Surroundings(
         mounts=[*mounts, cache.mount()],
         env=_environment(inputs, image, toolchain, cache),
@@ -222,6 +229,7 @@ def build_prepared(
         file = pack_libraries(place, recipe, frozenset(given))
     else:
         file = take_wheel(place, recipe, log)
+        file = with_plain_sbom(file, place, image) if inputs.rust is not None else file
         if recipe.build.unvendor_tests:
             retained = recipe.build.retain_test_patterns
             file, tests = split_tests(file, retained, place, image, stored=inputs.target.stored)
@@ -255,7 +263,9 @@ def _environment(inputs: BuildInputs, image: Image, toolchain: Toolchain, cache:
             compiler, f"{WORK}/{_CCACHE_LOG}", launchers=f"{WORK}/launchers", runtime=inputs.runtime_names
         )
     )
-    return env | {"PATH": f"{WORK}/programs:{env['PATH']}"}
+    path = f"{WORK}/programs:{env['PATH']}"
+    more = rust_environment(flags_of(inputs.profile, own), path) if inputs.rust is not None else {"PATH": path}
+    return env | more
 
 
 @contextmanager

@@ -36,6 +36,18 @@ class Linked:
     """Of the archive that was linked."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CrateNote:
+    """A crate that a build was given, for the SBOM of a wheel whose backend writes none."""
+
+    name: str
+    version: str
+    sha256: str
+    """Of its ``.crate`` file."""
+    licence: str
+    """An SPDX expression, as the crate states it; may be empty."""
+
+
 def build_report(recipe: Recipe, key: BuildKey, *, tools: Mapping[str, str], requirements: Sequence[str]) -> bytes:
     """Return the build report as JSON: the key, what went into it, tool versions, wheels of build requirements.
 
@@ -61,10 +73,13 @@ def _compact(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int) -> bytes:
+def sbom(
+    recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int, crates: Sequence[CrateNote] = ()
+) -> bytes:
     """Return a CycloneDX 1.6 document: the wheel, and each library that is linked into it, with its licence.
 
-    A library that the recipe lists as a download has its name, address and hash: its licence nobody states.
+    A library that the recipe lists as a download has its name, address and hash: its licence nobody states. ``crates``
+    are those of Cargo.lock: which of them are in the wheel, only cargo knows.
 
     ``epoch``, in seconds, stands for the time, as in SOURCE_DATE_EPOCH.
     """
@@ -75,6 +90,7 @@ def sbom(recipe: Recipe, key: BuildKey, linked: Sequence[Linked], *, epoch: int)
         component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=library.sha256))
         libraries.append(component)
     libraries += [_of_download(each) for each in recipe.downloads]
+    libraries += [_of_crate(each) for each in crates]
     bom = Bom(
         components=libraries,
         serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"emwheels:{key.digest}"),
@@ -101,6 +117,20 @@ def _of_download(download: Download) -> Component:
     if purl is None:
         address = ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(download.address))
         component.external_references.add(address)
+    return component
+
+
+def _of_crate(crate: CrateNote) -> Component:
+    purl = PackageURL("cargo", None, crate.name, crate.version)
+    component = Component(
+        name=crate.name,
+        version=crate.version,
+        type=ComponentType.LIBRARY,
+        purl=purl,
+        bom_ref=purl.to_string(),
+        licenses=[LicenseFactory().make_from_string(crate.licence)] if crate.licence else [],
+    )
+    component.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=crate.sha256))
     return component
 
 

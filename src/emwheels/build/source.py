@@ -14,6 +14,7 @@ from emwheels.fetch.archive import NoFolderError, unpack
 from emwheels.image.door import Door, DoorError
 from emwheels.image.model import Mount
 from emwheels.image.places import PATCH, SOURCE
+from emwheels.recipe.rust import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +105,8 @@ def plain_recipe(recipe: Recipe, source: str, cross: Sequence[str] = ()) -> dict
     requirements = document.get("requirements", {})
     requirements.pop("run", None)
     requirements.pop("host", None)
+    if wanted := requirements.get("executable"):  # pyodide-build would have rustup download a Rust
+        requirements["executable"] = [name for name in wanted if name not in PROGRAMS]
     if cross:
         document["requirements"] = requirements | {"host": list(cross)}
     document.pop("extra", None)

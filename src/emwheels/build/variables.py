@@ -63,3 +63,16 @@ FROM_EMWHEELS = {
     "EMWHEELS_LINKER": "For emwheels' own launchers: part of what a link is looked up by.",
 }
 """What emwheels sets. A recipe rarely needs it."""
+
+FOR_RUST = {
+    "CARGO_HOME": "A folder of the build, whose configuration has cargo take crates from the folder of those fetched.",
+    "CARGO_NET_OFFLINE": "`true`.",
+    "CARGO_INCREMENTAL": "`0`.",
+    "CARGO_TERM_COLOR": "`never`.",
+    "CARGO_TARGET_WASM32_UNKNOWN_EMSCRIPTEN_RUSTFLAGS": "Flags for rustc: those of the profile, and of links.",
+    "CARGO_PROFILE_RELEASE_OPT_LEVEL": "The profile's level of optimisation, if it is not `-O3`.",
+    "CARGO_PROFILE_RELEASE_DEBUG": "`true` if the profile has line numbers.",
+    "CXXFLAGS_wasm32_unknown_emscripten": "`-fcxx-exceptions`: the cc crate leaves out C++ exceptions for this target.",
+    "MATURIN_NO_INSTALL_RUST": "`1`: maturin downloads no Rust.",
+}
+"""What emwheels sets in builds of recipes in Rust, beside `FROM_EMWHEELS`."""

@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 
 PARTS = ("build", "test")
 """The images that users have."""
+_LAYER = "rust"
+"""The layer over the one that compiles, which only recipes in Rust need."""
 
 
 _EXAMPLES = """\
 examples:
   emwheels image                            make both images and show what is in them
   emwheels image --part build               the one that compiles: enough for builds that run no tests
+  emwheels image --rust                     make the Rust layer too, before a recipe in Rust needs it
   emwheels image save images.tar.gz         write both to one archive
   emwheels image load images.tar.gz         take them, on another machine
   emwheels image mirror DIR                 write all that they are made of to a folder
@@ -40,7 +43,7 @@ examples:
 """
 _WORDS = (
     "show makes what is missing, and tells what is in them; save and load go to and from an archive; mirror writes the "
-    "packages that they are made of; pin takes the packages of today, for both images; try builds "
+    "packages that they are made of; pin takes the packages of today, for all of them; try builds "
     "and proves an image with the compiler of today, which takes minutes (show)"
 )
 _ACTIONS = {"show": "", "save": "images.tar.gz", "load": "images.tar.gz", "mirror": "DIR", "pin": "", "try": ""}
@@ -59,6 +62,7 @@ def add_image(verbs: Any, common: argparse.ArgumentParser) -> None:
     image.add_argument("action", nargs="?", choices=[*_ACTIONS], default="show", help=_WORDS)
     image.add_argument("file", nargs="?", type=local_path, help="the archive to save or load, or the mirror's folder")
     image.add_argument("--part", choices=PARTS, help="only the image that compiles, or only the one that runs tests")
+    image.add_argument("--rust", action="store_true", help="the layer that compiles Rust as well: 0.5 GB more")
 
 
 def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
@@ -66,21 +70,20 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
     environment = open_environment(arguments, project, targets)
     given = {"build": environment.targets.image, "test": targets.test_image}
     images = [given[part] for part in ([arguments.part] if arguments.part else PARTS)]
+    both = len(images) == len(PARTS)
+    images += [environment.rust.pins] if arguments.rust else []
     file = _file(arguments)
     if arguments.action == "load":
-        for loaded in load_images(project.cache, images, file):
+        for loaded in load_images(project.cache, [*images, *_layer(targets)], file):
             print(f"{'loaded' if loaded.new else 'already here:'} {loaded.record.digest}")
         return 0
     if arguments.action in _WITHOUT_IMAGES:
         return _WITHOUT_IMAGES[arguments.action](environment, images, file)
     if arguments.action == "save":
         _check_saving(images, file)
-    if len(images) == len(PARTS):
+    if both:
         environment.make_images()
-    digests = {
-        part: environment.image_digest if part == "build" else environment.test_image_digest
-        for part in (pins.part for pins in images)
-    }
+    digests = {pins.part: _digest(environment, pins.part) for pins in images}
     if arguments.action == "save":
         save_images(project.cache, images, file)
         print(f"saved {' and '.join(digests.values())} to {file} ({file.stat().st_size:,} bytes)")
@@ -93,6 +96,17 @@ def run_image(arguments: argparse.Namespace, project: Checkout, targets: Targets
     else:
         print("\n".join(_lines(part, content) for part, content in output.items()), end="")
     return 0
+
+
+def _digest(environment: Environment, part: str) -> str:
+    """Return the digest of an image or of the layer, which is made if it is not there."""
+    if part == _LAYER:
+        return environment.rust.layer.digest
+    return environment.image_digest if part == "build" else environment.test_image_digest
+
+
+def _layer(targets: Targets) -> list[ImagePins]:
+    return [targets.rust] if targets.rust is not None else []
 
 
 def _file(arguments: argparse.Namespace) -> Path:
@@ -117,8 +131,8 @@ def _mirror(environment: Environment, images: Sequence[ImagePins], folder: Path)
 
 
 def _pin(environment: Environment, _: Sequence[ImagePins], __: Path) -> int:
-    """Pin the packages of both images, whichever were asked for: they are in one file."""
-    images = [environment.asked.image, environment.asked.test_image]
+    """Pin the packages of both images and of the layer, whichever were asked for: they are in one file."""
+    images = [environment.asked.image, environment.asked.test_image, *_layer(environment.asked)]
     path, sets = pin_packages(images, environment.offered)
     counts = (f"{len([*debs])} of the {pins.part} image" for pins, debs in zip(images, sets, strict=True))
     print(f"{path}: {', '.join(counts)}")

@@ -23,6 +23,8 @@ OWN = {
     "EMWHEELS_ANSWER_SECONDS": "How long a server may take for a document, and a file may be slow. Default: 30.",
     "EMWHEELS_ADVISORIES": "Advisories in OSV's format for `emwheels bump --check`: a file, a folder, or an address "
     "with `PyPI/all.zip` and `Debian/all.zip`.",
+    "EMWHEELS_CRATES": "A folder, or an address, with crates of Rust as files NAME-VERSION.crate. Default: the "
+    "registry of cargo's configuration, then the one that cargo asks by default.",
     "EMWHEELS_EMSDK_ARCHIVES": "A folder or URL with the four files of `--toolchain emsdk`. Default: upstream's URLs.",
 }
 """Those of emwheels alone."""
@@ -33,6 +35,7 @@ OTHERS = {
     "SSL_CERT_FILE": "Certificate authorities to trust.",
     "REQUESTS_CA_BUNDLE": "The same, if `SSL_CERT_FILE` is not set.",
     "PIP_INDEX_URL": "The package index. Every setting of pip counts, from `PIP_…` and from its files.",
+    "CARGO_HOME": "The folder of cargo's configuration, which may name a registry of crates. Default: `~/.cargo`.",
     "TERM": "The kind of your terminal, for the shell of `emwheels debug`.",
     "REGISTRY_AUTH_FILE": "Credentials for the shared store and for published images, as `podman login` writes them.",
     "DOCKER_CONFIG": "The folder of the credentials that `docker login` writes.",

@@ -114,6 +114,24 @@ def unpack(
     return destination
 
 
+def read_member(archive: Path, name: str, *, limit: int) -> bytes | None:
+    """Return the first ``limit`` bytes of the file called ``name`` in an archive; None without such a file.
+
+    Raises `FetchError` for a damaged archive.
+    """
+    try:
+        with _open(archive) as members:
+            for member in members:
+                if member.name == name and member.kind == "file":
+                    with member.open() as source:
+                        return source.read(limit)
+    except RefusedError as refused:
+        raise FetchError(f"{archive.name}: {name!r} {refused}") from None
+    except DAMAGE as error:
+        raise FetchError(f"{archive.name}: {name!r} cannot be read: {error}") from error
+    return None
+
+
 class _Unpacking:
     def __init__(self, archive: Path, root: Path, limit_bytes: int, limit_members: int) -> None:
         self.archive = archive

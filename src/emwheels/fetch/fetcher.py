@@ -74,8 +74,8 @@ class Fetcher:
     """Fetches into ``store``.
 
     With ``offline`` no socket is opened: what is not in the store is an error that says so. ``progress`` is called
-    with a file name, the bytes that are there and the total, if known. ``npm_registry`` and
-    ``debian_mirror`` answer where this machine has no npm configuration or an apt without Debian.
+    with a file name, the bytes that are there and the total, if known. ``npm_registry``, ``debian_mirror`` and
+    ``crates`` answer where this machine has no npm configuration, an apt without Debian, or no cargo configuration.
     """
 
     def __init__(
@@ -88,12 +88,15 @@ class Fetcher:
         pause: Callable[[float], None] = time.sleep,
         npm_registry: Callable[[], str] | None = None,
         debian_mirror: Callable[[], str] | None = None,
+        crates: Callable[[], str] | None = None,
     ) -> None:
         self._store = store
         self._offline = offline
         self._progress = progress
         self._downloader = Downloader(attempts=attempts, pause=pause)
-        self._registries = Registries(self._downloader, npm_registry=npm_registry, debian_mirror=debian_mirror)
+        self._registries = Registries(
+            self._downloader, npm_registry=npm_registry, debian_mirror=debian_mirror, crates=crates
+        )
 
     def fetch(self, url_or_purl: str, sha256: str | None) -> Fetched:
         """Return the file from the store, or fetch it.

@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from unearth import TargetPython
 
 from emwheels.errors import FetchError
+from emwheels.fetch.crates import Crates
 from emwheels.fetch.debian_sources import suite_sources
 from emwheels.fetch.documents import parse_json
 from emwheels.fetch.download import Downloader, NotFoundError
@@ -54,8 +55,9 @@ def parse_purl(text: str) -> PackageURL:
 class Registries:
     """Finds files by package URL.
 
-    ``npm_registry`` is asked where this machine has no npm configuration, ``debian_mirror`` where apt has no Debian.
-    ``pip`` tells the indexes, by default those of this machine's pip.
+    ``npm_registry`` is asked where this machine has no npm configuration, ``debian_mirror`` where apt has no Debian,
+    ``crates`` where cargo's configuration names no registry. ``pip`` tells the indexes, by default those of this
+    machine's pip.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class Registries:
         *,
         npm_registry: Callable[[], str] | None = None,
         debian_mirror: Callable[[], str] | None = None,
+        crates: Callable[[], str] | None = None,
         pip: PipConfiguration | None = None,
     ) -> None:
         self._pip_given = pip
+        self._crates = Crates(downloader, crates)
         self._downloader = downloader
         self._npm_registry_fallback = npm_registry
         self._debian_mirror_fallback = debian_mirror
@@ -80,8 +84,10 @@ class Registries:
                 return (self._npm(purl),)
             case "deb", "debian":
                 return _debian(purl, self._debian_mirror_fallback)
+            case "cargo", None:
+                return self._crates.candidates(purl, sha256)
         raise FetchError(
-            f"{purl}: this kind of package URL is not known", hint="known: pkg:pypi, pkg:npm, pkg:deb/debian"
+            f"{purl}: this kind of package URL is not known", hint="known: pkg:pypi, pkg:npm, pkg:deb/debian, pkg:cargo"
         )
 
     def debian_versions(self, purl: PackageURL) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emwheels.image.debs import pinned
 from emwheels.image.holding import in_use
 from emwheels.image.rootfs import RootFs, usable_method
-from emwheels.target import BuildImagePins
+from emwheels.target import BuildImagePins, RustPins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,8 @@ def image_key(pins: ImagePins) -> str:
             "warm": data("inside/warm.sh"),
             "pyodide_build": data(REQUIREMENTS),
         }
+    if isinstance(pins, RustPins):
+        inputs |= {"rust": data("inside/rust.sh")}
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

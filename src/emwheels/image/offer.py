@@ -19,8 +19,9 @@ from emwheels.errors import ImageError, keep_secrets_of
 from emwheels.image.debs import DebSet, moved, read_records
 from emwheels.image.host_tools import require_host_tools, run_to_end
 from emwheels.image.moved import PACKAGES, PROGRAMS, is_accepted
+from emwheels.image.rust import SOURCES, check_version
 from emwheels.image.supply import MIRROR, SNAPSHOT
-from emwheels.target import BuildImagePins
+from emwheels.target import BuildImagePins, RustPins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,8 @@ def _missing(lacking: Sequence[object]) -> str:
 
 def accepted(pins: ImagePins, offer: DebSet) -> Choice:
     """Return the choice of what a suite offers. Raises `ImageError` where its compiler may not be used."""
+    if isinstance(pins, RustPins):
+        check_version(offer, pins)
     if not isinstance(pins, BuildImagePins):
         return Choice(pins=pins, debs=offer)
     newer = compiler_fault(offer.versions, pins)
@@ -133,7 +136,9 @@ def compiler(versions: Mapping[str, str], suite: str) -> tuple[str, str]:
 
 
 def taken_packages(pins: ImagePins) -> list[str]:
-    """Return the packages of which only files are taken: the headers of each Python, and npm's registry."""
+    """Return the packages of which only files are taken: the headers of each Python, npm's registry, Rust's sources."""
+    if isinstance(pins, RustPins):
+        return [*SOURCES]
     return [*(f"libpython{python}-dev" for python in pins.pythons), "npm"] if isinstance(pins, BuildImagePins) else []
 
 
@@ -174,6 +179,16 @@ def offered(pins: ImagePins, mirror: str, *, say: Callable[[str], None], trusted
             raise ImageError(f"apt does not say what it has:\n{_faults(words)}")
         lists = [read_records(read_regular(folder / name, limit=_RECORDS).decode()) for name in _LISTS]
     return DebSet(installed=lists[0], taken=lists[1])
+
+
+def beyond(pins: RustPins, image: ImagePins, ask: Callable[[ImagePins], DebSet]) -> DebSet:
+    """Return what a suite has for a layer over ``image``: what both need together, less what the image has.
+
+    ``ask`` is `offered`, but for the pins.
+    """
+    both = ask(replace(pins, packages={**image.packages, **pins.packages}))
+    there = ask(image).versions
+    return replace(both, installed=tuple(deb for deb in both.installed if deb.name not in there))
 
 
 def _faults(said: str) -> str:

@@ -32,6 +32,8 @@ OUT = "/mnt/out"
 """Where the wheel with the documents goes."""
 SPLIT_TESTS = "/mnt/split_tests.py"
 """The program that takes the tests out of a wheel."""
+PLAIN_SBOM = "/mnt/plain_sbom.py"
+"""The program that takes the paths of a build out of SBOMs."""
 DEBUG_SHELL = "/mnt/debug_shell.py"
 """The program that opens a shell where a build would compile."""
 PREPARE_TREE = "/mnt/prepare_tree.py"
@@ -45,7 +47,15 @@ PACKAGE_CACHE = "/mnt/packagecache"
 BACKEND = "/mnt/run_backend.py"
 """The program that calls a build backend."""
 
-BUILD_PATHS = (WORK, CROSSENV)
+RUST = "/mnt/rust"
+"""The Rust layer, in builds of recipes in Rust."""
+
+CRATE_FILES = "/mnt/crates"
+"""A local registry of crates, while a Cargo.lock is made."""
+CRATE_HOME = "/mnt/cargo"
+"""cargo's own folder meanwhile."""
+
+BUILD_PATHS = (WORK, CROSSENV, RUST)
 """What must not be found in a wheel."""
 
 # Tests in engines

@@ -125,7 +125,7 @@ def _report_hits(run: Run, recipe: Recipe, key: BuildKey, hits: Hits, to: Outcom
 
 
 _CHANGES_EVERY_OBJECT = (
-    *("format", "recipe/", "patches/", "extras/", "build requirements", "dependencies/"),
+    *("format", "recipe/", "patches/", "extras/", "build requirements", "dependencies/", "rust/"),
     *("target/", "profile/", "image", "toolchain", "cross-build"),
 )
 """Inputs of a key after whose change the compiler cache may rightly have no object."""

@@ -23,17 +23,18 @@ from emwheels.image.debs import pinned
 from emwheels.image.host_tools import debian_mirror, default_mirror
 from emwheels.image.making import make_image
 from emwheels.image.moved import Candidate
-from emwheels.image.offer import choose, offered
+from emwheels.image.offer import beyond, choose, offered
 from emwheels.image.proof import prove_programs
 from emwheels.image.published import Published, headers
 from emwheels.image.rootfs import chosen_method
 from emwheels.image.supply import MIRROR, Supply, places
 from emwheels.image.toolchain import Toolchain, make_toolchain
 from emwheels.outputs.named import named_wheel
+from emwheels.pipeline.rust import Rust
 from emwheels.progress import Board
 from emwheels.recipe.overrides import Aim
 from emwheels.store import Store
-from emwheels.target import BuildImagePins, load_targets
+from emwheels.target import BuildImagePins, RustPins, load_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,6 +115,7 @@ class Environment:
             progress=self.board.download,
             npm_registry=lambda: registries.npm_registry(self.image),
             debian_mirror=lambda: registries.debian_mirror(self.image),
+            crates=lambda: self.rust.layer.registry,
         )
 
     @property
@@ -145,6 +147,11 @@ class Environment:
     def service_image(self) -> Image:
         """The way into the image that has servers, which only this project's own tests need."""
         return self._entered(self.targets.service_image, self.digest_of(self.targets.service_image))
+
+    @cached_property
+    def rust(self) -> Rust:
+        """The layer that compiles Rust, which is not made before somebody asks for it."""
+        return Rust(self)
 
     def make_images(self) -> None:
         """Make what is missing of the images that compile and test, both at the same time. Raises as `digest_of` does.
@@ -191,7 +198,8 @@ class Environment:
         """Return what the suite has now for an image. Raises `ImageError`, offline as well."""
         if self.offline:
             raise ImageError("this is offline, and no suite is asked", hint="run the command without --offline")
-        return offered(pins, debian_mirror(), say=self.say_of_image)
+        ask = partial(offered, mirror=debian_mirror(), say=self.say_of_image)
+        return beyond(pins, self.asked.image, ask) if isinstance(pins, RustPins) else ask(pins)
 
     def make_choice(self, pins: ImagePins, choice: Choice, supply: Supply) -> debian.ImageRecord:
         """Make the image that was chosen for ``pins``; another compiler, once it is proven, is used from now on."""

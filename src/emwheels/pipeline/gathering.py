@@ -12,17 +12,21 @@ from emwheels.build.cross_packages import CrossPackage, check_native_packages
 from emwheels.build.provenance import Linked, build_report, sbom
 from emwheels.build.same_bytes import EPOCH
 from emwheels.errors import RecipeError
+from emwheels.pipeline.crates import crate_notes, rust_inputs
 from emwheels.pipeline.known import fault, missing_programs
 from emwheels.pipeline.sources import source_of, source_tree
 from emwheels.pipeline.tools import built_tool
 from emwheels.plan.key import code_digest
 from emwheels.recipe.graph import cross_requirements, host_recipes
+from emwheels.recipe.locked import pinned_versions
+from emwheels.recipe.rust import is_rust
 from emwheels.wheel import REPORT, SBOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from emwheels.build.provenance import CrateNote
     from emwheels.fetch.fetcher import Fetched
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.environment import Environment
@@ -45,6 +49,9 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
     check_native_packages(recipe, cross, requirements)
     libraries = _libraries(run, recipe, outputs)
     cache = CompilerCache(folder=compiler_cache_folder(run, recipe.name, key))
+    rust = rust_inputs(environment, recipe) if is_rust(recipe) else None
+    # maturin writes an SBOM of the crates itself, of those alone that are in the wheel.
+    crates = rust.crates if rust and "maturin" not in pinned_versions(recipe.build_lock) else ()
     return BuildInputs(
         recipe=recipe,
         target=environment.target,
@@ -58,7 +65,8 @@ def gather(run: Run, recipe: Recipe, key: BuildKey, outputs: Mapping[str, Output
         compiler_cache=cache if run.options.ccache else None,
         jobserver=run.jobserver,
         limits=limits_of(run, recipe),
-        documents=_documents(run, recipe, key, libraries, requirements),
+        rust=rust,
+        documents=_documents(run, recipe, key, libraries, requirements, crates=crate_notes(crates)),
     )
 
 
@@ -133,7 +141,13 @@ def _libraries(run: Run, recipe: Recipe, outputs: Mapping[str, Output]) -> dict[
 
 
 def _documents(
-    run: Run, recipe: Recipe, key: BuildKey, libraries: Mapping[str, Output], requirements: Sequence[Fetched]
+    run: Run,
+    recipe: Recipe,
+    key: BuildKey,
+    libraries: Mapping[str, Output],
+    requirements: Sequence[Fetched],
+    *,
+    crates: Sequence[CrateNote],
 ) -> dict[str, bytes]:
     """Return what the wheel is to carry of its own making."""
     pins, target = run.environment.targets.image, run.environment.target
@@ -143,10 +157,11 @@ def _documents(
         "llvm": pins.llvm if own else "of Emscripten",
         "pyodide-build": pins.pyodide_build,
         "python": target.python,
+        **({"rust": run.environment.rust.pins.rust} if is_rust(recipe) else {}),
     }
     linked = [Linked(recipe=run.recipes[name], sha256=output.sha256) for name, output in libraries.items()]
     wheels = [wheel.filename for wheel in requirements]
     return {
         REPORT: build_report(recipe, key, tools=tools, requirements=wheels),
-        SBOM: sbom(recipe, key, linked, epoch=EPOCH),
+        SBOM: sbom(recipe, key, linked, epoch=EPOCH, crates=crates),
     }

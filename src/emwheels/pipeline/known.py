@@ -12,6 +12,7 @@ from emwheels.plan.key import BuildKey, build_key
 from emwheels.recipe.graph import host_recipes
 from emwheels.recipe.load import load_recipe, recipe_folders
 from emwheels.recipe.locked import build_names, lock_needed
+from emwheels.recipe.rust import PROGRAMS, is_rust
 from emwheels.recipe.source_tree import tree_digest
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def key_from(run: Run, recipe: Recipe, identities: Mapping[str, str]) -> BuildKe
         toolchain=toolchain,
         toolchain_key=toolchain_key(target, image, name=toolchain),
         dependencies={name: identities[name] for name in host_recipes(recipe, run.recipes)},
+        rust=environment.rust.digest if is_rust(recipe) else "",
     )
 
 
@@ -95,7 +97,7 @@ def _has_headers(folder: Path, project: Checkout) -> bool:
 
 def missing_programs(environment: Environment, recipe: Recipe) -> str:
     """Return which programs ``recipe`` needs and the build image lacks, as words; empty if it has all."""
-    needed = recipe.requirements.executable
+    needed = [name for name in recipe.requirements.executable if name not in PROGRAMS]
     if not needed or not (missing := [name for name in needed if name not in environment.programs]):
         return ""
     are = "is" if len(missing) == 1 else "are"

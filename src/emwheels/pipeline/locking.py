@@ -29,6 +29,7 @@ from emwheels.fetch.lock_selection import Selection
 from emwheels.fetch.registries import Registries
 from emwheels.image.door import Door
 from emwheels.image.toolchain.crossenv import _CONSTRAINTS as HELD_TO
+from emwheels.pipeline.crate_locking import lock_crates
 from emwheels.pipeline.environment import under_own_name
 from emwheels.pipeline.gathering import build_wheels
 from emwheels.pipeline.known import headers_fault
@@ -38,6 +39,7 @@ from emwheels.recipe.graph import cross_requirements, foreign_requirements, pinn
 from emwheels.recipe.load import read_recipes
 from emwheels.recipe.locked import BUILD_LOCK, FOLLOWED, RUN_LOCK
 from emwheels.recipe.own_tests import TEST_LOCK
+from emwheels.recipe.rust import is_rust
 from emwheels.target.tags import Policy, fitting_tags
 from emwheels.upstream import LOCK_FILE, read_suite, split_requirements
 
@@ -179,6 +181,8 @@ def open_locking(
 def lock_recipe(locking: Locking, recipe: Recipe) -> list[tuple[Path, list[Pinned]]]:
     """Lock ``recipe`` and return the files that were written, each with what is in it; what is not needed is removed.
 
+    A recipe in Rust whose source has no Cargo.lock gets one beside them.
+
     Raises `RecipeError` where there is no solution, `FetchError` for what cannot be had, and `UsageError` for a recipe
     that has nothing to lock.
     """
@@ -197,6 +201,9 @@ def lock_recipe(locking: Locking, recipe: Recipe) -> list[tuple[Path, list[Pinne
         pinned = locking.lock_run(asked, file, recipe)
         locking.environment.run_wheels(file)  # now, as one that cannot be had is a mistake in the recipe
         written.append((file, pinned))
+    if is_rust(replace(recipe, build_lock=recipe.folder / BUILD_LOCK)):
+        made = lock_crates(locking.environment, recipe)
+        written += [(made, [])] if made else []
     return written
 
 

@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emwheels.profile import LINK_OPTIONS, profile_environment
+from emwheels.profile import LINK_OPTIONS, RUST_OPTIONS, profile_environment
 from emwheels.recipe.graph import dependency_order, host_recipes
+from emwheels.recipe.rust import crate_lock, is_rust
 from emwheels.recipe.source_tree import tree_digest
 from emwheels.target.profiles import flags_of, lineage, profile_names
 
@@ -59,7 +60,7 @@ def code_digest(key: BuildKey) -> str:
     return _sha256(json.dumps(code, sort_keys=True).encode())
 
 
-_CODE = ("recipe", "patches", "extras", "downloads", "build requirements", "dependencies")
+_CODE = ("recipe", "patches", "extras", "downloads", "build requirements", "dependencies", "rust")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +89,9 @@ def build_key(
     toolchain: str,
     toolchain_key: str,
     dependencies: Mapping[str, str],
+    rust: str = "",
 ) -> BuildKey:
-    """Return the key of one build.
+    """Return the key of one build; ``rust`` is the digest of the layer that a recipe in Rust is compiled with.
 
     ``dependencies`` maps each host requirement to the hash of its *output*, its build report left aside: one that was
     rebuilt to the same bytes changes nothing. Tests, run requirements, descriptions and whether the recipe is disabled
@@ -124,12 +126,23 @@ def build_key(
             **({"profile environment": environment} if environment else {}),
             **({"members": "stored"} if target.stored else {}),
             **({"splitter": _digest_inside(("split_tests.py",))} if recipe.build.unvendor_tests else {}),
+            **({"rust": _rust(recipe, rust)} if rust else {}),
             "image": image_digest,
             "toolchain": toolchain,
             "cross-build environment": toolchain_key,
             "dependencies": dict(dependencies),
         }
     )
+
+
+def _rust(recipe: Recipe, layer: str) -> dict[str, Any]:
+    lock = crate_lock(recipe)
+    return {
+        "layer": layer,
+        "options": list(RUST_OPTIONS),
+        "sbom": _digest_inside(("plain_sbom.py",)),
+        **({"Cargo.lock": _sha256(lock.read_bytes())} if lock else {}),
+    }
 
 
 def input_digests(recipes: Mapping[str, Recipe], target: Target, *, profile: str, compiler: str) -> dict[str, str]:
@@ -148,6 +161,7 @@ def input_digests(recipes: Mapping[str, Recipe], target: Target, *, profile: str
             toolchain="",
             toolchain_key="",
             dependencies={need: digests[need] for need in host_recipes(recipes[name], recipes)},
+            rust=compiler if is_rust(recipes[name]) else "",
         )
         digests[name] = key.digest
     return digests
@@ -189,6 +203,10 @@ def explain(key: BuildKey, earlier: Mapping[str, Any] | None) -> list[str]:
                 reasons.append(f"version {then.get(name)} -> {now.get(name)}")
             case "recipe":
                 reasons.append(f"{rest.replace('/', '.')} {how}")
+            case "rust" if rest == "Cargo.lock":
+                reasons.append(f"Cargo.lock {how}")
+            case "rust":
+                reasons.append("the Rust layer changed" if rest == "layer" else "emwheels builds Rust in another way")
             case "target":
                 reasons.append(f"target: {rest} {how}")
             case "profile":

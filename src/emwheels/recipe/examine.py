@@ -31,6 +31,7 @@ from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK, followed_recipes
 from emwheels.recipe.model import BUILD_TYPES, EXPORTS, About, Build, Package, Recipe, Requirements, Source, Test
 from emwheels.recipe.overrides import Aim, overridden, placed, read_overrides
 from emwheels.recipe.own_tests import TEST_LOCK, read_imports, read_own_tests
+from emwheels.recipe.rust import CRATE_LOCK
 from emwheels.recipe.source_tree import PROJECT_FILES
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _recipe(document: Mapping[str, Any], findings: Findings, folder: Path, patch
         section.report_unknown()
     all_patches = _patches(patches, findings) + _source_patches(source, folder, findings)
     build_lock, run_lock, test_lock = (folder / name for name in (BUILD_LOCK, RUN_LOCK, TEST_LOCK))
-    for file in (*tests, build_lock, run_lock, test_lock, folder / "upstream.yaml"):
+    for file in (*tests, build_lock, run_lock, test_lock, folder / "upstream.yaml", folder / CRATE_LOCK):
         _check_file(file, folder, findings)
     for name, _ in source.extras:
         if _resolved_inside(name, folder) is not None:

@@ -1,7 +1,7 @@
 """targets.toml -> `Targets`: what is known of each Pyodide release, and what the images and the harness are made of.
 
-There is a table for each release, one for each part of the images (``[image.build]``, ``[image.test]`` and
-``[image.service]``), and one for the harness.
+There is a table for each release, one for each part of the images (``[image.build]``, ``[image.test]``,
+``[image.rust]``, which may be missing, and ``[image.service]``), and one for the harness.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class ImagePins:
     """What an image is made of."""
 
     part: str
-    """``build``, ``test`` or ``service``; the table's name."""
+    """``build``, ``test``, ``rust`` or ``service``; the table's name."""
     suite: str
     """The Debian release, of ``[image]``."""
     packages: Mapping[str, str]
@@ -159,6 +159,14 @@ class BuildImagePins(ImagePins):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RustPins(ImagePins):
+    """What the layer is made of that compiles Rust, beyond the image it lies over."""
+
+    rust: str
+    """The version of rustc that must be found in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HarnessPins:
     """What the harness drives browsers with."""
 
@@ -179,6 +187,8 @@ class Targets:
     test_image: ImagePins
     service_image: ImagePins
     harness: HarnessPins
+    rust: RustPins | None = None
+    """The layer for recipes in Rust; None: targets.toml has no table for it."""
     limits: Limits = field(default_factory=default_limits)
     """What a build may use, unless its recipe or the command line says otherwise."""
 
@@ -291,6 +301,7 @@ _FORMS: dict[str, tuple[str, re.Pattern[str]]] = {
     "python": ("a full version, such as 3.14.2", _VERSION),
     "emscripten": ("a full version, such as 5.0.3", _VERSION),
     "pyodide_build": ("a full version, such as 0.39.2", _VERSION),
+    "rust": ("a full version, such as 1.97.1", _VERSION),
     "llvm": ("a major version, such as 21", re.compile(r"[0-9]{1,4}")),
     "accepted": ("versions, such as >=6.0.5,<7", re.compile(rf"({_RANGE}(,{_RANGE}){{0,9}})?")),
     "proof": ("names of recipes, such as numpy", _NAME),
@@ -336,9 +347,15 @@ def _target(name: str, table: dict[str, Any], profiles: Mapping[str, OwnProfile]
     return Target(name=name, emsdk=EmsdkPins(**pins), profiles=profiles, **given)
 
 
-_PARTS: dict[str, type[ImagePins]] = {"build": BuildImagePins, "test": ImagePins, "service": ImagePins}
-_ASIDE = {"build": ("part", "suite"), "test": ("part", "suite"), "service": ("part", "suite", "oci_reference")}
-"""Part -> the fields that its table does not give. Nothing would look at a published image of servers."""
+_PARTS: dict[str, type[ImagePins]] = {
+    "build": BuildImagePins,
+    "test": ImagePins,
+    "service": ImagePins,
+    "rust": RustPins,
+}
+_OWN = ("part", "suite")
+_ASIDE = {"build": _OWN, "test": _OWN, "service": (*_OWN, "oci_reference"), "rust": (*_OWN, "oci_reference")}
+"""Part -> the fields that its table does not give. Servers and the layer are made here only."""
 _DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 """A package's name (Debian Policy Manual 4.7, 5.6.1)."""
 
@@ -350,9 +367,12 @@ def _images(table: dict[str, Any]) -> dict[str, Any]:
     _check_form("image.suite", "suite", suite)
     pins = {}
     for part, kind in _PARTS.items():
+        if part == "rust" and part not in table:
+            continue
         where = f"image.{part}"
         given = _given(kind, where, _required(table, "image", part, dict), aside=_ASIDE[part])
         if wrong := [name for name in given["packages"] if not _DEBIAN_PACKAGE.fullmatch(name)]:
             raise _KeyFault(f"{where}.packages: {wrong[0]!r} is not the name of a Debian package")
         pins[part] = kind(part=part, suite=suite, **given)
-    return {"image": pins["build"], "test_image": pins["test"], "service_image": pins["service"]}
+    names = {"build": "image", "test": "test_image", "service": "service_image", "rust": "rust"}
+    return {names[part]: each for part, each in pins.items()}

@@ -11,6 +11,7 @@ from emwheels.build.diagnosis.of_compilers import OF_COMPILERS
 from emwheels.build.diagnosis.of_configuring import OF_CONFIGURING
 from emwheels.build.diagnosis.of_machines import OF_MACHINES
 from emwheels.build.diagnosis.of_python import OF_PYTHON
+from emwheels.build.diagnosis.of_rust import OF_RUST
 from emwheels.build.diagnosis.of_tests import OF_TESTS
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _MOST = 50
 
 def kinds_of_builds() -> tuple[Kind, ...]:
     """Return every kind of failure of a build; where two fit, the earlier one says more."""
-    return (*OF_MACHINES, *OF_CONFIGURING, *OF_PYTHON, *OF_COMPILERS)
+    return (*OF_MACHINES, *OF_CONFIGURING, *OF_RUST, *OF_PYTHON, *OF_COMPILERS)
 
 
 def diagnose(log: str, pinned: Collection[str] = ()) -> Found | None:

@@ -26,10 +26,10 @@ OF_PYTHON = (
             r"|Rust toolchain|No matching distribution found for (maturin|setuptools-rust|puccinialin)"
         ),
         sees="`can't find Rust compiler`, `Cannot import 'maturin'`",
-        means="There is Rust in it.",
+        means="There is Rust in it, and nothing in the recipe says so.",
         do=(
-            "emwheels compiles no Rust. Use a version of the package without it, or a wheel that upstream "
-            "publishes for this Pyodide."
+            "Name cargo under requirements.executable, or lock its build requirements again (`emwheels lock NAME`): "
+            "maturin and setuptools-rust among them say it as well."
         ),
     ),
     Kind(

@@ -87,6 +87,7 @@ def _local(environment: Environment) -> Iterator[Check]:
     yield "tools", _LOCAL_SECONDS, lambda: [_tools(missing)]
     yield "images", _LOCAL_SECONDS, lambda: [images.image(project.cache, targets.image)]
     yield "images", _LOCAL_SECONDS, lambda: [images.image(project.cache, targets.test_image)]
+    yield "images", _LOCAL_SECONDS, lambda: images.rust_layer(project.cache, targets)
 
 
 def _sandbox(environment: Environment) -> Iterator[Observation]:

@@ -9,6 +9,7 @@ from emwheels.image import debian, oci, pull
 from emwheels.pipeline.doctor.model import Observation, fault, observed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from emwheels.target import ImagePins, Targets
@@ -51,3 +52,12 @@ def image(cache: Path, pins: ImagePins) -> Observation:
     others = [other for other in folder.parent.glob(f"*/{debian.RECORD}") if other.parent.name != folder.name]
     detail = f"not made yet{f'; {len(others)} images are of other pins or parts' if others else ''}"
     return fault(name, detail, f"your first build makes it, as does: emwheels image --part {pins.part}")
+
+
+def rust_layer(cache: Path, targets: Targets) -> Iterator[Observation]:
+    """Yield whether the layer for recipes in Rust is there; without one, nothing else is worse."""
+    if (pins := targets.rust) is not None:
+        folder = debian.image_folder(cache, pins)
+        record = debian.read_record(folder)
+        there = f"{record.digest}, rustc {pins.rust}, {folder}" if record else ""
+        yield observed("Rust layer", there or "not made yet: your first recipe in Rust makes it")
