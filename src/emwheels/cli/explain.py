@@ -75,7 +75,7 @@ def run_explain(arguments: argparse.Namespace, project: Checkout, targets: Targe
     environment = open_environment(arguments, project, targets)
     runtime = environment.runtime
     catalogue = read_catalogue(place_of(arguments.at or str(project.dist)))
-    read, _ = open_recipes(arguments, project, targets)
+    _, read = open_recipes(arguments, project, targets)
     warn_of_bad(read.bad)
     recipes = read.sound
     pypi = None if arguments.offline else _offers(required_project(requirement), environment.board)

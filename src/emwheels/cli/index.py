@@ -173,7 +173,7 @@ def object_headers(name: str) -> dict[str, str]:
 
 def dist_of(project: Checkout, profile: str) -> Path:
     """Return the working index of a profile."""
-    return project.dist if profile == "speed" else project.dist / profile
+    return project.dist_of(profile)
 
 
 def _place(arguments: argparse.Namespace, project: Checkout) -> Place:

@@ -239,7 +239,7 @@ def with_audit_rules(text: str) -> str:
 
 
 _SUITES_IN = ENGINES[SUITE_ENGINE].title
-_GENERATED = "<!-- Written by `nox -s tables`; do not edit. -->"
+_GENERATED = "<!-- Written by `emwheels tables`; do not edit. -->"
 
 
 def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping[str, SuiteResult]) -> str:
@@ -308,7 +308,7 @@ def upstream_page(suites: Iterable[SuiteResult], ledger: Ledger) -> str:
         _GENERATED,
         "",
         f"Each package's own tests, run inside Pyodide in {_SUITES_IN} on the wheel built here:",
-        "`nox -s upstream-tests -- NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
+        "`emwheels upstream-tests NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
         "could not be collected. *Skipped* are those that the suite itself leaves out here or expects to fail. *Of* is",
         "the content of the wheel: that of [packages.md](packages.md), or the row is stale.",
         "",

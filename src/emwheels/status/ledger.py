@@ -98,7 +98,7 @@ def read_ledger(path: Path) -> Ledger:
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: nox -s tables") from error
+        raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: emwheels tables") from error
 
 
 def _checked(wheel: LedgerWheel) -> LedgerWheel:
