@@ -80,8 +80,11 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     _check_options(arguments, targets)
     docs = project.root / "docs"
     picked, read = open_recipes(arguments, project, targets, arguments.names)
+    if len(project.shelves) > 1:  # the pages are about the project's own recipes and what they need
+        read = open_recipes(arguments, project, targets)[0]
     recipes, bad = read.sound | picked.sound, say_bad({**read.bad, **picked.bad})
     names = [name for name in picked.names if name in picked.sound] if arguments.names else []
+    own = {name: recipe for name, recipe in recipes.items() if project.is_own(recipe.folder)}
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
     inputs = input_digests(recipes, target, profile=options.profile, compiler=compiler)
@@ -96,12 +99,13 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     if not arguments.check:
         rules_in = {name for name, text in pages.items() if _AUDIT_RULES.search(text)}
         ledger = replace(ledger, rules_in=tuple(sorted({*ledger.rules_in, *rules_in})))
+        docs.mkdir(exist_ok=True)
         write_ledger(ledger, docs / WHEELS)
         write_pages(docs, pages)
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)
-    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes)]
+    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, own)]
     wrong = [*other, *_wrong_pages(docs, pages, ledger)]
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
