@@ -175,7 +175,7 @@ def test_targets_that_are_used():
     assert [*used.targets] == ["315.0.0-alpha.2"]
     assert used.get(None).name == "315.0.0-alpha.2"
     assert used.abis.keys() == every.abis.keys(), "a recipe's override for another target is no mistake"
-    with pytest.raises(UsageError, match="there is no target '314.0.7'"):
+    with pytest.raises(UsageError, match=r"there is no target '314\.0\.7'"):
         used.get("314.0.7")
     with pytest.raises(UsageError, match=r"emwheels\.toml: targets\.use: there is no target '1\.2'"):
         load_targets(file, use=["1.2"])

@@ -65,7 +65,7 @@ def test_what_is_there_stays(command):
     assert said["left"] == ["emwheels.toml", ".gitignore"]
     assert said["written"] == ["requirements.txt", "recipes/README.md"]
     assert (command.project / "emwheels.toml").read_text() == "# mine\n"
-    assert os.readlink(command.project / ".gitignore") == "nowhere"
+    assert (command.project / ".gitignore").readlink() == Path("nowhere")
 
 
 def test_in_the_working_folder(command, tmp_path, monkeypatch):

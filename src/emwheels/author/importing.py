@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ from ruamel.yaml import YAMLError
 
 from emwheels.atomic import IrregularFileError, make_once, read_regular
 from emwheels.author.edit import Edit, edited
-from emwheels.author.importing_keys import converted, kind_of
+from emwheels.author.importing_keys import Others, converted, kind_of
 from emwheels.author.importing_scripts import Changes
 from emwheels.author.importing_tests import plain_tests
 from emwheels.errors import EmwheelsError, UsageError, visible
@@ -81,19 +82,26 @@ def import_recipes(
     A recipe that is named takes the place of one that is not the project's own.
     """
     documents = {name: _document(folder) for name, folder in folders.items()}
+    wheels = {canonicalize_name(name) for name, (read, _) in documents.items() if _has_wheel(read)}
     libraries = {canonicalize_name(name) for name, recipe in known.items() if not recipe.takes_wheels}
     libraries |= {canonicalize_name(name) for name, (read, _) in documents.items() if kind_of(read).endswith("library")}
     found = []
     for name in names or folders:
         canonical = canonicalize_name(name)
         if canonical in own or (canonical in known and not names):
-            there = known[canonical].version if canonical in known else ""
-            found.append(Import(name=name, state=THERE, version=there, left=["a recipe of this name is in use"]))
+            found.append(_there(name, known.get(canonical), mine=canonical in own))
             continue
         document, findings = documents[name]
-        found.append(_imported(folders[name], document, findings, libraries, known))
+        others = Others(libraries=frozenset(libraries), wheels=frozenset(wheels), providers=partial(_providers, known))
+        found.append(_imported(folders[name], document, findings, others))
     _check_needs(found, folders, known)
     return found
+
+
+def _there(name: str, recipe: Recipe | None, *, mine: bool) -> Import:
+    version = recipe.version if recipe else ""
+    why = "the project has a recipe of this name" if mine else "another one is in use; name it to take this one instead"
+    return Import(name=name, state=THERE, version=version, left=[why])
 
 
 def write_imported(each: Import, recipes: Path) -> Path:
@@ -120,9 +128,7 @@ def _document(folder: Path) -> tuple[dict[str, Any], Findings]:
         return {}, findings
 
 
-def _imported(
-    folder: Path, document: dict[str, Any], findings: Findings, libraries: Collection[str], known: Mapping[str, Recipe]
-) -> Import:
+def _imported(folder: Path, document: dict[str, Any], findings: Findings, others: Others) -> Import:
     package = document.get("package")
     package = package if isinstance(package, dict) else {}
     each = Import(name=folder.name, version=printable(str(package.get("version", ""))))
@@ -131,13 +137,7 @@ def _imported(
     if reason := _no_recipe(folder, document, package):
         return _as(each, *reason)
     changes = Changes(done=each.done, left=each.left)
-    edits = converted(
-        document,
-        findings,
-        libraries=libraries,
-        providers=lambda port: _providers(port, known),
-        changes=changes,
-    )
+    edits = converted(document, findings, others, changes)
     try:
         each.files = dict(_files(folder, each))
         text = edited(findings.file.read_text(encoding="utf-8"), edits, str(findings.file))
@@ -162,7 +162,10 @@ def _no_recipe(folder: Path, document: Mapping[str, Any], package: Mapping[str, 
     if kind_of(dict(document)) == "cpython_module":
         return IMPOSSIBLE, "Pyodide has the modules of the standard library; no wheel is made of them"
     if isinstance(path := source.get("path"), str) and not _inside(folder, path):
-        return IMPOSSIBLE, f"source.path: {printable(path)} is no folder of the recipe, but one that another build leaves"
+        return (
+            IMPOSSIBLE,
+            f"source.path: {printable(path)} is no folder of the recipe, but one that another build leaves",
+        )
     return _of_wheel(source.get("url"))
 
 
@@ -190,7 +193,12 @@ def _inside(folder: Path, path: str) -> bool:
         return False
 
 
-def _providers(port: str, known: Mapping[str, Recipe]) -> list[str]:
+def _has_wheel(document: Mapping[str, Any]) -> bool:
+    source = document.get("source")
+    return isinstance(source, dict) and _of_wheel(source.get("url")) is not None
+
+
+def _providers(known: Mapping[str, Recipe], port: str) -> list[str]:
     """Return the recipes that have the library of one of Emscripten's ports."""
     names = dict.fromkeys((port, port.removeprefix("lib"), f"lib{port}"))
     if named := [name for name in names if name in known and not known[name].takes_wheels]:
@@ -203,7 +211,7 @@ def _files(folder: Path, each: Import) -> Iterator[tuple[str, bytes]]:
     count = size = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name in ("meta.yaml",) or "__pycache__" in path.parts or name.lower().endswith(".md"):
+        if path.is_dir() or name == "meta.yaml" or "__pycache__" in path.parts or name.lower().endswith(".md"):
             continue
         if path.is_symlink():
             each.left.append(f"{name} is a link; copy what it leads to")
@@ -214,7 +222,9 @@ def _files(folder: Path, each: Import) -> Iterator[tuple[str, bytes]]:
             raise UsageError(f"{path} {error.strerror}", hint="take it out of the recipe") from error
         count, size = count + 1, size + len(content)
         if count > _MOST_FILES or size > _MOST_BYTES:
-            raise UsageError(f"{folder} has more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB", hint="take some out")
+            raise UsageError(
+                f"{folder} has more than {_MOST_FILES} files or {_MOST_BYTES >> 20} MiB", hint="take some out"
+            )
         if kept := _file(name, content, each):
             yield name, kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from emwheels.author.edit import Edit
 from emwheels.author.importing_scripts import Changes, flags, script
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
     from emwheels.author.importing_scripts import Providers
     from emwheels.recipe.document import Findings
@@ -28,20 +29,26 @@ _GONE = {
 _SCRIPTS, _FLAGS = ("script", "cross-script", "post"), ("cflags", "cxxflags", "ldflags")
 
 
-def converted(
-    document: dict[str, Any], findings: Findings, *, libraries: Collection[str], providers: Providers, changes: Changes
-) -> list[Edit]:
-    """Return what is to be changed in a recipe so that it means the same here, and note it in ``changes``.
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """What is known of other recipes."""
 
-    ``libraries`` are the names of recipes that make libraries, not packages.
-    """
+    libraries: frozenset[str]
+    """Names of those that make libraries, not packages."""
+    wheels: frozenset[str]
+    """Names of those whose source is a wheel: what a build asks for is in its lock."""
+    providers: Providers
+
+
+def converted(document: dict[str, Any], findings: Findings, others: Others, changes: Changes) -> list[Edit]:
+    """Return what is to be changed in a recipe so that it means the same here, and note it in ``changes``."""
     sections = {name: value for name, value in document.items() if isinstance(value, dict)}
     edits = [
         *_package(sections.get("package", {}), findings, changes),
         *_source(sections, changes),
         *_type(sections.get("build", {}), changes),
-        *_build(sections.get("build", {}), providers, changes),
-        *_requirements(sections.get("requirements", {}), libraries, changes),
+        *_build(sections.get("build", {}), others.providers, changes),
+        *_requirements(sections.get("requirements", {}), others, changes),
     ]
     for dotted, why in _GONE.items():
         section, _, key = dotted.partition(".")
@@ -115,19 +122,27 @@ def _build(build: dict[str, Any], providers: Providers, changes: Changes) -> Ite
         changes.done.append("build._cross-build-env-skip-install is left out: it is always so here")
 
 
-def _requirements(requirements: dict[str, Any], libraries: Collection[str], changes: Changes) -> Iterator[Edit]:
+def _requirements(requirements: dict[str, Any], others: Others, changes: Changes) -> Iterator[Edit]:
     run, host = (_texts(requirements.get(key)) for key in ("run", "host"))
-    linked = [name for name in run if canonicalize_name(name) in libraries]
+    linked = [name for name in run if canonicalize_name(name) in others.libraries]
     if linked:
         changes.done.append(f"requirements.run: {', '.join(linked)}: linked, so it goes to requirements.host")
         yield Edit(key="requirements.run", value=[name for name in run if name not in linked] or None)
-    wanted = [*host, *(name for name in [*linked, *changes.hosts] if name not in host)]
-    if wanted != host:
-        yield Edit(key="requirements.host", value=wanted)
+    tools = [name for name in host if canonicalize_name(name) in others.wheels]
+    if tools:
+        changes.done.append(f"requirements.host: {', '.join(tools)}: a wheel, so it goes to requirements.build-extras")
+        yield from (Edit(key="requirements.build-extras", value=name, adds=True) for name in tools)
+    more = [name for name in [*linked, *changes.hosts] if name not in host]
+    if tools or more:
+        kept = [name for name in host if name not in tools] + more
+        yield Edit(key="requirements.host", value=kept or None)
     programs = _texts(requirements.get("executable"))
     if "rustup" in programs:
         changes.done.append("requirements.executable: rustup is cargo")
-        yield Edit(key="requirements.executable", value=list(dict.fromkeys(re.sub("^rustup$", "cargo", name) for name in programs)))
+        yield Edit(
+            key="requirements.executable",
+            value=list(dict.fromkeys(re.sub("^rustup$", "cargo", name) for name in programs)),
+        )
 
 
 def _texts(value: object) -> list[str]:

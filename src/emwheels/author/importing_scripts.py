@@ -30,7 +30,9 @@ _DOWNLOADS = re.compile(
     r"\b(?:curl|wget)\s+\S|\bgit\s+(?:clone|fetch|submodule)\b|\bpip3?\s+(?:install|download)\b|\bnpm\s+(?:i|ci|install)\b"
 )
 _SYSROOT = re.compile(r"em-config\s+CACHE|EMSDK\}?/upstream")
-_PORT = re.compile(r"(?:^|(?<=\s))(?:\"|')?(?:-s\s*USE_(?P<old>[A-Z0-9_]+)=[12]|--use-port=(?P<new>[a-z0-9_]+)[^\s\"']*)(?:\"|')?")
+_PORT = re.compile(
+    r"(?<![^\s\"'=])(?P<quote>[\"']?)(?:-s\s*USE_(?P<old>[A-Z0-9_]+)=[12]|--use-port=(?P<new>[a-z0-9_]+)[^\s\"']*)(?P=quote)"
+)
 _SYSTEM = re.compile(r"lib(?:c|m|dlmalloc|compiler_rt|c\+\+|c\+\+abi|unwind|html5|stubs|noexit)\b.*")
 _SHOWN = 90
 

@@ -19,9 +19,7 @@ _IGNORED = ".venv/\n.nox/\n__pycache__/\n.pytest_cache/\n/dist/\n"
 _OF_EVERY_SERVICE = ("ci/setup.sh", "ci/verify-local.sh")
 _OF_SERVICE = {
     "github": {".github/workflows/wheels.yml": "ci/github/wheels.yml", "ci/github/login.sh": "ci/github/login.sh"},
-    "gitlab": {
-        name: name for name in ("ci/gitlab/wheels.gitlab-ci.yml", "ci/gitlab/build.yml", "ci/gitlab/login.sh")
-    },
+    "gitlab": {name: name for name in ("ci/gitlab/wheels.gitlab-ci.yml", "ci/gitlab/build.yml", "ci/gitlab/login.sh")},
 }
 """Service -> file of the project -> the file of emwheels that it is."""
 _INCLUDE = "include:\n  - local: ci/gitlab/wheels.gitlab-ci.yml\n"

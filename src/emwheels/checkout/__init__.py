@@ -108,9 +108,7 @@ def _with_settings(root: Path) -> Checkout:
     for path, folder in zip(settings.paths[1:], others, strict=True):
         if not folder.is_dir():
             raise _wrong(settings, f"{path!r} is no folder ({folder})", "name a folder with one folder per recipe")
-    return Checkout(
-        root=root, cache=project.cache, settings=settings, others=(*others, *_standard_recipes(settings))
-    )
+    return Checkout(root=root, cache=project.cache, settings=settings, others=(*others, *_standard_recipes(settings)))
 
 
 def _wrong(settings: Settings, words: str, hint: str, *, key: str = "paths") -> UsageError:

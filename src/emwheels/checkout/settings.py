@@ -99,7 +99,9 @@ def read_settings(path: Path) -> Settings:
     with path.open("rb") as stream:
         content = stream.read(_LARGEST + 1)
     if len(content) > _LARGEST:
-        raise UsageError(f"{path} is larger than {_LARGEST:,} bytes", hint="it has a few lines: see docs/own-repository.md")
+        raise UsageError(
+            f"{path} is larger than {_LARGEST:,} bytes", hint="it has a few lines: see docs/own-repository.md"
+        )
     try:
         text = content.decode()
         document = tomllib.loads(text)

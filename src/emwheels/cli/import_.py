@@ -96,10 +96,7 @@ def _print(found: Sequence[Import], arguments: argparse.Namespace) -> None:
                 print(visible(f"{each.name}: {word}: {note}", lines=False))
     print_table(
         ("recipe", "version", "result", "changed", "to do"),
-        [
-            (each.name, each.version, each.state, str(len(each.done) or ""), str(len(each.left) or ""))
-            for each in found
-        ],
+        [(each.name, each.version, each.state, str(len(each.done) or ""), str(len(each.left) or "")) for each in found],
     )
     counts = Counter(each.state for each in found)
     summary = ", ".join(f"{count} {state}" for state, count in counts.items())

@@ -35,7 +35,7 @@ class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds s
 
 
 def load_recipe(folder: Path, *, patches: Path | None = None) -> Recipe:
-    """Return the recipe in ``folder`` with its patches, by default from ``../../patches/NAME``. Raises `RecipeError`."""
+    """Return the recipe in ``folder`` with its patches, by default ``../../patches/NAME``. Raises `RecipeError`."""
     patched = patches_of(folder) if patches is None else patch_folders(patches).get(canonicalize_name(folder.name))
     recipe, findings = examine(folder, patched)
     if recipe is None or findings.problems:
@@ -89,7 +89,9 @@ def read_recipes(
     """Return the recipes that ``names`` and selectors pick and all that those need, or every recipe.
 
     Of several folders of ``recipes`` the first that has a name wins. Its patches are in ``patches`` beside that
-    folder, unless they are given. With ``of_first``, "every" means every recipe of the first folder. Selectors are those of `select`. A recipe that says ``package._disabled`` is there only if it is named or needed.
+    folder, unless they are given. With ``of_first``, "every" means every recipe of the first folder.
+
+    Selectors are those of `select`. A recipe that says ``package._disabled`` is there only if it is named or needed.
     Recipes are as they are for the target of ``aim``, or as without overrides.
 
     Raises `UsageError` for a name that no recipe has and a selector that picks none, and `RecipeError` for patches that
@@ -200,9 +202,7 @@ def _several(folders: Path | Sequence[Path]) -> Sequence[Path]:
     return [folders] if isinstance(folders, Path) else folders
 
 
-def _patched(
-    recipes: Path | Sequence[Path], folders: Mapping[str, Path], patches: Path | None
-) -> dict[str, Path]:
+def _patched(recipes: Path | Sequence[Path], folders: Mapping[str, Path], patches: Path | None) -> dict[str, Path]:
     """Return the folders of patches by the names of their recipes. Raises `RecipeError` for one of no recipe."""
     shelves: dict[Path, list[Path]] = {}
     for parent in _several(recipes):
