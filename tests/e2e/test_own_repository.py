@@ -197,7 +197,7 @@ def write_acme(root, base):
 
 def test_a_recipe_of_ones_own_from_init_to_the_browser(own, base):
     write_acme(own.root, base)
-    outcomes = {row["name"]: row for row in json.loads(own.run("build", "--all", "--json"))}
+    outcomes = {row["name"]: row for row in json.loads(own.run("build", "--all", "--json", "--test-seconds", "900"))}
     assert outcomes["acme-sum"]["error"] is None
     assert {"acme-sum", base} <= outcomes.keys() < {"acme-sum", "numpy", "openblas", "msgpack"}
     assert [engine for engine in outcomes["acme-sum"]["engines"] if "chromium" in engine]

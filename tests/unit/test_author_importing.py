@@ -173,22 +173,27 @@ def test_a_recipe_without_anything_to_change_is_the_same(upstream, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "source", "state", "words"),
+    ("text", "source", "said"),
     [
-        ("", f"  url: https://x.org/eggs-1.0-py3-none-any.whl\n  sha256: {SHA}\n", "pure Python", "a pure wheel"),
-        ("", f"  url: https://x.org/e-1.0-cp39-abi3-y_1_wasm32.whl\n  sha256: {SHA}\n", "impossible", "a built wheel"),
-        ("", f"  url: https://x.org/nonsense.whl\n  sha256: {SHA}\n", "impossible", "a built wheel"),
-        ("", "  path: ../numpy/build\n", "impossible", "source.path: ../numpy/build is no folder of the recipe"),
-        ("build:\n  type: cpython_module\n", "  path: .\n", "impossible", "modules of the standard library"),
-        ("", f"  url: https://x.org/e.tar.gz\n  sha256: {SHA}\n  patches: [no.patch]\n", "wrong", "no no.patch"),
-        ("build:\n  scirpt: x\n", "", "wrong", "did you mean script?"),
-        ("build: [\n", "", "wrong", "eggs/meta.yaml:"),
-        ("build:\n  script: a\n  script: b\n", "", "wrong", "duplicate key"),
-        ("build:\n  script: !!python/object:os.system x\n", "", "wrong", "eggs/meta.yaml:"),
-        ("", "  md5: x\n", "wrong", "a source needs a url or a path"),
+        ("", f"  url: https://x.org/eggs-1.0-py3-none-any.whl\n  sha256: {SHA}\n", ("pure Python", "a pure wheel")),
+        (
+            "",
+            f"  url: https://x.org/e-1.0-cp39-abi3-y_1_wasm32.whl\n  sha256: {SHA}\n",
+            ("impossible", "a built wheel"),
+        ),
+        ("", f"  url: https://x.org/nonsense.whl\n  sha256: {SHA}\n", ("impossible", "a built wheel")),
+        ("", "  path: ../numpy/build\n", ("impossible", "source.path: ../numpy/build is no folder of the recipe")),
+        ("build:\n  type: cpython_module\n", "  path: .\n", ("impossible", "modules of the standard library")),
+        ("", f"  url: https://x.org/e.tar.gz\n  sha256: {SHA}\n  patches: [no.patch]\n", ("wrong", "no no.patch")),
+        ("build:\n  scirpt: x\n", "", ("wrong", "did you mean script?")),
+        ("build: [\n", "", ("wrong", "eggs/meta.yaml:")),
+        ("build:\n  script: a\n  script: b\n", "", ("wrong", "duplicate key")),
+        ("build:\n  script: !!python/object:os.system x\n", "", ("wrong", "eggs/meta.yaml:")),
+        ("", "  md5: x\n", ("wrong", "a source needs a url or a path")),
     ],
 )
-def test_what_is_no_recipe_here_costs_only_itself(upstream, tmp_path, text, source, state, words):
+def test_what_is_no_recipe_here_costs_only_itself(upstream, tmp_path, text, source, said):
+    state, words = said
     upstream("eggs", text, source=source)
     upstream("ham")
     found = taken(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emwheels.atomic import make_once
@@ -24,7 +25,7 @@ def copy_recipe(folder: Path, recipes: Path, patches: Path) -> list[Path]:
     if there := [copy for copy in copies.values() if copy.exists()]:
         raise UsageError(f"{there[0]} is there already", hint="move it away, or edit it")
     for source, copy in reversed(copies.items()):  # patches of no recipe are an error; a recipe without them another
-        make_once(copy, lambda made, source=source: shutil.copytree(source, made, ignore=_LEFT))
+        make_once(copy, partial(shutil.copytree, source, ignore=_LEFT))
     return list(copies.values())
 
 

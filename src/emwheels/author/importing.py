@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from ruamel.yaml import YAMLError
+from ruamel.yaml.error import YAMLError
 
 from emwheels.atomic import IrregularFileError, make_once, read_regular
 from emwheels.author.edit import Edit, edited
@@ -37,7 +37,7 @@ _NO_HEADER = "Taken over with the recipe. Why it is needed, and where it is repo
 
 
 @dataclass(kw_only=True)
-class Import:
+class TakenOver:
     """What came of one recipe."""
 
     name: str
@@ -75,7 +75,7 @@ def foreign_recipes(folder: Path) -> dict[str, Path]:
 
 def import_recipes(
     folders: Mapping[str, Path], names: Sequence[str], known: Mapping[str, Recipe], own: Collection[str]
-) -> list[Import]:
+) -> list[TakenOver]:
     """Return what comes of the recipes ``names`` of ``folders`` (all without names); each problem costs its own.
 
     ``known`` are the recipes that there are, and ``own`` the names of those that belong to the project: these stay.
@@ -98,13 +98,13 @@ def import_recipes(
     return found
 
 
-def _there(name: str, recipe: Recipe | None, *, mine: bool) -> Import:
+def _there(name: str, recipe: Recipe | None, *, mine: bool) -> TakenOver:
     version = recipe.version if recipe else ""
     why = "the project has a recipe of this name" if mine else "another one is in use; name it to take this one instead"
-    return Import(name=name, state=THERE, version=version, left=[why])
+    return TakenOver(name=name, state=THERE, version=version, left=[why])
 
 
-def write_imported(each: Import, recipes: Path) -> Path:
+def write_imported(each: TakenOver, recipes: Path) -> Path:
     """Write a recipe's folder below ``recipes``, whole or not at all. Raises `UsageError` where there is one."""
     folder = recipes / each.name
 
@@ -128,10 +128,10 @@ def _document(folder: Path) -> tuple[dict[str, Any], Findings]:
         return {}, findings
 
 
-def _imported(folder: Path, document: dict[str, Any], findings: Findings, others: Others) -> Import:
+def _imported(folder: Path, document: dict[str, Any], findings: Findings, others: Others) -> TakenOver:
     package = document.get("package")
     package = package if isinstance(package, dict) else {}
-    each = Import(name=folder.name, version=printable(str(package.get("version", ""))))
+    each = TakenOver(name=folder.name, version=printable(str(package.get("version", ""))))
     if not document or findings.problems:
         return _as(each, WRONG, *map(str, findings.problems))
     if reason := _no_recipe(folder, document, package):
@@ -148,7 +148,7 @@ def _imported(folder: Path, document: dict[str, Any], findings: Findings, others
     return _as(each, WRONG, *faults) if faults else each
 
 
-def _as(each: Import, state: str, *why: str) -> Import:
+def _as(each: TakenOver, state: str, *why: str) -> TakenOver:
     each.state, each.left, each.files = state, list(why), {}
     return each
 
@@ -206,7 +206,7 @@ def _providers(known: Mapping[str, Recipe], port: str) -> list[str]:
     return [found for name in names for kind in ("libraries", "pkg-config") for found in providers(known, kind, name)]
 
 
-def _files(folder: Path, each: Import) -> Iterator[tuple[str, bytes]]:
+def _files(folder: Path, each: TakenOver) -> Iterator[tuple[str, bytes]]:
     """Yield the files beside meta.yaml as they are to be. Raises `UsageError` if they are too many, or too large."""
     count = size = 0
     for path in sorted(folder.rglob("*")):
@@ -229,7 +229,7 @@ def _files(folder: Path, each: Import) -> Iterator[tuple[str, bytes]]:
             yield name, kept
 
 
-def _file(name: str, content: bytes, each: Import) -> bytes:
+def _file(name: str, content: bytes, each: TakenOver) -> bytes:
     """Return a file of a recipe as it is to be; nothing if it is not taken."""
     if is_patch(Path(name)):
         first = next((line for line in content.decode(errors="replace").splitlines() if line.strip()), "---")
@@ -241,7 +241,7 @@ def _file(name: str, content: bytes, each: Import) -> bytes:
     return b"" if name == "conftest.py" else content
 
 
-def _tests(name: str, content: bytes, each: Import) -> bytes:
+def _tests(name: str, content: bytes, each: TakenOver) -> bytes:
     try:
         text, lost = plain_tests(content.decode())
     except (SyntaxError, ValueError, RecursionError) as error:
@@ -254,7 +254,7 @@ def _tests(name: str, content: bytes, each: Import) -> bytes:
     return text.encode()
 
 
-def _faults(each: Import) -> list[str]:
+def _faults(each: TakenOver) -> list[str]:
     """Return what is wrong with a recipe as it is to be."""
     with tempfile.TemporaryDirectory(prefix="emwheels-import-") as parent:
         folder = write_imported(each, Path(parent))
@@ -262,7 +262,7 @@ def _faults(each: Import) -> list[str]:
         return [str(problem).replace(f"{parent}/", "") for problem in findings.problems]
 
 
-def _check_needs(found: Iterable[Import], folders: Mapping[str, Path], known: Mapping[str, Recipe]) -> None:
+def _check_needs(found: Iterable[TakenOver], folders: Mapping[str, Path], known: Mapping[str, Recipe]) -> None:
     """Note libraries that are nowhere, and disable recipes with something left to do."""
     found = list(found)
     there = {canonicalize_name(each.name) for each in found if each.is_written} | known.keys()
@@ -276,13 +276,13 @@ def _check_needs(found: Iterable[Import], folders: Mapping[str, Path], known: Ma
             _disable(each)
 
 
-def _hosts(each: Import) -> list[str]:
+def _hosts(each: TakenOver) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="emwheels-import-") as parent:
         recipe, _ = examine(write_imported(each, Path(parent)), None)
         return [] if recipe is None else list(recipe.requirements.host)
 
 
-def _disable(each: Import) -> None:
+def _disable(each: TakenOver) -> None:
     """Have a recipe say that it is not ready, and above everything what is to be done."""
     text = edited(each.files["meta.yaml"].decode(), [Edit(key="package._disabled", value=True)], each.name)
     notes = "".join(f"# * {visible(note, lines=False)}\n" for note in each.left)

@@ -18,7 +18,7 @@ from emwheels.recipe.load import read_recipes, recipe_folders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emwheels.author.importing import Import
+    from emwheels.author.importing import TakenOver
     from emwheels.checkout import Checkout
     from emwheels.target import Targets
 
@@ -78,7 +78,7 @@ def run_import(arguments: argparse.Namespace, project: Checkout, _targets: Targe
     return RecipeError.exit_code if any(each.state in (IMPOSSIBLE, WRONG) for each in found) else 0
 
 
-def _plain(each: Import) -> dict[str, Any]:
+def _plain(each: TakenOver) -> dict[str, Any]:
     return {
         "name": each.name,
         "version": each.version,
@@ -89,7 +89,7 @@ def _plain(each: Import) -> dict[str, Any]:
     }
 
 
-def _print(found: Sequence[Import], arguments: argparse.Namespace) -> None:
+def _print(found: Sequence[TakenOver], arguments: argparse.Namespace) -> None:
     for each in found:
         for word, notes in (("changed", each.done), ("to do" if each.is_written else "why", each.left)):
             for note in notes:

@@ -79,12 +79,10 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     """Write the pages or check them, print what was done, and return the exit status."""
     _check_options(arguments, targets)
     docs = project.root / "docs"
-    picked, read = open_recipes(arguments, project, targets, arguments.names)
-    if len(project.shelves) > 1:  # the pages are about the project's own recipes and what they need
-        read = open_recipes(arguments, project, targets)[0]
+    picked, _ = open_recipes(arguments, project, targets, arguments.names)
+    read, _ = open_recipes(arguments, project, targets)  # the project's own, and what they need
     recipes, bad = read.sound | picked.sound, say_bad({**read.bad, **picked.bad})
     names = [name for name in picked.names if name in picked.sound] if arguments.names else []
-    own = {name: recipe for name, recipe in recipes.items() if project.is_own(recipe.folder)}
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
     inputs = input_digests(recipes, target, profile=options.profile, compiler=compiler)
@@ -105,7 +103,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)
-    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, own)]
+    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes, project)]
     wrong = [*other, *_wrong_pages(docs, pages, ledger)]
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
@@ -200,11 +198,13 @@ def generated_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> d
     return pages
 
 
-def _missing_suites(docs: Path, recipes: dict[str, Recipe]) -> list[str]:
+def _missing_suites(docs: Path, recipes: dict[str, Recipe], project: Checkout) -> list[str]:
     return [
         f"upstream-tests/{name}: the recipe has {SUITE_FILE}, and no result is noted"
         for name, recipe in recipes.items()
-        if (recipe.folder / SUITE_FILE).is_file() and not (docs / "upstream-tests" / f"{name}.json").is_file()
+        if project.is_own(recipe.folder)
+        and (recipe.folder / SUITE_FILE).is_file()
+        and not (docs / "upstream-tests" / f"{name}.json").is_file()
     ]
 
 
