@@ -82,6 +82,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     picked, _ = open_recipes(arguments, project, targets, arguments.names)
     read, _ = open_recipes(arguments, project, targets)  # the project's own, and what they need
     recipes, bad = read.sound | picked.sound, say_bad({**read.bad, **picked.bad})
+    own = {name: recipe for name, recipe in recipes.items() if project.is_own(recipe.folder)}
     names = [name for name in picked.names if name in picked.sound] if arguments.names else []
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
@@ -97,13 +98,12 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     if not arguments.check:
         rules_in = {name for name, text in pages.items() if _AUDIT_RULES.search(text)}
         ledger = replace(ledger, rules_in=tuple(sorted({*ledger.rules_in, *rules_in})))
-        docs.mkdir(exist_ok=True)
         write_ledger(ledger, docs / WHEELS)
         write_pages(docs, pages)
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)
-    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes, project)]
+    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, own)]
     wrong = [*other, *_wrong_pages(docs, pages, ledger)]
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
@@ -198,13 +198,11 @@ def generated_pages(docs: Path, ledger: Ledger, recipes: dict[str, Recipe]) -> d
     return pages
 
 
-def _missing_suites(docs: Path, recipes: dict[str, Recipe], project: Checkout) -> list[str]:
+def _missing_suites(docs: Path, recipes: dict[str, Recipe]) -> list[str]:
     return [
         f"upstream-tests/{name}: the recipe has {SUITE_FILE}, and no result is noted"
         for name, recipe in recipes.items()
-        if project.is_own(recipe.folder)
-        and (recipe.folder / SUITE_FILE).is_file()
-        and not (docs / "upstream-tests" / f"{name}.json").is_file()
+        if (recipe.folder / SUITE_FILE).is_file() and not (docs / "upstream-tests" / f"{name}.json").is_file()
     ]
 
 
