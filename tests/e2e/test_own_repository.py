@@ -188,7 +188,7 @@ def write_acme(root, base):
     host = f"  host: [{base}]\n" if on_numpy else ""
     (folder / "meta.yaml").write_text(
         'package:\n  name: acme-sum\n  version: "1.0"\nsource:\n  path: ../../acme-sum\n'
-        f"requirements:\n{host}  run: [{base}]\nabout:\n  license: MIT\n  summary: Sums\n"
+        f"requirements:\n{host}  run: [{base}]\nabout:\n  home: https://example.org\n  license: MIT\n  summary: Sums\n"
     )
     more, values = ("import numpy\n", "numpy.arange(4)") if on_numpy else ("import msgpack\n", "[1, 2, 3]")
     uses = "" if on_numpy else "\n    assert msgpack.packb([]) == b'\\x90'\n"
