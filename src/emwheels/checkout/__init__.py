@@ -26,9 +26,9 @@ class Checkout:
 
     @property
     def targets_file(self) -> Path:
-        """The project's own targets.toml, or that of emwheels."""
+        """The project's own targets.toml; where emwheels.toml makes the project, else that of emwheels."""
         own, standard = self.root / "targets.toml", standard_folder()
-        return standard / "targets.toml" if standard and not own.is_file() else own
+        return standard / "targets.toml" if self.settings.file and standard and not own.is_file() else own
 
     @property
     def recipes(self) -> Path:
@@ -91,7 +91,8 @@ def find_project(start: Path | None = None) -> Checkout:
 
 def new_project(folder: Path | None = None) -> Checkout:
     """Return what is to become a project, with the standard targets."""
-    return Checkout(root=(folder or Path.cwd()).resolve(), cache=user_cache())
+    root = (folder or Path.cwd()).resolve()
+    return Checkout(root=root, cache=user_cache(), settings=Settings(file=root / FILE))
 
 
 def user_cache() -> Path:
