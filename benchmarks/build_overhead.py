@@ -81,7 +81,7 @@ def measure(environment: Environment, name: str, profile: str, rounds: int) -> M
 
     Neither way has a compiler cache.
     """
-    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.shelves, names=[name])[name]
     if recipe.requirements.host or recipe.source.url is None or recipe.build_lock is None:
         raise UsageError(f"{name} cannot be measured: it needs a library, or has no source or build lock of its own")
     inputs = BuildInputs(

@@ -47,7 +47,7 @@ def main() -> int:
     arguments = parser.parse_args()
     environment = environment_here(Path(__file__).parent)
     project = environment.project
-    names = arguments.packages or list(load_recipes(project.recipes, patches=project.patches))
+    names = arguments.packages or list(load_recipes(project.shelves))
     found = []
     for name in names:
         try:

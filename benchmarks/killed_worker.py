@@ -127,7 +127,7 @@ def run(
         )
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     took = {name: sum(row["phases"].values()) for name, row in rows.items()}
-    recipes = load_recipes(real.recipes, patches=real.patches, names=list(rows))
+    recipes = load_recipes(real.shelves, names=list(rows))
     tasks = [
         Task(identity=name, needs=tuple(required_recipes(recipes[name], recipes)), seconds=took[name]) for name in rows
     ]

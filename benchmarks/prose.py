@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md")
-GENERATED = "Written by `nox -s "
+GENERATED = "Written by `emwheels tables`"
 
 AT_MOST = {"words p90": 25.0, "that/which/what": 1.5}
 AT_LEAST = {"you/your": 8.0}

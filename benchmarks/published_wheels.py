@@ -89,7 +89,7 @@ def main() -> int:
 def compare(environment: Environment, name: str) -> list[Row]:
     """Return a row for the published wheel and one for each of ours. Raises `EmwheelsError` for a failed build."""
     published = PUBLISHED[name]
-    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.shelves, names=[name])[name]
     if recipe.version != published.version:
         raise EmwheelsError(f"{name}: the recipe builds {recipe.version}, the pinned wheel is {published.version}")
     ours, needed = wheels_of(environment, recipe)

@@ -130,7 +130,7 @@ def main() -> int:
 def measure(environment: Environment, arguments: argparse.Namespace) -> Results:
     """Run every variant ``arguments.rounds`` times, in turn. Raises `EmwheelsError`."""
     name = arguments.package
-    recipe = load_recipes(environment.project.recipes, patches=environment.project.patches, names=[name])[name]
+    recipe = load_recipes(environment.project.shelves, names=[name])[name]
     results = Results(package=name, version=recipe.version)
     workload = f"workload_{name.replace('-', '_')}"
     with tempfile.TemporaryDirectory() as folder:

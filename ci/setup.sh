@@ -25,6 +25,10 @@ if [ -r "$restriction" ] && [ "$(cat "$restriction")" = 1 ]; then
 fi
 if [ ! -x .venv/bin/emwheels ]; then
     python3 -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".${EMWHEELS_EXTRA:+[$EMWHEELS_EXTRA]}"
+    what=(--editable ".${EMWHEELS_EXTRA:+[$EMWHEELS_EXTRA]}")
+    if [ -f emwheels.toml ]; then  # a repository of one's own
+        what=(--requirement requirements.txt ${EMWHEELS_EXTRA:+"emwheels[$EMWHEELS_EXTRA]"})
+    fi
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${what[@]}"
 fi
 .venv/bin/emwheels --version

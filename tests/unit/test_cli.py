@@ -75,7 +75,7 @@ def test_list(project, capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
     assert "alpha  1.0           The alpha package" in out
-    assert "nox -s build-package -- NAME" in out
+    assert "To build one and test it: emwheels build NAME" in out
     assert "314.0.7" in out
     assert "speed, size" in out
 

@@ -55,7 +55,7 @@ def test_a_file_that_is_no_result(docs, kind, text):
     with pytest.raises(EmwheelsError) as caught:
         recorded_results(docs)
     assert caught.value.message.startswith(f"{path}: not a result: ")
-    assert caught.value.hint.startswith(f"make it again (nox -s {kind} -- bad)")
+    assert caught.value.hint.startswith(f"make it again (emwheels {kind} bad)")
     assert due(docs, {"numpy": TWO}) == {}, "a build does not fail for a document"
 
 

@@ -219,7 +219,7 @@ def test_a_file_that_is_no_ledger(tmp_path, text):
     with pytest.raises(EmwheelsError) as caught:
         read_ledger(path)
     assert caught.value.message.startswith(f"{path}: not a list of wheels: ")
-    assert "nox -s tables" in caught.value.hint
+    assert "emwheels tables" in caught.value.hint
 
 
 def test_what_is_due(tmp_path):

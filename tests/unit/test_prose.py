@@ -103,7 +103,7 @@ def test_the_90th_percentile(prose):
 def checkout(prose, tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "packages.md").write_text(
-        "<!-- Written by `nox -s tables`; do not edit. -->\n\nThat is that.\n"
+        "<!-- Written by `emwheels tables`; do not edit. -->\n\nThat is that.\n"
     )
     (tmp_path / "docs" / "notes.txt").write_text("That is what that is.\n")
     monkeypatch.setattr(prose, "CHECKOUT", tmp_path)

@@ -15,13 +15,13 @@ from emwheels.author.new_build import change
 from emwheels.author.own_recipe import OwnRecipe, propose_own, read_table
 from emwheels.author.own_source import tree_of
 from emwheels.fetch.archive import unpack
-from emwheels.recipe.load import load_recipe, patch_folders, read_recipes, recipe_folders
+from emwheels.recipe.load import load_recipe, patches_of, read_recipes, recipe_folders
 from emwheels.recipe.locked import BUILD_LOCK, RUN_LOCK
 from emwheels.recipe.own_tests import TEST_LOCK
 from emwheels.recipe.source_tree import OWN_LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from emwheels.author.new_needs import PackageSource
@@ -49,11 +49,16 @@ def make_place(root: Path, targets: bytes) -> None:
         write_atomically(file, targets)
 
 
-def link_recipes(root: Path, recipes: Path, patches: Path) -> None:
-    """Have the recipes and patches of another project in ``root`` as links, but for those that it has of its own."""
+def link_recipes(root: Path, shelves: Sequence[Path]) -> None:
+    """Have the recipes and patches of another project in ``root`` as links, but for those that it has of its own.
+
+    Patches lie in ``patches`` beside the folder of recipes that has theirs.
+    """
     mine = {path.name for path in (root / _RECIPES).iterdir() if not path.is_symlink()}
-    for folder, there in ((root / _RECIPES, recipe_folders(recipes)), (root / _PATCHES, patch_folders(patches))):
-        wanted = {path.name: path.resolve() for name, path in there.items() if name not in mine}
+    recipes = {path.name: path.resolve() for path in recipe_folders(shelves).values() if path.name not in mine}
+    patched = filter(None, map(patches_of, recipes.values()))
+    patches = {path.name: path.resolve() for path in patched}
+    for folder, wanted in ((root / _RECIPES, recipes), (root / _PATCHES, patches)):
         for path in folder.iterdir():
             if path.is_symlink() and wanted.get(path.name) != path.resolve():
                 path.unlink()

@@ -138,28 +138,35 @@ def add_build(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
 
 def run_list(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Print the recipes and return the exit status: not zero if one is bad."""
-    read, _ = open_recipes(arguments, project, targets)
+    _, read = open_recipes(arguments, project, targets)
     recipes = read.sound
     status = say_bad(read.bad)
     if arguments.json:
         rows = [
             {"name": r.name, "version": r.version, "summary": r.about.summary, "tests": _kind_of_tests(r)}
+            | ({} if project.is_own(r.folder) else {"from": project.origin(r.folder)})
             for r in recipes.values()
         ]
         print(json.dumps([*rows, *_plain_bad(read)], indent=1))
         return status
     width = max(map(len, [*recipes, *read.bad, *read.blocked]), default=0)
     for recipe in recipes.values():
-        mark = "  [imports only]" if _kind_of_tests(recipe) == "imports only" else ""
+        mark = "" if project.is_own(recipe.folder) else f"  [{project.origin(recipe.folder)}]"
+        mark += "  [imports only]" if _kind_of_tests(recipe) == "imports only" else ""
         print(f"{recipe.name:{width}}  {recipe.version:12}  {recipe.about.summary or ''}{mark}")
     for name, problems in read.bad.items():
         print(f"{name:{width}}  {BAD_RECIPE:12}  {len(problems.problems)} to mend")
     for name, needs in read.blocked.items():
         print(f"{name:{width}}  {BLOCKED:12}  needs {', '.join(needs)}")
-    print("\nTo build one and test it: nox -s build-package -- NAME    (or: emwheels build NAME)")
+    print(f"\nTo build one and test it: {_words_of_a_build(project)}")
     profiles = ", ".join(profile_names(targets.get(None).profiles))
     print(f"Targets: {', '.join(targets.targets)} (default {targets.default}); profiles: {profiles}")
     return status
+
+
+def _words_of_a_build(project: Checkout) -> str:
+    nox = (project.root / "noxfile.py").is_file()
+    return "nox -s build-package -- NAME    (or: emwheels build NAME)" if nox else "emwheels build NAME"
 
 
 def _plain_bad(read: Recipes) -> list[dict[str, Any]]:

@@ -65,10 +65,13 @@ def add_bump(verbs: Any, parents: list[argparse.ArgumentParser]) -> None:
 def run_bump(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Look, or change recipes, print what came of it, and return the exit status."""
     _check_options(arguments)
-    recipes = load_recipes(project.recipes, patches=project.patches)
-    chosen = [find_recipe(name, recipes, project.recipes) for name in arguments.names] or list(recipes.values())
+    recipes = load_recipes(project.shelves)
+    own = [recipe for recipe in recipes.values() if project.is_own(recipe.folder)]
+    chosen = [find_recipe(name, recipes, project.shelves) for name in arguments.names] or own
     if arguments.check or arguments.published:
         return _look(arguments, targets, chosen, recipes)
+    for recipe in chosen:
+        project.check_own(recipe.folder, "bump")
     environment = open_environment(arguments, project, targets)
     named: dict[str, Recipe] = {recipe.name: recipe for recipe in chosen}
     stand = [asked_for(chosen[0], arguments.to)] if arguments.to else _standings(arguments, targets, chosen)

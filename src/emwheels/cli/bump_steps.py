@@ -45,7 +45,7 @@ def steps_of(arguments: argparse.Namespace, environment: Environment, recipe: Re
         return "build and run requirements are pinned"
 
     def patches(trial: Checkout) -> str:
-        return _patched(environment, load_recipe(trial.recipes / recipe.folder.name, patches=trial.patches))
+        return _patched(environment, load_recipe(trial.recipes / recipe.folder.name))
 
     def build(trial: Checkout) -> str:
         return _built(arguments, environment.with_project(trial), name)

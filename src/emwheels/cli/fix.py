@@ -55,7 +55,7 @@ def run_fix(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
     """Show or apply the first remedy, and return the exit status."""
     environment = open_environment(arguments, project, targets)
     every = open_recipes(arguments, project, targets)[1].sound
-    recipe = find_recipe(arguments.name, every, project.recipes)
+    recipe = find_recipe(arguments.name, every, project.shelves)
     failure = failed(environment, recipe, every, arguments.profile)
     if failure is None:
         raise UsageError(
@@ -64,6 +64,8 @@ def run_fix(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
         )
     remedy = failure.remedy
     change = change_of(project.root, recipe, remedy) if remedy else ""
+    if arguments.apply:
+        project.check_own(recipe.folder, "fix")
     if remedy and change and arguments.apply:
         write_change(recipe, remedy)
     if arguments.json:

@@ -18,7 +18,7 @@ from emwheels.cli.opening import DOCUMENTED_PROFILE
 from emwheels.errors import RecipeError, StoreError, UsageError, visible
 from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_build
-from emwheels.recipe.load import recipe_folders
+from emwheels.recipe.load import find_recipe, recipe_folders
 from emwheels.store import Store
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def run_lint(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     options = LintOptions(
         recipes=project.recipes,
         patches=project.patches,
+        others=project.shelves[1:],
         names=_names(arguments, project),
         modules=_modules(project, targets.get(arguments.target).name),
         ruff=ruff_program(),
@@ -89,13 +90,21 @@ def run_lint(arguments: argparse.Namespace, project: Checkout, targets: Targets)
 def _names(arguments: argparse.Namespace, project: Checkout) -> Collection[str] | None:
     revision = arguments.since or ("HEAD" if arguments.changed else "")
     if not revision:
-        return arguments.names or None
+        return _named(arguments, project)
     if arguments.names:
         raise UsageError("give names, or --changed or --since, not both")
     if revision.startswith("-"):
         raise UsageError(f"{revision} is no revision", hint="such as --since main")
     changed = {Path(name).parts[1] for name in _changed(project.root, revision) if len(Path(name).parts) > 2}
     return {canonicalize_name(name) for name in changed} & recipe_folders(project.recipes).keys()
+
+
+def _named(arguments: argparse.Namespace, project: Checkout) -> Collection[str] | None:
+    if arguments.fix:
+        folders = recipe_folders(project.shelves)
+        for name in arguments.names:
+            project.check_own(find_recipe(name, folders, project.shelves), "lint --fix")
+    return arguments.names or None
 
 
 def _changed(root: Path, revision: str) -> list[str]:
@@ -122,7 +131,7 @@ def _modules(project: Checkout, target: str) -> dict[str, frozenset[str]]:
     """Return what users can import of each recipe's last wheel, where that is in the cache."""
     store = Store(project.cache / "store")
     found = {}
-    for name in recipe_folders(project.recipes):
+    for name in recipe_folders(project.shelves):
         record = latest_build(store, name, target, DOCUMENTED_PROFILE)
         if record is None:
             continue

@@ -62,6 +62,10 @@ def run_lock(arguments: argparse.Namespace, project: Checkout, targets: Targets)
     packages = {name for name, recipe in every.sound.items() if recipe.takes_wheels}
     patterns = any(map(is_selector, arguments.names))  # which may pick libraries, too
     chosen = [name for name in read.names if name in read.sound and (name in packages or not patterns)]
+    if patterns:
+        chosen = [name for name in chosen if project.is_own(read.sound[name].folder)]
+    for name in chosen:
+        project.check_own(read.sound[name].folder, "lock")
     bad = say_bad(read.bad)
     with open_locking(environment, options, every.sound) as locking:
         for name in chosen:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from emwheels import __version__
-from emwheels.checkout import Checkout, bare_project, find_project
+from emwheels.checkout import Checkout, bare_project, find_project, new_project
 from emwheels.cli.own_options import is_own
 from emwheels.errors import EmwheelsError, StoppedError, UsageError, of_os_error
 from emwheels.image.toolchain import TOOLCHAINS
@@ -47,6 +47,8 @@ _EXAMPLES = """examples:
   emwheels lint --fix                    what is wrong with recipes; mends what is mechanical
   emwheels recipe show numpy             what is known of a recipe; graph draws what needs what
   emwheels new-recipe crc32c             write a recipe for a package of PyPI, build it and test it
+  emwheels import FOLDER                 take over recipes that are written for pyodide-build
+  emwheels init                          make the working folder a project of its own, on the standard recipes
   emwheels lock numpy                    pin numpy's build requirements by hash
   emwheels bump --check                  what is newer than the recipes; emwheels bump NAME changes one
   emwheels audit NAME.whl                what would make a wheel fail, mislead or leak
@@ -100,7 +102,7 @@ def _parser(asked: str = "") -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    parser.add_argument("--project", type=Path, help="a folder of the checkout (default: the working folder)")
+    parser.add_argument("--project", type=Path, help="a folder of the project (default: the working folder)")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_VerbParser)
 
     common = argparse.ArgumentParser(add_help=False)
@@ -168,7 +170,8 @@ def _run(argv: Sequence[str] | None) -> int:
         given = sys.argv[1:] if argv is None else argv
         arguments = _parser(_asked(given)).parse_args(argv)
         project = _project(arguments)
-        targets = load_targets(project.targets_file)
+        targets = load_targets(project.targets_file, use=project.settings.targets)
+        _take_settings(arguments, project)
         if profile := getattr(arguments, "profile", ""):
             # It names folders, too: no verb takes one that is none.
             flags_of(profile, targets.get(None).profiles)
@@ -196,6 +199,8 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _project(arguments: argparse.Namespace) -> Checkout:
     """Return the project that recipes are of; outside of one, that without recipes for what needs none."""
+    if arguments.verb in _WITHOUT_PROJECT:
+        return new_project()
     try:
         return find_project(arguments.project)
     except UsageError:
@@ -215,6 +220,14 @@ _ANYWHERE = {"explain": None, "bundle": None, "run": None, "serve": None, "index
 """Verbs, or a verb's action, that an application team runs on a published index, with no project around."""
 
 
+def _take_settings(arguments: argparse.Namespace, project: Checkout) -> None:
+    """Give options that the command line leaves open the values of the project's emwheels.toml."""
+    if getattr(arguments, "profile", "") is None:
+        arguments.profile = project.settings.profile
+    if getattr(arguments, "remote", None) == "":
+        arguments.remote = project.settings.remote
+
+
 def _stop(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -225,6 +238,8 @@ def _complain(error: EmwheelsError) -> None:
         print(f"  {error.hint}", file=sys.stderr)
 
 
+_WITHOUT_PROJECT = ("init",)
+"""Verbs that need no project around them."""
 _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "build": ("add_build", True, {"list": "run_list", "build": "run_build", "test": "run_build"}),
     "debug": ("add_debug", True, {"debug": "run_debug"}),
@@ -250,6 +265,8 @@ _MODULES: dict[str, tuple[str, bool, dict[str, str]]] = {
     "run": ("add_run", False, {"run": "run_run"}),
     "bundle": ("add_bundle", False, {"bundle": "run_bundle"}),
     "cache": ("add_cache", False, {"cache": "run_cache"}),
+    "init": ("add_init", False, {"init": "run_init"}),
+    "import_": ("add_import", False, {"import": "run_import"}),
 }
 """Module of `emwheels.cli` -> what adds its parsers, whether with both groups of options, and what runs each verb."""
 

@@ -115,7 +115,10 @@ def run_new_recipe(arguments: argparse.Namespace, project: Checkout, targets: Ta
     asked = [parse_asked(text) for text in arguments.names if not text.startswith(_DEBIAN) and not _is_path(text)]
     workshop = CommandWorkshop(environment, tuple(arguments.engine or ENGINES))
     rows = [_library(text, workshop, arguments) for text in arguments.names if text.startswith(_DEBIAN)]
-    recipes = load_recipes(project.recipes, patches=project.patches)
+    recipes = load_recipes(project.shelves)
+    for each in asked:
+        if each.name in recipes:
+            project.check_own(recipes[each.name].folder, "new-recipe")
     proposals, faults = _proposals([*folders, *asked], environment, recipes, arguments)
     rows += [
         _Row(name=name, state="failed", why=fault.message, status=fault.exit_code) for name, fault in faults.items()

@@ -12,7 +12,7 @@ from emwheels.image.toolchain import TOOLCHAINS
 from emwheels.outputs.builds import Builds
 from emwheels.pipeline.environment import Environment
 from emwheels.progress import Board
-from emwheels.recipe.load import Recipes, read_recipes
+from emwheels.recipe.load import Recipes, read_recipes, recipe_folders
 from emwheels.recipe.overrides import Aim
 from emwheels.target.limits import LIMITS, default_limits
 
@@ -45,12 +45,12 @@ def add_profile(
     words: str = "how to optimise: speed (default), size, debug, or a profile of targets.toml",
 ) -> None:
     """Add ``--profile``, which is for what ``words`` say."""
-    parser.add_argument("--profile", metavar="NAME", default=DOCUMENTED_PROFILE, help=words)
+    parser.add_argument("--profile", metavar="NAME", default=None, help=words)
 
 
 def dist_of(project: Checkout, profile: str) -> Path:
     """Return the working index of a profile."""
-    return project.dist if profile == DOCUMENTED_PROFILE else project.dist / profile
+    return project.dist_of(profile)
 
 
 def closing_lock_of(project: Checkout, profile: str) -> Path:
@@ -87,7 +87,11 @@ def limits_given(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def open_environment(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> Environment:
-    """Return the environment for ``--target``, ``--toolchain`` and ``--offline``. Raises `UsageError`."""
+    """Return the environment for ``--target``, ``--toolchain`` and ``--offline``. Raises `UsageError`.
+
+    Says which recipes the project has instead of others.
+    """
+    _say_overrides(project)
     return Environment(
         project,
         targets,
@@ -105,16 +109,27 @@ NAMES = 'a recipe, a pattern ("py*"), tag:TAG, or one of these after "!" to leav
 def open_recipes(
     arguments: argparse.Namespace, project: Checkout, targets: Targets, names: Iterable[str] = ()
 ) -> tuple[Recipes, Recipes]:
-    """Return the recipes that ``names`` pick (all if empty) with what they need, and all; each as for ``--target``.
+    """Return the recipes that ``names`` pick with what they need, and all; each as for ``--target``.
+
+    Without names, all recipes of the project itself are picked.
 
     Of bad ones that are neither picked nor needed a line is said. Raises `UsageError` for a name that no recipe has.
     """
     aim = Aim(target=targets.get(arguments.target).name, abis=targets.abis)
-    every = read_recipes(project.recipes, patches=project.patches, aim=aim)
+    every = read_recipes(project.shelves, aim=aim)
     asked = list(names)
-    picked = read_recipes(project.recipes, patches=project.patches, names=asked, aim=aim) if asked else every
+    picked = every
+    if asked or len(project.shelves) > 1:
+        picked = read_recipes(project.shelves, names=asked or None, aim=aim, of_first=True)
     warn_of_bad({name: problems for name, problems in every.bad.items() if name not in picked.bad})
     return picked, every
+
+
+def _say_overrides(project: Checkout) -> None:
+    """Say in a line which recipes the project has in place of those of further folders."""
+    others = project.shelves[1:]
+    if others and (both := sorted(recipe_folders(project.recipes).keys() & recipe_folders(others).keys())):
+        Board().say("recipes", f"of this project, instead of the standard ones: {', '.join(both)}")
 
 
 def warn_of_bad(bad: Mapping[str, RecipeProblems]) -> None:

@@ -123,7 +123,7 @@ class _Target:
         """Do everything, and return a row for each package."""
         environment, base = self._environment, self._base
         place = OwnPlace(environment.project.root, environment.target, environment.aim, self._registry)
-        link_recipes(environment.project.root, base.recipes, base.patches)
+        link_recipes(environment.project.root, base.shelves)
         needed = [need for source in self._asked() for need in self._add(source, place)]
         for needing, name, version in needed:
             if name not in self._sources:
@@ -208,7 +208,7 @@ class _Target:
         wanted, others = requirements_in(files)
         for line in others:
             self._environment.board.say("requirements", f"left out: {line}")
-        known = recipe_folders(self._base.recipes)
+        known = recipe_folders(self._base.shelves)
         found: list[OwnSource | None] = []
         with self._environment.board.phase("requirements", "look up what they need"):
             needs = find_needs("requirements", wanted, self._registry, self._environment.target, known)

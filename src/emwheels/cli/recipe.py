@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from emwheels.author.copying import copy_recipe
 from emwheels.author.own_settings import own_schema
 from emwheels.author.relations import dot, needed, needing, relations, write_graph
 from emwheels.author.schema import recipe_schema
@@ -18,7 +19,7 @@ from emwheels.outputs.builds import Output
 from emwheels.outputs.latest import latest_build
 from emwheels.plan.key import build_key, explain
 from emwheels.progress import print_table
-from emwheels.recipe.load import find_recipe, load_recipes
+from emwheels.recipe.load import find_recipe, load_recipes, recipe_folders
 from emwheels.status.picture import size_text, time_text
 from emwheels.store import Store, StoreError
 from emwheels.upstream import SUITE_FILE, read_result
@@ -36,6 +37,7 @@ _EXAMPLES = """examples:
   emwheels recipe show scipy --json | jq .build.size
   emwheels recipe graph scipy                         what it needs, a line each
   emwheels recipe graph --output recipes.svg          all of them as a picture; .dot writes Graphviz's text
+  emwheels recipe copy scipy                          take over a standard recipe, to change it
   emwheels recipe schema > meta.schema.json           for your editor and for check-jsonschema
   emwheels recipe schema --pyproject                  of [tool.emwheels], for projects without a recipe
 """
@@ -47,7 +49,7 @@ def add_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
     """Add the verb's parser."""
     parser = verbs.add_parser(
         "recipe",
-        help="show a recipe, draw what needs what, print the schema of meta.yaml",
+        help="show a recipe, take one over, draw what needs what, print the schema of meta.yaml",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,6 +61,8 @@ def add_recipe(verbs: Any, common: argparse.ArgumentParser) -> None:
     graph.add_argument("names", nargs="*", metavar="NAME", help="a recipe; it and all that it needs (default: all)")
     graph.add_argument("--output", type=local_path, metavar="FILE", help="write a picture (.svg) or text (.dot)")
     graph.add_argument("--dot", action="store_true", help="print the graph in Graphviz's language")
+    copied = actions.add_parser("copy", parents=[common], help="make a recipe of another folder your project's own")
+    copied.add_argument("name", metavar="NAME", help="a standard recipe, or one of a further folder")
     schema = actions.add_parser("schema", parents=[common], help="print a JSON Schema of meta.yaml")
     schema.add_argument(
         "--pyproject", action="store_true", help="of the table tool.emwheels of a pyproject.toml instead"
@@ -70,10 +74,12 @@ def run_recipe(arguments: argparse.Namespace, project: Checkout, targets: Target
     match arguments.action:
         case "schema":
             print(json.dumps(own_schema() if arguments.pyproject else recipe_schema(), indent=1))
+        case "copy":
+            _copy(arguments, project)
         case "graph":
-            _graph(arguments, load_recipes(project.recipes, patches=project.patches), project)
+            _graph(arguments, load_recipes(project.shelves), project)
         case _:
-            recipes = load_recipes(project.recipes, patches=project.patches)
+            recipes = load_recipes(project.shelves)
             recipe = _named(arguments.name, recipes, project)
             facts = _facts(recipe, recipes, project, targets.get(arguments.target), arguments.profile)
             if arguments.json:
@@ -87,8 +93,17 @@ def _named(name: str, recipes: Mapping[str, Recipe], project: Checkout) -> Recip
     """Return the recipe of that name; also one that is not ready, which is loaded only if it is named."""
     if canonicalize_name(name) in recipes:
         return recipes[canonicalize_name(name)]
-    found = load_recipes(project.recipes, patches=project.patches, names=[name])
-    return find_recipe(name, found, project.recipes)
+    found = load_recipes(project.shelves, names=[name])
+    return find_recipe(name, found, project.shelves)
+
+
+def _copy(arguments: argparse.Namespace, project: Checkout) -> None:
+    """Copy a recipe and its patches into the project, and print the folders."""
+    folder = find_recipe(arguments.name, recipe_folders(project.shelves), project.shelves)
+    if project.is_own(folder):
+        raise UsageError(f"{folder} is the project's own already", hint="edit it")
+    written = [_relative(each, project) for each in copy_recipe(folder, project.recipes, project.patches)]
+    print(json.dumps(written) if arguments.json else "\n".join(written))
 
 
 # graph
@@ -98,7 +113,7 @@ def _graph(arguments: argparse.Namespace, recipes: Mapping[str, Recipe], project
     output: Path | None = arguments.output
     if output is not None and output.suffix not in (".svg", ".dot"):
         raise UsageError(f"--output {output}: the name must end in .svg or .dot")
-    chosen = [find_recipe(name, recipes, project.recipes).name for name in arguments.names]
+    chosen = [find_recipe(name, recipes, project.shelves).name for name in arguments.names]
     graph = relations(chosen or recipes, recipes)
     if output is not None:
         write_graph(graph, output)

@@ -14,7 +14,7 @@ from emwheels.author.source import Origin, changed_files, next_patch, unpack_sou
 from emwheels.cli.opening import local_path, open_environment
 from emwheels.errors import RecipeError, UsageError
 from emwheels.pipeline.sources import source_of
-from emwheels.recipe.load import find_recipe, load_recipes, patch_folders
+from emwheels.recipe.load import find_recipe, load_recipes, patches_of
 
 if TYPE_CHECKING:
     from emwheels.checkout import Checkout
@@ -86,6 +86,7 @@ def run_create_patch(arguments: argparse.Namespace, project: Checkout, targets: 
     """Write the patch, print its path, and return the exit status: 1 if nothing was changed."""
     environment = open_environment(arguments, project, targets)
     recipe = _recipe(arguments.name, project)
+    project.check_own(recipe.folder, "create-patch")
     if recipe.source.path is not None:
         raise RecipeError(
             f"{recipe.folder / 'meta.yaml'}: source.path is a folder of yours already", hint="change it there"
@@ -113,7 +114,7 @@ def run_create_patch(arguments: argparse.Namespace, project: Checkout, targets: 
         reported=_answer("reported", arguments.reported, needed=False),
         until=_answer("until", arguments.until),
     )
-    patches = patch_folders(project.patches).get(recipe.name) or project.patches / recipe.name
+    patches = patches_of(recipe.folder) or project.patches / recipe.name
     file = next_patch(patches, name)
     write_patch(origin, folder, found, header=header.text(), file=file)
     files = [change.path for change in found]
@@ -138,7 +139,7 @@ def _answer(option: str, given: str | None, *, needed: bool = True) -> str:
 
 
 def _recipe(name: str, project: Checkout) -> Recipe:
-    return find_recipe(name, load_recipes(project.recipes, patches=project.patches, names=[name]), project.recipes)
+    return find_recipe(name, load_recipes(project.shelves, names=[name]), project.shelves)
 
 
 def _folder(given: Path | None, recipe: Recipe) -> Path:

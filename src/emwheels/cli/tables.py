@@ -79,8 +79,10 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
     """Write the pages or check them, print what was done, and return the exit status."""
     _check_options(arguments, targets)
     docs = project.root / "docs"
-    picked, read = open_recipes(arguments, project, targets, arguments.names)
+    picked, _ = open_recipes(arguments, project, targets, arguments.names)
+    read, _ = open_recipes(arguments, project, targets)  # the project's own, and what they need
     recipes, bad = read.sound | picked.sound, say_bad({**read.bad, **picked.bad})
+    own = {name: recipe for name, recipe in recipes.items() if project.is_own(recipe.folder)}
     names = [name for name in picked.names if name in picked.sound] if arguments.names else []
     options, target, pins = Options(), targets.get(arguments.target), targets.image
     compiler = f"Emscripten {pins.emscripten}, LLVM {pins.llvm}, pyodide-build {pins.pyodide_build}"
@@ -101,7 +103,7 @@ def run_tables(arguments: argparse.Namespace, project: Checkout, targets: Target
         print("\n".join(f"docs/{name}" for name in (WHEELS, *pages)))
         results = recorded_results(docs)
     other = _other_ledger(ledger, target.name, options.profile)
-    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, recipes)]
+    stale = [] if other else [*problems(ledger, results, due, inputs), *_missing_suites(docs, own)]
     wrong = [*other, *_wrong_pages(docs, pages, ledger)]
     _print_faults([*stale, *wrong], as_json=arguments.json)
     if arguments.check and (stale or wrong):
@@ -239,7 +241,7 @@ def with_audit_rules(text: str) -> str:
 
 
 _SUITES_IN = ENGINES[SUITE_ENGINE].title
-_GENERATED = "<!-- Written by `nox -s tables`; do not edit. -->"
+_GENERATED = "<!-- Written by `emwheels tables`; do not edit. -->"
 
 
 def packages_page(recipes: Mapping[str, Recipe], ledger: Ledger, suites: Mapping[str, SuiteResult]) -> str:
@@ -308,7 +310,7 @@ def upstream_page(suites: Iterable[SuiteResult], ledger: Ledger) -> str:
         _GENERATED,
         "",
         f"Each package's own tests, run inside Pyodide in {_SUITES_IN} on the wheel built here:",
-        "`nox -s upstream-tests -- NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
+        "`emwheels upstream-tests NAME`. *Failed* counts tests that failed, hung or killed the engine, and files that",
         "could not be collected. *Skipped* are those that the suite itself leaves out here or expects to fail. *Of* is",
         "the content of the wheel: that of [packages.md](packages.md), or the row is stale.",
         "",

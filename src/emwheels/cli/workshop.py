@@ -49,12 +49,12 @@ class CommandWorkshop:
     def recipes(self) -> Mapping[str, Recipe]:
         """Return every recipe as it is now."""
         project = self.environment.project
-        return load_recipes(project.recipes, patches=project.patches)
+        return load_recipes(project.shelves)
 
     def lock(self, name: str) -> Attempt:
         """Pin what the recipe requires; of a library there is nothing to pin."""
         project = self.environment.project
-        if not find_recipe(name, self.recipes(), project.recipes).takes_wheels:
+        if not find_recipe(name, self.recipes(), project.shelves).takes_wheels:
             return Attempt()
         options = ["--target", self.environment.target.name, "--toolchain", self.environment.toolchain_name]
         arguments = command_parser().parse_args(["lock", *options, name])

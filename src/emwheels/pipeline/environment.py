@@ -340,7 +340,7 @@ class Environment:
 
     def dist(self, profile: str) -> Path:
         """Where wheels of ``profile`` are published: those of the default profile in dist itself."""
-        return self.project.dist if profile == "speed" else self.project.dist / profile
+        return self.project.dist_of(profile)
 
 
 def under_own_name(fetched: Fetched, folder: Path) -> Path:
@@ -352,7 +352,7 @@ def under_own_name(fetched: Fetched, folder: Path) -> Path:
 
 def environment_of(project: Checkout, target: str | None = None) -> Environment:
     """Return the environment of ``project`` for the target of that name (the default one), with a board of its own."""
-    targets = load_targets(project.targets_file)
+    targets = load_targets(project.targets_file, use=project.settings.targets)
     return Environment(project, targets, targets.get(target), board=Board())
 
 

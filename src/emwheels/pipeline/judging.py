@@ -105,7 +105,7 @@ def _owner(run: Run, recipe: Recipe) -> Owner:
     """Return whose wheel it has to be, and what belongs to the other recipes of the project."""
     recipes, project = run.recipes, run.environment.project
     with suppress(EmwheelsError):  # a fault in another recipe is none of this wheel
-        recipes = read_recipes(project.recipes, patches=project.patches).sound
+        recipes = read_recipes(project.shelves).sound
     others = {
         module: other.name
         for other in recipes.values()

@@ -72,11 +72,11 @@ def headers_fault(recipe: Recipe, project: Checkout, names: Iterable[str]) -> st
 
     The build would take the headers of the native package, which are of another word size. It would compile.
     """
-    folders = recipe_folders(project.recipes)
+    folders = recipe_folders(project.shelves)
     forgotten = [
         name
         for name in sorted(set(names) - {recipe.name, *recipe.requirements.host})
-        if name in folders and _has_headers(folders[name], project)
+        if name in folders and _has_headers(folders[name])
     ]
     if not forgotten:
         return ""
@@ -88,9 +88,9 @@ def headers_fault(recipe: Recipe, project: Checkout, names: Iterable[str]) -> st
     )
 
 
-def _has_headers(folder: Path, project: Checkout) -> bool:
+def _has_headers(folder: Path) -> bool:
     try:
-        return load_recipe(folder, patches=project.patches).build.cross_build_env
+        return load_recipe(folder).build.cross_build_env
     except RecipeError:  # said where that recipe is used
         return False
 

@@ -169,7 +169,7 @@ def open_locking(
     """Give what `lock_recipe` needs. Without ``recipes``, they are all of the project in which nothing is wrong."""
     project = environment.project
     if recipes is None:
-        recipes = read_recipes(project.recipes, patches=project.patches, aim=environment.aim).sound
+        recipes = read_recipes(project.shelves, aim=environment.aim).sound
     yield Locking(
         environment=environment,
         recipes=recipes,

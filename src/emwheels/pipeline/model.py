@@ -86,7 +86,7 @@ class Run:
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe called ``name``, in any spelling of PEP 503. Raises `UsageError`."""
-        return find_recipe(name, self.recipes, self.environment.project.recipes)
+        return find_recipe(name, self.recipes, self.environment.project.shelves)
 
 
 class Stage(StrEnum):

@@ -61,7 +61,7 @@ def locked_for_tests(run: Run, recipe: Recipe) -> Sequence[Path]:
     if recipe.test_lock is None:
         raise RecipeError(
             f"{recipe.folder}: extra.emwheels.test.requirements has {', '.join(to_lock)}, but there is no {TEST_LOCK}",
-            hint=f"make it: nox -s lock -- {recipe.name}",
+            hint=f"make it: emwheels lock {recipe.name}",
         )
     return run.environment.pure_wheels(recipe.test_lock)
 

@@ -36,7 +36,7 @@ def with_locks(run: Run, *, locked: bool = False) -> Run:
             environment.board.say(name, f"needs a lock, making it: {why}")
             lock_recipe(locking, run.recipes[name])
     project = environment.project
-    read = read_recipes(project.recipes, patches=project.patches, names=[*run.recipes], aim=environment.aim)
+    read = read_recipes(project.shelves, names=[*run.recipes], aim=environment.aim)
     return replace(run, recipes=read.sound)
 
 
@@ -44,10 +44,13 @@ def _refuse(run: Run, needed: Mapping[str, str], *, locked: bool) -> None:
     """Raise `RecipeError` if the locks that are ``needed`` are not to be made here."""
     folders = [run.recipes[name].folder for name in needed]
     unwritable = [folder for folder in folders if not os.access(folder, os.W_OK)]
+    foreign = [folder for folder in folders if not run.environment.project.is_own(folder)]
     if locked:
         reason = "--locked makes none"
     elif run.environment.offline:
         reason = "this is offline, and no index can be asked"
+    elif foreign:
+        reason = f"{foreign[0].parent} is not of this project; make the recipe yours: emwheels recipe copy NAME"
     elif unwritable:
         reason = f"{unwritable[0]} cannot be written"
     else:

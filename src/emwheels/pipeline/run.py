@@ -18,7 +18,7 @@ from emwheels.pipeline.testing import test_package
 from emwheels.plan.key import explain
 from emwheels.plan.planning import BAD_RECIPE
 from emwheels.recipe.graph import closure_for_tests, dependency_order, required_recipes
-from emwheels.recipe.load import read_recipes
+from emwheels.recipe.load import read_recipes, recipe_folders
 from emwheels.schedule import (
     JobServer,
     LocalExecutor,
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 def make_run(
     environment: Environment, names: Sequence[str], options: Options | None = None, *, builds: Builds | None = None
 ) -> Run:
-    """Return a run of the recipes that ``names`` pick (all if empty) and what they need.
+    """Return a run of the recipes that ``names`` pick (all of the project if empty) and what they need.
 
     ``builds`` is what was built before; without it, what is in the local store. Raises `UsageError` for a name that no
     recipe has, and `RecipeError` for patches of none; what is wrong with recipes is in the run.
     """
     project = environment.project
-    read = read_recipes(project.recipes, patches=project.patches, names=names or None, aim=environment.aim)
+    read = read_recipes(project.shelves, names=names or None, aim=environment.aim, of_first=True)
     return Run(
         environment=environment,
         recipes=read.sound,
@@ -127,7 +127,7 @@ def prove_compiler(environment: Environment) -> list[str]:
     if candidate is None or not candidate.to_prove:
         return []
     words = f"Emscripten {candidate.emscripten}"
-    if unknown := [name for name in names if not (environment.project.recipes / name).is_dir()]:
+    if unknown := [name for name in names if name not in recipe_folders(environment.project.shelves)]:
         raise ImageError(f"{words} is not used: {unknown[0]!r}, which is to prove it, is no recipe here", hint=_PROOF)
     if not names:
         raise ImageError(f"{words} is not used: no recipe is named that would prove it", hint=_PROOF)

@@ -43,7 +43,7 @@ def staged(
     upstream.yaml says, and `FetchError`.
     """
     lock = recipe.folder / LOCK_FILE
-    of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.recipes))
+    of_recipes, locked = split_requirements(suite, recipe_folders(environment.project.shelves))
     if locked and not lock.is_file():
         raise RecipeError(f"{recipe.folder}: there is no {LOCK_FILE}", hint=f"make it: emwheels lock {recipe.name}")
     left = set(of_recipes).difference(also)

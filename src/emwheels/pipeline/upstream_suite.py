@@ -14,6 +14,7 @@ from emwheels.outputs.named import content
 from emwheels.pipeline.suite_files import staged
 from emwheels.pipeline.testing import run_in_engines
 from emwheels.pipeline.unvendored import over_the_wheel
+from emwheels.recipe.load import patches_of
 from emwheels.upstream.result import SuiteResult, judge
 from emwheels.wheel import changed_members
 
@@ -84,16 +85,22 @@ def project_for_tests(project: Checkout, recipe: Recipe, flags: str, folder: Pat
 
     It has the same cache, and a ``dist`` of its own, as what is built so is not to be published.
     """
-    shutil.copytree(project.recipes, folder / "recipes", symlinks=True)
-    if project.patches.is_dir():
-        shutil.copytree(project.patches, folder / "patches", symlinks=True)
+    copied = replace(project, root=folder)
+    for kept, copy_of in ((project.recipes, copied.recipes), (project.patches, copied.patches)):
+        if kept.is_dir():
+            shutil.copytree(kept, copy_of, symlinks=True)
+    place = copied.recipes / recipe.folder.name
+    if not project.is_own(recipe.folder):  # in the copy it takes the place of the one that is elsewhere
+        shutil.copytree(recipe.folder, place)
+        if (patches := patches_of(recipe.folder)) is not None:
+            shutil.copytree(patches, copied.patches / place.name)
     document: dict[str, Any] = copy.deepcopy(dict(recipe.document))
     document["package"]["version"] = recipe.version
     build = document.setdefault("build", {})
     build["backend-flags"] = f"{recipe.build.backend_flags.rstrip()}\n{flags}".strip()
     # JSON is YAML.
-    (folder / "recipes" / recipe.folder.name / "meta.yaml").write_text(json.dumps(document, indent=1), encoding="utf-8")
-    return replace(project, root=folder)
+    (place / "meta.yaml").write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return copied
 
 
 def _progress(board: Board, name: str) -> Callable[[Event], None]:

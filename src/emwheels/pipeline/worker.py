@@ -26,12 +26,13 @@ from emwheels.pipeline.environment import Environment
 from emwheels.pipeline.phases import remove_stale_work
 from emwheels.pipeline.run import do_step, make_run, run_packages
 from emwheels.progress import Board
+from emwheels.recipe.load import patches_of, recipe_folders
 from emwheels.schedule.cluster import DaskExecutor
 from emwheels.schedule.local import kill_children
 from emwheels.target import load_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from emwheels.outputs.builds import Output
     from emwheels.pipeline.model import Options, Outcome, Run, Step
@@ -182,11 +183,20 @@ def pack_project(project: Checkout) -> bytes:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
     ):
         tar.add(project.targets_file, arcname="targets.toml")
-        for folder in (project.recipes, project.patches):
+        for place, folder in _packed_folders(project):
             for path in sorted(folder.rglob("*")):
                 if path.is_file() and "__pycache__" not in path.parts:
-                    tar.add(path, arcname=str(path.relative_to(project.root)), recursive=False)
+                    tar.add(path, arcname=f"{place}/{path.relative_to(folder)}", recursive=False)
     return raw.getvalue()
+
+
+def _packed_folders(project: Checkout) -> Iterator[tuple[str, Path]]:
+    """Yield the folders of every recipe and its patches, and where they are on a worker: there is one place for all."""
+    folders = sorted(recipe_folders(project.shelves).values(), key=lambda folder: folder.name)
+    yield from ((f"recipes/{folder.name}", folder) for folder in folders)
+    for folder in folders:
+        if (patches := patches_of(folder)) is not None:
+            yield f"patches/{folder.name}", patches
 
 
 def _files_below(folder: Path) -> dict[str, bytes]:

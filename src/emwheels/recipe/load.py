@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from packaging.utils import canonicalize_name
@@ -14,8 +15,7 @@ from emwheels.recipe.graph import all_requirements, matching
 from emwheels.recipe.select import is_selector, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from emwheels.recipe.model import Recipe
     from emwheels.recipe.overrides import Aim
@@ -34,9 +34,10 @@ class RecipeProblems(RecipeError):  # noqa: N818 - its name says that it holds s
         )
 
 
-def load_recipe(folder: Path, *, patches: Path) -> Recipe:
-    """Return the recipe in ``folder`` with its patches from ``patches/NAME``. Raises `RecipeError`."""
-    recipe, findings = examine(folder, patch_folders(patches).get(canonicalize_name(folder.name)))
+def load_recipe(folder: Path, *, patches: Path | None = None) -> Recipe:
+    """Return the recipe in ``folder`` with its patches, by default ``../../patches/NAME``. Raises `RecipeError`."""
+    patched = patches_of(folder) if patches is None else patch_folders(patches).get(canonicalize_name(folder.name))
+    recipe, findings = examine(folder, patched)
     if recipe is None or findings.problems:
         raise RecipeProblems(findings.problems)
     return recipe
@@ -65,7 +66,11 @@ class Recipes:
 
 
 def load_recipes(
-    recipes: Path, *, patches: Path, names: Iterable[str] | None = None, aim: Aim | None = None
+    recipes: Path | Sequence[Path],
+    *,
+    patches: Path | None = None,
+    names: Iterable[str] | None = None,
+    aim: Aim | None = None,
 ) -> dict[str, Recipe]:
     """Return the recipes that `read_recipes` reads, sorted by name. Raises `RecipeProblems` if one of them is bad."""
     read = read_recipes(recipes, patches=patches, names=names, aim=aim)
@@ -74,9 +79,17 @@ def load_recipes(
 
 
 def read_recipes(
-    recipes: Path, *, patches: Path, names: Iterable[str] | None = None, aim: Aim | None = None
+    recipes: Path | Sequence[Path],
+    *,
+    patches: Path | None = None,
+    names: Iterable[str] | None = None,
+    aim: Aim | None = None,
+    of_first: bool = False,
 ) -> Recipes:
     """Return the recipes that ``names`` and selectors pick and all that those need, or every recipe.
+
+    Of several folders of ``recipes`` the first that has a name wins. Its patches are in ``patches`` beside that
+    folder, unless they are given. With ``of_first``, "every" means every recipe of the first folder.
 
     Selectors are those of `select`. A recipe that says ``package._disabled`` is there only if it is named or needed.
     Recipes are as they are for the target of ``aim``, or as without overrides.
@@ -85,13 +98,14 @@ def read_recipes(
     belong to no recipe.
     """
     folders = recipe_folders(recipes)
-    patched = patch_folders(patches)
-    _check_owners(patched, folders, patches)
+    patched = _patched(recipes, folders, patches)
     reading = _Reading(folders, patched, aim)
     asked = None if names is None else list(names)
     if asked is None or any(map(is_selector, asked)):
         reading.read(folders)
-        picked = reading.every() if asked is None else select(asked, reading.found)
+        first = _several(recipes)[0]
+        every = [name for name in reading.every() if not of_first or folders[name].parent == first]
+        picked = every if asked is None else select(asked, reading.found)
     else:
         picked = [canonicalize_name(find_recipe(name, folders, recipes).name) for name in dict.fromkeys(asked)]
         reading.read(picked)
@@ -163,14 +177,42 @@ class _Reading:
         return [*needed, *matching(recipe.own_tests.required.values(), names)]
 
 
-def recipe_folders(recipes: Path) -> dict[str, Path]:
-    """Return the folders below ``recipes`` by the names of their packages. Raises `RecipeError`, `UsageError`."""
-    try:
-        return _by_name(recipes)
-    except OSError as error:
-        raise UsageError(
-            f"{recipes} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
-        ) from None
+def recipe_folders(recipes: Path | Sequence[Path]) -> dict[str, Path]:
+    """Return the folders below ``recipes`` by the names of their packages. Raises `RecipeError`, `UsageError`.
+
+    Of several, the first that has a name wins.
+    """
+    folders: dict[str, Path] = {}
+    for parent in _several(recipes):
+        try:
+            folders = _by_name(parent) | folders
+        except OSError as error:
+            raise UsageError(
+                f"{parent} cannot be read: {error.strerror}", hint="name the folder that holds the recipes"
+            ) from None
+    return dict(sorted(folders.items())) if len(_several(recipes)) > 1 else folders
+
+
+def patches_of(folder: Path) -> Path | None:
+    """Return the folder of the patches of the recipe in ``folder``, if it has some. Raises `RecipeError`."""
+    return patch_folders(folder.parent.with_name("patches")).get(canonicalize_name(folder.name))
+
+
+def _several(folders: Path | Sequence[Path]) -> Sequence[Path]:
+    return [folders] if isinstance(folders, Path) else folders
+
+
+def _patched(recipes: Path | Sequence[Path], folders: Mapping[str, Path], patches: Path | None) -> dict[str, Path]:
+    """Return the folders of patches by the names of their recipes. Raises `RecipeError` for one of no recipe."""
+    shelves: dict[Path, list[Path]] = {}
+    for parent in _several(recipes):
+        shelves.setdefault(patches or parent.with_name("patches"), []).append(parent)
+    found: dict[str, Path] = {}
+    for place, parents in shelves.items():
+        patched = patch_folders(place)
+        _check_owners(patched, recipe_folders(parents), place)
+        found |= {name: path for name, path in patched.items() if folders[name].parent in parents}
+    return found
 
 
 def patch_folders(patches: Path) -> dict[str, Path]:
@@ -212,13 +254,14 @@ def _check_owners(patched: Mapping[str, Path], folders: Mapping[str, Path], patc
         )
 
 
-def find_recipe(name: str, known: Mapping[str, _T], recipes: Path) -> _T:
+def find_recipe(name: str, known: Mapping[str, _T], recipes: Path | Sequence[Path]) -> _T:
     """Return what ``known`` has for the recipe in ``recipes`` that a user calls ``name``. Raises `UsageError`."""
     recipe = known.get(canonicalize_name(name))
     if recipe is None:
+        places = _several(recipes)
         raise UsageError(
             f"there is no recipe {printable(name)}{did_you_mean(name, [*known])}",
-            hint=f"{recipes} has one folder per recipe",
+            hint=f"{', '.join(map(str, places))} {'has' if len(places) == 1 else 'have'} one folder per recipe",
         )
     return recipe
 

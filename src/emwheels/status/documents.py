@@ -71,7 +71,7 @@ def _read_record(path: Path, keys: Iterable[str]) -> dict[str, Any]:
         fault = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise EmwheelsError(
             f"{path}: not a result: {fault}",
-            hint=f"make it again (nox -s {path.parent.name} -- {path.stem}), or restore the file",
+            hint=f"make it again (emwheels {path.parent.name} {path.stem}), or restore the file",
         ) from error
     return record | {"wheels": wheels}
 

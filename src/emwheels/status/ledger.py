@@ -98,7 +98,7 @@ def read_ledger(path: Path) -> Ledger:
     except FileNotFoundError:
         return Ledger(target="", profile="", date="", wheels={})
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: nox -s tables") from error
+        raise EmwheelsError(f"{path}: not a list of wheels: {error}", hint="write it anew: emwheels tables") from error
 
 
 def _checked(wheel: LedgerWheel) -> LedgerWheel:
@@ -115,6 +115,7 @@ def write_ledger(ledger: Ledger, path: Path) -> None:
     document: dict[str, Any] = {"target": ledger.target, "profile": ledger.profile, "date": ledger.date}
     document |= {"rules_in": ledger.rules_in} if ledger.rules_in else {}
     document["wheels"] = rows
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emwheels.atomic import read_regular
@@ -17,7 +17,7 @@ from emwheels.target.limits import Limits, default_limits
 from emwheels.target.profiles import OwnProfile, own_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -189,13 +189,15 @@ class Targets:
     harness: HarnessPins
     rust: RustPins | None = None
     """The layer for recipes in Rust; None: targets.toml has no table for it."""
+    unused: Mapping[str, Target] = field(default_factory=dict)
+    """Targets that the project does not build for. Recipes may have overrides for them all the same."""
     limits: Limits = field(default_factory=default_limits)
     """What a build may use, unless its recipe or the command line says otherwise."""
 
     @property
     def abis(self) -> dict[str, str]:
-        """Name of each target -> its ABI tag."""
-        return {name: target.abi for name, target in self.targets.items()}
+        """Name of each target, the unused among them -> its ABI tag."""
+        return {name: target.abi for name, target in {**self.targets, **self.unused}.items()}
 
     def get(self, name: str | None) -> Target:
         """Return the target called ``name``, or the default one. Raises `UsageError` for an unknown name."""
@@ -206,8 +208,11 @@ class Targets:
         return self.targets[chosen]
 
 
-def load_targets(path: Path) -> Targets:
-    """Read targets.toml. Raises `UsageError` that names the file and the key for anything wrong in it."""
+def load_targets(path: Path, *, use: Sequence[str] = ()) -> Targets:
+    """Read targets.toml. Raises `UsageError` that names the file and the key for anything wrong in it.
+
+    With ``use``, only these targets are taken, and the first of them is the default.
+    """
     try:
         document = tomllib.loads(read_regular(path, limit=1 << 20).decode())
     except RecursionError as error:
@@ -229,7 +234,13 @@ def load_targets(path: Path) -> Targets:
     except _KeyFault as fault:
         raise UsageError(f"{path}: {fault}", hint="compare with the tables that the project ships") from fault
     targets.get(None)
-    return targets
+    if not use:
+        return targets
+    if lost := [name for name in use if name not in targets.targets]:
+        known = ", ".join(targets.targets)
+        raise UsageError(f"emwheels.toml: targets.use: there is no target {lost[0]!r}", hint=f"{path} has: {known}")
+    unused = {name: target for name, target in targets.targets.items() if name not in use}
+    return replace(targets, default=use[0], targets={name: targets.targets[name] for name in use}, unused=unused)
 
 
 def _limits(table: dict[str, Any]) -> Limits:

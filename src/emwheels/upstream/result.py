@@ -150,7 +150,7 @@ def read_result(path: Path) -> SuiteResult:
         return _checked(SuiteResult(**record))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise EmwheelsError(
-            f"{path}: not the result of a suite: {error}", hint="make it again: nox -s upstream-tests -- NAME"
+            f"{path}: not the result of a suite: {error}", hint="make it again: emwheels upstream-tests NAME"
         ) from error
 
 

@@ -13,7 +13,7 @@ from emwheels.author.lint.rules import RULES
 from emwheels.errors import RecipeError
 from emwheels.recipe.document import did_you_mean, printable
 from emwheels.recipe.examine import examine
-from emwheels.recipe.load import find_recipe, patch_folders, recipe_folders
+from emwheels.recipe.load import find_recipe, patch_folders, patches_of, recipe_folders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -35,8 +35,10 @@ class LintOptions:
 
     recipes: Path
     patches: Path
+    others: Sequence[Path] = ()
+    """Further folders of recipes, which those of ``recipes`` may need; of these only the named ones are looked at."""
     names: Collection[str] | None = None
-    """In any spelling; None: every recipe, and what belongs to none."""
+    """In any spelling; None: all of ``recipes``, and what belongs to none."""
     modules: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Name of a recipe -> what users can import of the wheel that was built of it."""
     ruff: str | None = None
@@ -87,7 +89,7 @@ class _Examined:
 
     def __init__(self, options: LintOptions) -> None:
         self._options = options
-        self.folders = recipe_folders(options.recipes)
+        self.folders = recipe_folders([options.recipes, *options.others])
         self._fault: RecipeError | None = None
         self._patched: Mapping[str, Path] = {}
         try:
@@ -103,7 +105,8 @@ class _Examined:
     def _examine(self, name: str) -> None:
         """Read a recipe, and note what makes it unfit for use."""
         folder = self.folders[name]
-        recipe, findings = examine(folder, self._patched.get(name))
+        own = folder.parent == self._options.recipes
+        recipe, findings = examine(folder, self._patched.get(name) if own else patches_of(folder))
         self._findings[name] = findings
         self._recipes.pop(name, None)
         if recipe is not None:
@@ -113,7 +116,7 @@ class _Examined:
     def chosen(self) -> list[str]:
         """Return the names of the recipes that are asked for. Raises `UsageError` for one that is not there."""
         if self._options.names is None:
-            return list(self.folders)
+            return [name for name, folder in self.folders.items() if folder.parent == self._options.recipes]
         known = {name: name for name in self.folders}
         return list(dict.fromkeys(find_recipe(name, known, self._options.recipes) for name in self._options.names))
 
@@ -151,8 +154,10 @@ class _Examined:
         """Yield what is wrong with the folder of patches as a whole."""
         if self._fault is not None:
             yield self._fault.message
+        patches = self._options.patches
+        beside = [name for name, folder in self.folders.items() if folder.parent.with_name("patches") == patches]
         for name, folder in self._patched.items():
-            if name not in self.folders:
+            if name not in beside:
                 yield f"there is no recipe {printable(folder.name)}{did_you_mean(name, [*self.folders])}"
 
 
