@@ -36,7 +36,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def command(environment, monkeypatch, capsys):
-    monkeypatch.setattr("emwheels.cli.main.load_targets", lambda file: environment.asked)
+    monkeypatch.setattr("emwheels.cli.main.load_targets", lambda file, use: environment.asked)
     return make_command(environment.project.root, monkeypatch, capsys, cache=environment.project.cache)
 
 
