@@ -30,7 +30,7 @@ HEAD = """\
 
 Each package went through `emwheels new-recipe --with-dependencies NAME` in a project with the recipes of this
 repository: recipe, lock, build, and a first test in Node that starts every compiled module. *Mended* counts the
-changes that the command made to its own recipe. Minutes are wall time on a machine that had other work.
+changes of the command to its own recipe. Minutes are wall time on a machine that had other work.
 
 """
 COLUMNS = ("package", "version", "result", "minutes", "mended", "cause", "date")
@@ -115,7 +115,7 @@ def page(rows: dict[str, dict[str, str]]) -> str:
     lines += [f"| {' | '.join(row[column] for column in COLUMNS)} |" for _, row in sorted(rows.items())]
     listed = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").split()
     left = [name for name in listed if name not in rows]
-    said = f"{worked} of {len(rows)} that were tried went in."
+    said = f"{worked} of {len(rows)} tried went in."
     said += f" Not tried yet: {', '.join(left)}." if left else ""
     return f"{HEAD}{said}\n\n" + "\n".join(lines) + "\n"
 

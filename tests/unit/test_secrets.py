@@ -357,7 +357,7 @@ def test_a_password_of_an_index_that_is_verified(planted, server, run, verify):
 def test_a_word_of_every_command(run, planted):
     address = f"https://{planted.login('word')}@example.org/"
     for status, *words in (
-        (2, "build", address),
+        (4, "build", address),
         (2, "plan", address),
         (2, address),
         (2, "image", "load", address),

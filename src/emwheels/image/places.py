@@ -71,6 +71,11 @@ TESTS = "/mnt/tests"
 STAGE = "/mnt/stage"
 """The job, and the wheels that it installs."""
 
+# A program of the user's
+
+PROGRAM = "/mnt/program"
+"""The copy of its files."""
+
 # Installers, held against an index
 
 PIP = "/mnt/pip"

@@ -18,7 +18,7 @@ import emwheels.harness
 from emwheels.errors import HarnessError, UsageError
 from emwheels.image.door import Door
 from emwheels.image.model import Mount
-from emwheels.image.places import HARNESS, NODE, PROGRAMS, RUNTIME, STAGE
+from emwheels.image.places import HARNESS, NODE, PROGRAM, PROGRAMS, RUNTIME, STAGE
 from emwheels.image.terminal import has_terminal
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 MOST_BYTES, MOST_FILES = 1 << 30, 20_000
 """What the folders of a program may have."""
 _LEFT_OUT = frozenset({"__pycache__", "node_modules"})
-_FOLDER = "/mnt/program"
-"""Where the program's copy of its files is in the sandbox."""
 _EMPTY = "/home/pyodide"
 """Where a program without files of its own is."""
 _AT_ONCE = 1 << 16
@@ -83,7 +81,7 @@ def run_program(
             Mount(host=environment.runtime, inside=RUNTIME),
             Mount(host=Path(emwheels.harness.__file__).parent / "inside", inside=HARNESS),
             Mount(host=stage, inside=STAGE),
-            Mount(host=copy, inside=_FOLDER, writable=True),
+            Mount(host=copy, inside=PROGRAM, writable=True),
         ]
         status = _run(environment.test_image, mounts, limits, network=network)
         if program.save is not None:
@@ -97,7 +95,7 @@ def _job(program: Program, wheels: Sequence[str]) -> dict[str, object]:
         "wheels": STAGE,
         "files": list(wheels),
         "program": f"{HARNESS}/program.py",
-        "folder": _FOLDER if program.folder else "",
+        "folder": PROGRAM if program.folder else "",
         "inside": str(program.folder) if program.folder else _EMPTY,
         "words": list(program.words),
         "environment": dict(program.environment),
