@@ -14,7 +14,7 @@ from emwheels.author.new_debian import DebianSource, DebianSources, _patterns, _
 from emwheels.author.new_library import library_recipes, plain_version, provided
 from emwheels.author.new_source import Look, examine_source
 from emwheels.author.new_tests import first_test, read_contents
-from emwheels.errors import BuildError
+from emwheels.errors import AuditError, BuildError
 from emwheels.recipe.load import load_recipe, load_recipes
 
 PROVIDES = LIBRARY + "extra: {emwheels: {provides: {headers: [zlib.h], libraries: [z], pkg-config: [zlib]}}}\n"
@@ -118,6 +118,24 @@ def test_a_header_of_its_own_is_not_looked_for(tmp_path):
                 "--include='*.pyx' . | xargs -r sed -i -E 's/-fopenmp(=[[:alnum:]]+)?//g'\n",
             ),
         ),
+        (
+            "tiny.whl must not be published:\n  plugin: tiny-plugin: pytest loads it (pytest11) into every run\n",
+            "plugin tiny-plugin",
+            Edit(
+                key="extra.emwheels.accepted",
+                value={
+                    "rule": "plugin",
+                    "what": "tiny-plugin",
+                    "reason": "the package's own, as in its wheels for other platforms",
+                },
+                adds=True,
+            ),
+        ),
+        (
+            "  build-path: tiny/a.cpython-314-wasm32-emscripten.so: names /mnt/xbuildenv of the build machine\n",
+            "build path /mnt/xbuildenv",
+            Edit(key="build.cflags", value="-ffile-prefix-map=/mnt/xbuildenv/="),
+        ),
     ],
 )
 def test_a_failure_and_its_remedy(environment, log, identity, edit):
@@ -146,6 +164,19 @@ def test_a_failure_of_tests_and_its_remedy(environment, log, identity, edit):
 def test_a_failure_that_is_not_known_has_no_remedy(environment):
     recipes = recipes_of(environment)
     assert remedies("Segmentation fault\n", recipes["tiny"], recipes) == []
+
+
+def test_a_plugin_of_another_name_is_not_accepted(environment):
+    recipes = recipes_of(environment)
+    assert remedies("  plugin: cov: pytest loads it (pytest11) into every run\n", recipes["tiny"], recipes) == []
+
+
+def test_what_a_build_said_is_no_fault_where_the_audit_found_one(environment):
+    said = "ERROR: No matching distribution found for cython\n"
+    error = AuditError("tiny.whl must not be published:\n  plugin: tiny: pytest loads it (pytest11)")
+    shop = Shop(environment, [Attempt(error=error, log=said)] * 2 + [Attempt()] * 9)
+    result = bring_up("tiny", environment.project.recipes / "tiny", shop, environment.target)
+    assert [words.partition(":")[0] for words in result.mended] == ["the wheel has a plugin of pytest of its own, tiny"]
 
 
 def test_a_library_that_no_recipe_has_is_wanted(environment):

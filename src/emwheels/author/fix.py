@@ -206,6 +206,31 @@ def _flag(identity: str, key: str, flag: str, words: str) -> _Find:
     return find
 
 
+def _plugin(found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
+    """Accept a plugin of pytest that is called after the package or a module of it, and no other."""
+    own = {canonicalize_name(each) for each in (recipe.name, *recipe.package.top_level)}
+    called = canonicalize_name(found.what)
+    if any(called == each or called.startswith(f"{each}-") for each in own):
+        reason = "the package's own, as in its wheels for other platforms"
+        yield Remedy(
+            identity=f"plugin {found.what}",
+            words=f"the wheel has a plugin of pytest of its own, {found.what}: extra.emwheels.accepted",
+            edits=(
+                Edit(
+                    key="extra.emwheels.accepted",
+                    value={"rule": "plugin", "what": found.what, "reason": reason},
+                    adds=True,
+                ),
+            ),
+        )
+
+
+def _build_path(found: Found, recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
+    flag = f"-ffile-prefix-map={found.what}/="
+    words = f"a module names {found.what}, a folder of the build: build.cflags has {flag}"
+    yield from _flag(f"build path {found.what}", "cflags", flag, words)(found, recipe, recipes)
+
+
 def _exports(_found: Found, recipe: Recipe, _recipes: Mapping[str, Recipe]) -> Iterator[Remedy]:
     if recipe.build.exports == "pyinit" and recipe.build.type == "package":
         yield Remedy(
@@ -261,6 +286,8 @@ _REMEDIES: dict[str, _Find] = {
     "machine-flag": _machine_flag,
     "openmp": _openmp,
     "werror": _flag("werror", "cflags", "-Wno-error", "warnings end the build: build.cflags has -Wno-error"),
+    "audit-plugin": _plugin,
+    "audit-build-path": _build_path,
     "test-symbol": _exports,
     "test-module": _run_requirement,
 }

@@ -14,6 +14,7 @@ from emwheels.author.fix import host_edits, remedies
 from emwheels.author.new_library import provided
 from emwheels.author.new_metadata import wanted_here
 from emwheels.author.new_tests import first_test, read_contents
+from emwheels.errors import AuditError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -131,6 +132,8 @@ def _mend(job: BringingUp, attempt: Attempt) -> bool:
     """Change the recipe by the first remedy that was not tried; return whether there was one."""
     error, name = attempt.error, job.result.name
     log = f"{attempt.log}\n{error.message if error else ''}"
+    if isinstance(error, AuditError):
+        log = error.message  # what was said of the build, which succeeded, is no fault
     recipes = job.workshop.recipes()
     for remedy in remedies(log, recipes[name], recipes, tests=attempt.tests):
         if remedy.identity in job.tried:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from emwheels.build.diagnosis.cause import first_error, parts_of
 from emwheels.build.diagnosis.kind import Found, Kind
 from emwheels.build.diagnosis.late import with_the_others
+from emwheels.build.diagnosis.of_audits import OF_AUDITS
 from emwheels.build.diagnosis.of_compilers import OF_COMPILERS
 from emwheels.build.diagnosis.of_configuring import OF_CONFIGURING
 from emwheels.build.diagnosis.of_machines import OF_MACHINES
@@ -31,7 +32,7 @@ _MOST = 50
 
 def kinds_of_builds() -> tuple[Kind, ...]:
     """Return every kind of failure of a build; where two fit, the earlier one says more."""
-    return (*OF_MACHINES, *OF_CONFIGURING, *OF_RUST, *OF_PYTHON, *OF_COMPILERS)
+    return (*OF_AUDITS, *OF_MACHINES, *OF_CONFIGURING, *OF_RUST, *OF_PYTHON, *OF_COMPILERS)
 
 
 def diagnose(log: str, pinned: Collection[str] = ()) -> Found | None:
