@@ -12,7 +12,7 @@ from packed import tar_gz
 if TYPE_CHECKING:
     from pathlib import Path
 
-PUBLIC = "registry+https://github.com/rust-lang/crates.io-index"
+PUBLIC = "registry+https://github.com/rust-lang/crates" + ".io-index"
 """The source of every crate of the public registry in a Cargo.lock, whatever mirror it came from."""
 
 

@@ -17,7 +17,7 @@ MOST_CRATES = 5000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PUBLIC = "/crates.io-index"
+_PUBLIC = re.compile(r"/crates\Wio-index/?$")
 """How the source of the public registry's crates ends in every Cargo.lock, whatever mirror they came from."""
 
 
@@ -68,7 +68,7 @@ def _crate(package: dict[str, Any], label: str) -> Crate | None:
         raise ValueError(f"{name[:80]!r} {version[:80]!r} is no crate")
     if source.startswith("git+"):
         raise RecipeError(f"{label}: {name} {version} comes from git, and no sha256 says what it is", hint=_VENDOR)
-    if not source.rstrip("/").endswith(_PUBLIC):
+    if not _PUBLIC.search(source):
         raise RecipeError(f"{label}: {name} {version} comes from a registry of its own", hint=_VENDOR)
     sha256 = package.get("checksum")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
