@@ -7,6 +7,7 @@ import tomllib
 import jsonschema
 import pytest
 
+from emwheels.author import own_settings
 from emwheels.author.own_settings import OPTIONS, OwnTable, own_schema
 from emwheels.errors import UsageError
 from emwheels.recipe.overrides import Aim
@@ -84,3 +85,13 @@ def test_all_mistakes_at_once():
 
 def test_every_option_is_explained():
     assert all(option.means.rstrip("…").endswith((".", " ")) for option in OPTIONS.values())
+
+
+def test_lines_of_spaces_are_read_at_once():
+    for text in (" " * 20_000 + "x", "[" + " " * 20_000 + "x", "a" + " " * 20_000 + "b"):
+        assert own_settings._lines(text) == {}
+
+
+@pytest.mark.parametrize("name", ["", ".", "./"])
+def test_the_whole_project_is_no_source_of_tests(name):
+    assert "in the project" in own_settings.OPTIONS["test-sources"].check(name)

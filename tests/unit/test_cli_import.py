@@ -71,3 +71,17 @@ def test_a_name_that_is_not_there(command, folder):
 
 def test_a_folder_that_is_not_there(command, tmp_path):
     assert "has no recipe" in command("import", tmp_path / "no", status=2).err
+
+
+def test_a_problem_costs_its_own_recipe_only(command, folder):
+    meta = folder / "packages" / "bad" / "meta.yaml"
+    meta.write_text(meta.read_text().replace("https://example.org", "https://[example"))
+    (command.project / "recipes" / "good").write_text("")
+    said = command("import", folder, "good", "hand", "hand", "bad", status=3)
+    assert said.lines()[-1] == "2 wrong, 1 to finish"
+    assert [path.name for path in (command.project / "recipes").glob("*/meta.yaml")] == ["meta.yaml"]
+
+
+def test_a_link_to_a_folder_is_left_to_do(command, folder):
+    (folder / "packages" / "good" / "extra").symlink_to("/etc")
+    assert "good: to do: extra is a link; copy what it leads to" in command("import", folder, "good").lines()

@@ -233,3 +233,13 @@ def test_a_summary_in_markdown_shows_what_it_is_told_to_the_letter():
     assert r"| b\|d | 314.0.7 | failed | &lt;script> |" in text
     assert "````text\n<script>\n```\nmend it\n````" in text
     assert "<summary>node: test\\_a.py::test\\_&lt;b></summary>" in text
+
+
+def test_the_home_of_nobody_is_an_error(command):
+    assert "no home folder" in command("build", "~nobody-has-this-name/x", "--offline", status=2).err
+
+
+def test_wheels_are_laid_into_no_file(command, tmp_path):
+    write(tmp_path / "acme", PROJECT)
+    (tmp_path / "file").write_text("")
+    assert "is no folder" in command("build", tmp_path / "acme", "-o", tmp_path / "file", status=2).err

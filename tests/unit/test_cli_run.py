@@ -107,3 +107,16 @@ def test_a_wrong_block_is_said(tmp_path, lines, message):
 def test_help_shows_examples():
     verbs = next(action for action in command_parser()._actions if isinstance(action, argparse._SubParsersAction))
     assert "-m pytest" in verbs.choices["run"].format_help()
+
+
+@pytest.mark.parametrize("block", ["# /// script\n# x = " + "1" * 5000 + "\n# ///\n", "# /// script\n" * 5000])
+def test_a_block_that_cannot_be_read_is_said(tmp_path, block):
+    (tmp_path / "script.py").write_text(block)
+    with pytest.raises(UsageError, match="/// script"):
+        cli._declared(tmp_path / "script.py", TARGET)
+
+
+def test_a_place_to_save_to_is_looked_at_before_the_program_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="is no folder"):
+        cli._program(parsed("--save", str(tmp_path / "file"), "-c", "1"))

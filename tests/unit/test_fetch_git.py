@@ -184,3 +184,33 @@ def test_addresses_that_are_refused(tmp_path, source, message):
     with pytest.raises(RecipeError, match=message) as caught:
         recipe(tmp_path, source)
     assert "secret" not in caught.value.message
+
+
+def test_what_is_no_address_is_an_error(fetcher):
+    with pytest.raises(FetchError, match="names no commit"):
+        fetcher.fetch(f"git+https://[x@{SHA}", None)
+
+
+def test_a_submodule_at_no_address_is_an_error(fetcher, tmp_path):
+    folder = tmp_path / "acme"
+    first = commit(folder, {".gitmodules": '[submodule "x"]\npath = x\nurl = https://[x\n'})
+    git(folder, "update-index", "--add", "--cacheinfo", f"160000,{first},x")
+    git(folder, "commit", "-qm", "x")
+    with pytest.raises(FetchError, match="the submodule x is at"):
+        fetcher.fetch(url(folder, git(folder, "rev-parse", "HEAD")), None)
+
+
+def test_few_trees_with_ten_billion_files_are_too_much(fetcher, tmp_path):
+    folder = tmp_path / "acme"
+    commit(folder, {"a": ""})
+    kind, digest = "100644 blob", git(folder, "rev-parse", "HEAD:a")
+    for _ in range(10):
+        entries = "".join(f"{kind} {digest}\tn{number}\n" for number in range(10))
+        made = subprocess.run(
+            ["git", "-C", folder, "mktree"], input=entries, check=True, capture_output=True, text=True
+        )
+        kind, digest = "040000 tree", made.stdout.strip()
+    bomb = git(folder, "commit-tree", "-m", "x", digest)
+    git(folder, "branch", "bomb", bomb)
+    with pytest.raises(FetchError, match="has more than 50,000 files"):
+        fetcher.fetch(url(folder, bomb), None)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from ruamel.yaml.error import YAMLError
 
 from emwheels.atomic import IrregularFileError, make_once, read_regular
 from emwheels.author.edit import Edit, edited
-from emwheels.author.importing_keys import Others, converted, kind_of
+from emwheels.author.importing_keys import Others, converted, file_of, kind_of
 from emwheels.author.importing_scripts import Changes
 from emwheels.author.importing_tests import plain_tests
 from emwheels.errors import EmwheelsError, UsageError, visible
@@ -86,7 +86,7 @@ def import_recipes(
     libraries = {canonicalize_name(name) for name, recipe in known.items() if not recipe.takes_wheels}
     libraries |= {canonicalize_name(name) for name, (read, _) in documents.items() if kind_of(read).endswith("library")}
     found = []
-    for name in names or folders:
+    for name in dict.fromkeys(names or folders):
         canonical = canonicalize_name(name)
         if canonical in own or (canonical in known and not names):
             found.append(_there(name, known.get(canonical), mine=canonical in own))
@@ -113,7 +113,7 @@ def write_imported(each: TakenOver, recipes: Path) -> Path:
             (made / name).parent.mkdir(parents=True, exist_ok=True)
             (made / name).write_bytes(content)
 
-    if folder.exists():
+    if os.path.lexists(folder):
         raise UsageError(f"{folder} is there already", hint="edit it, or move it away")
     make_once(folder, fill)
     return folder
@@ -148,6 +148,16 @@ def _imported(folder: Path, document: dict[str, Any], findings: Findings, others
     return _as(each, WRONG, *faults) if faults else each
 
 
+def write_all(found: Iterable[TakenOver], recipes: Path) -> None:
+    """Write the folders of all that are recipes here; one that cannot be written is `WRONG`, and costs no other."""
+    for each in found:
+        if each.is_written:
+            try:
+                write_imported(each, recipes)
+            except (UsageError, OSError) as error:
+                _as(each, WRONG, visible(str(error), lines=False))
+
+
 def _as(each: TakenOver, state: str, *why: str) -> TakenOver:
     each.state, each.left, each.files = state, list(why), {}
     return each
@@ -170,7 +180,7 @@ def _no_recipe(folder: Path, document: Mapping[str, Any], package: Mapping[str, 
 
 
 def _of_wheel(url: object) -> tuple[str, str] | None:
-    file = unquote(urlsplit(url).path.rpartition("/")[2]) if isinstance(url, str) else ""
+    file = file_of(url) if isinstance(url, str) else ""
     if not file.endswith(".whl"):
         return None
     try:
@@ -211,7 +221,9 @@ def _files(folder: Path, each: TakenOver) -> Iterator[tuple[str, bytes]]:
     count = size = 0
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_dir() or name == "meta.yaml" or "__pycache__" in path.parts or name.lower().endswith(".md"):
+        if name == "meta.yaml" or "__pycache__" in path.parts or name.lower().endswith(".md"):
+            continue
+        if path.is_dir() and not path.is_symlink():
             continue
         if path.is_symlink():
             each.left.append(f"{name} is a link; copy what it leads to")
@@ -244,8 +256,9 @@ def _file(name: str, content: bytes, each: TakenOver) -> bytes:
 def _tests(name: str, content: bytes, each: TakenOver) -> bytes:
     try:
         text, lost = plain_tests(content.decode())
-    except (SyntaxError, ValueError, RecursionError) as error:
-        each.done.append(f"{name}: not taken, it is no Python: {printable(str(error))}")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last one: nested too deeply
+        why = printable(str(error) or "nested too deeply")
+        each.done.append(f"{name}: not taken, it is no Python: {why}")
         return b""
     if lost:
         each.done.append(f"{name}: not taken, as they drive a browser themselves: {', '.join(map(printable, lost))}")

@@ -67,6 +67,14 @@ def kind_of(document: dict[str, Any]) -> str:
     return "static_library" if build.get("library") is True else str(build.get("type", "package"))
 
 
+def file_of(url: str) -> str:
+    """Return the name of the file at an address; nothing for what is no address."""
+    try:
+        return unquote(urlsplit(url).path.rpartition("/")[2])
+    except ValueError:
+        return ""
+
+
 def _package(package: dict[str, Any], findings: Findings, changes: Changes) -> Iterator[Edit]:
     if "_tag" in package:
         yield Edit(key="package._tag")
@@ -82,13 +90,11 @@ def _source(sections: dict[str, dict[str, Any]], changes: Changes) -> Iterator[E
     name, url = sections.get("package", {}).get("name"), sections.get("source", {}).get("url")
     if not isinstance(url, str) or not isinstance(name, str):
         return
-    address = urlsplit(url)
-    file = unquote(address.path.rpartition("/")[2])
     try:
-        project, version = parse_sdist_filename(file)
+        project, version = parse_sdist_filename(file_of(url))
     except InvalidSdistFilename:
         return
-    if "packages" in address.path.split("/") and project == canonicalize_name(name):
+    if "packages" in urlsplit(url).path.split("/") and project == canonicalize_name(name):
         yield Edit(key="source.url", value=f"pkg:pypi/{project}@{version}")
         changes.done.append("source.url is a package URL, which your own index answers")
 

@@ -22,16 +22,16 @@ class Changes:
     """Recipes that take the place of Emscripten's ports."""
 
 
-_RUSTUP = re.compile(r"^\s*(?:rustup\b.*|(?:source|\.)\s+\S*cargo/env\S*|.*\bsh\.rustup\..*)$")
+_RUSTUP = re.compile(r"rustup\b.*|(?:source|\.)\s++(?=\S*?cargo/env)\S++|.*\bsh\.rustup\..*")
 _PREFIX = re.compile(r"(?:/src|\$\{?PYODIDE_ROOT\}?)/packages/\.libs\b")
 _ROOT = re.compile(r"(?<![\w./~}-])/src/\S*|\$\{?PYODIDE_ROOT\}?\S*")
-_EMBUILDER = re.compile(r"^\s*embuilder\s+(?P<words>[^&|;<>]*)$")
+_EMBUILDER = re.compile(r"embuilder\s(?P<words>[^&|;<>]*)")
 _DOWNLOADS = re.compile(
     r"\b(?:curl|wget)\s+\S|\bgit\s+(?:clone|fetch|submodule)\b|\bpip3?\s+(?:install|download)\b|\bnpm\s+(?:i|ci|install)\b"
 )
 _SYSROOT = re.compile(r"em-config\s+CACHE|EMSDK\}?/upstream")
 _PORT = re.compile(
-    r"(?<![^\s\"'=])(?P<quote>[\"']?)(?:-s\s*USE_(?P<old>[A-Z0-9_]+)=[12]|--use-port=(?P<new>[a-z0-9_]+)[^\s\"']*)(?P=quote)"
+    r"(?<![^\s\"'=])(?P<quote>[\"']?)(?:-s\s*USE_(?P<old>[A-Z0-9_]+)=[12]|--use-port=(?P<new>[a-z0-9_]++)[^\s\"']*+)(?P=quote)"
 )
 _SYSTEM = re.compile(r"lib(?:c|m|dlmalloc|compiler_rt|c\+\+|c\+\+abi|unwind|html5|stubs|noexit)\b.*")
 _SHOWN = 90
@@ -45,9 +45,9 @@ def script(text: str, key: str, providers: Providers, changes: Changes) -> str:
         command = line.strip()
         if command.startswith("#"):
             kept.append(line)
-        elif _RUSTUP.match(line):
+        elif _RUSTUP.fullmatch(command):
             changes.done.append(f"{shown}: left out, the image has Rust")
-        elif ports := _EMBUILDER.match(line):
+        elif ports := _EMBUILDER.fullmatch(command):
             kept += _without_ports(ports["words"], line, shown, providers, changes)
         else:
             kept.append(_line(line, shown, providers, changes))

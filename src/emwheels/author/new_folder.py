@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from emwheels.target import Target
 
 _LARGEST = 1 << 20
-_NAME = re.compile(r"^\s*name\s*=\s*['\"]([A-Za-z0-9][\w.-]*)['\"]", re.MULTILINE)
-_VERSION = re.compile(r"^\s*(?:__version__|version)\s*(?::\s*\w+\s*)?=\s*['\"]([\w.!+-]+)['\"]", re.MULTILINE)
-_OF_MESON = re.compile(r"project\([^)]*?\bversion\s*:\s*'([\w.!+-]+)'")
+_NAME = re.compile(r"^[ \t]*name\s*=\s*['\"]([A-Za-z0-9][\w.-]*)['\"]", re.MULTILINE)
+_VERSION = re.compile(r"^[ \t]*(?:__version__|version)\s*(?::\s*\w+\s*)?=\s*['\"]([\w.!+-]+)['\"]", re.MULTILINE)
+_OF_MESON = re.compile(r"project\([^()]*?\bversion\s*:\s*'([\w.!+-]+)'")
 _FROM_GIT = ("setuptools-scm", "hatch-vcs", "setuptools-git-versioning", "versioneer", "poetry-dynamic-versioning")
 _PRETEND = "export SETUPTOOLS_SCM_PRETEND_VERSION={version}\n"
 UNKNOWN = "0.0"
@@ -176,7 +176,7 @@ def _named(folder: Path, table: Mapping[str, Any]) -> Iterator[Path]:
         value: Any = table.get("tool")
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, str) and (folder / value).resolve().is_relative_to(folder.resolve()):
+        if isinstance(value, str) and "\0" not in value and (folder / value).resolve().is_relative_to(folder.resolve()):
             yield folder / value
 
 

@@ -133,10 +133,13 @@ class OwnPlace:
             if (self._recipes / name / lock).is_file():
                 parts[f"{target}/{lock}"] = (self._recipes / name / lock).read_text(encoding="utf-8")
         text = _HEAD + "".join(f"{_PART}{key}\n{parts[key]}" for key in sorted(parts))
-        before = (source.folder / OWN_LOCK).read_text(encoding="utf-8") if (source.folder / OWN_LOCK).is_file() else ""
-        if text != before:
+        try:
+            before = read_regular(source.folder / OWN_LOCK)
+        except OSError:
+            before = b""
+        if text.encode() != before:
             write_atomically(source.folder / OWN_LOCK, text.encode())
-        return text != before
+        return text.encode() != before
 
     def _read(self) -> dict[str, Any]:
         try:

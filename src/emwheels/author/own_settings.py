@@ -52,6 +52,8 @@ def _variable_fault(text: str) -> str:
 
 def _path_fault(text: str) -> str:
     parts = text.split("/")
+    if not any(part not in ("", ".") for part in parts):
+        return f"{printable(text) or 'an empty text'} is no file or folder in the project"
     return f"{printable(text)} leads out of the project" if text.startswith("/") or ".." in parts else ""
 
 
@@ -203,13 +205,14 @@ def _lines(text: str) -> dict[str, int]:
     counts: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*(\[\[?)\s*([\w.\"' -]+?)\s*\]", line):
+        words = line.strip()
+        if header := re.match(r"(\[\[?)([\w.\"' -]+)\]", words):
             table = header[2].translate(_BARE)
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = f"{table}[{counts[table]}]"
             places.setdefault(table, number)
-        elif key := re.match(r"\s*([\w.\"' -]+?)\s*=", line):
+        elif key := re.match(r"([\w.\"' -]+)=", words):
             places.setdefault(f"{table}.{key[1].translate(_BARE)}", number)
     return places
 

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emwheels.author.importing import IMPOSSIBLE, WRONG, foreign_recipes, import_recipes, write_imported
+from emwheels.author.importing import IMPOSSIBLE, WRONG, foreign_recipes, import_recipes, write_all
 from emwheels.cli.opening import local_path
 from emwheels.errors import RecipeError, UsageError, visible
 from emwheels.progress import print_table
@@ -68,9 +68,7 @@ def run_import(arguments: argparse.Namespace, project: Checkout, _targets: Targe
     own = {*recipe_folders(project.recipes), *recipe_folders(into)}
     found = import_recipes(folders, arguments.names, known, own)
     if not arguments.dry_run:
-        for each in found:
-            if each.is_written:
-                write_imported(each, into)
+        write_all(found, into)
     if arguments.json:
         print(json.dumps([_plain(each) for each in found], indent=1))
     else:

@@ -47,6 +47,7 @@ WHEELHOUSE = "wheelhouse"
 def run_own(arguments: argparse.Namespace, project: Checkout, targets: Targets) -> int:
     """Build what was asked for, for each target; print what came of it and return the status of the first failure."""
     _check(arguments)
+    arguments.names = [_expanded(name) for name in arguments.names]
     _hide(project.cache, [Path(name).expanduser() for name in arguments.names])
     settings = _settings(arguments, targets)
     names = _names(arguments, settings, targets)
@@ -62,6 +63,18 @@ def run_own(arguments: argparse.Namespace, project: Checkout, targets: Targets) 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.all or arguments.scheduler or getattr(arguments, "start", None):
         raise UsageError("--all, --scheduler and --from are for recipes, and this is a project without one")
+
+    folder = arguments.output_dir
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is no folder", hint="name a folder, which may be a new one")
+
+
+def _expanded(name: str) -> str:
+    """Return a name with the home folder that ``~`` means. Raises `UsageError` if there is no such user."""
+    try:
+        return str(Path(name).expanduser()) if name.startswith("~") else name
+    except RuntimeError as error:
+        raise UsageError(f"{name}: there is no home folder of that user", hint="write the path in full") from error
 
 
 def _hide(cache: Path, folders: Sequence[Path]) -> None:

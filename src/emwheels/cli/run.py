@@ -35,6 +35,7 @@ The exit status is the program's.
 """
 _METADATA = re.compile(r"(?m)^# /// script\s*$\n(?P<content>(?:^#(?:| .*)$\n)+?)^# ///\s*$")
 """The block of PEP 723, without others."""
+_MOST_BLOCKS = 100
 
 
 def add_run(verbs: Any, common: argparse.ArgumentParser) -> None:
@@ -97,6 +98,8 @@ def _program(arguments: argparse.Namespace) -> Program:
         raise UsageError(f"{arguments.way} needs a word behind it", hint="see emwheels run --help")
     script, here = _script(arguments), Path.cwd()
     folder = arguments.mount.resolve() if arguments.mount else None
+    if arguments.save and arguments.save.exists() and not arguments.save.is_dir():
+        raise UsageError(f"--save {arguments.save} is no folder", hint="name a folder, which may be a new one")
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--mount {arguments.mount}: there is no such folder")
     if folder is None and script is not None:
@@ -124,7 +127,10 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _declared(script: Path, target: Target) -> list[str]:
     """Return what a script says that it needs (PEP 723). Raises `UsageError` for what is wrong with that."""
-    blocks = list(_METADATA.finditer(script.read_text(encoding="utf-8", errors="replace") + "\n"))
+    text = script.read_text(encoding="utf-8", errors="replace")
+    if text.count("# /// script") > _MOST_BLOCKS:  # each would be looked for an end to the end of the file
+        raise UsageError(f"{script}: there are more than {_MOST_BLOCKS} blocks '# /// script'; PEP 723 allows one")
+    blocks = list(_METADATA.finditer(text + "\n"))
     if not blocks:
         return []
     if len(blocks) > 1:
@@ -132,7 +138,7 @@ def _declared(script: Path, target: Target) -> list[str]:
     lines = blocks[0]["content"].splitlines()
     try:
         declared = tomllib.loads("\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, or of a number too long for Python
         raise UsageError(f"{script}: its block '# /// script' is no TOML: {error}") from error
     python, needs = declared.get("requires-python", ""), declared.get("dependencies", [])
     if not isinstance(needs, list) or not all(isinstance(each, str) for each in needs):

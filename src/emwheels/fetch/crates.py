@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from emwheels.atomic import read_regular
 from emwheels.errors import FetchError, keep_secrets_of
@@ -86,7 +86,7 @@ class Crates:
                 raise FetchError(f"{registry} is no sparse registry of crates: {error.message}", hint=WAYS) from error
             except (ValueError, LookupError, TypeError) as error:
                 raise FetchError(f"{registry}config.json is not understood: {error}", hint=WAYS) from error
-            if urlsplit(template).scheme not in ("http", "https"):
+            if not template.startswith(("http://", "https://")):
                 raise FetchError(f"{registry}config.json has no address of files: {template[:100]!r}", hint=WAYS)
             self._templates[registry] = template
         return self._templates[registry]
@@ -115,7 +115,7 @@ def crates_place(default: Callable[[], str] | None = None) -> Place:
     """Return where this machine finds crates. Raises `FetchError` for a configuration that cannot be followed."""
     if given := os.environ.get(FOLDER):
         keep_secrets_of(given)
-        if urlsplit(given).scheme in ("http", "https"):
+        if given.startswith(("http://", "https://")):
             return Place(registry=f"{given.rstrip('/')}/", plain=True)
         if not Path(given).is_dir():
             raise FetchError(f"{FOLDER} names {given}, which is no folder", hint=WAYS)

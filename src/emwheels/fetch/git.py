@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ _BLOCKS = (MOST_BYTES >> 9) * 2
 """Of 512 bytes: what any file of git's may have."""
 _DEEPEST = 8
 """Submodules within submodules."""
+_MOST_SUBMODULES = 500
+_MOST_LISTED = 32 << 20
+"""Bytes of a list of files."""
+_LISTING_SECONDS = 120
 _EPOCH = 315532800
 _LINE = 300
 _MODES = {"100644": 0o644, "100664": 0o644, "100755": 0o755}
@@ -68,7 +73,7 @@ class GitCommit:
 def parse_git(url: str) -> GitCommit:
     """Read ``git+https://…@COMMIT``. Raises `FetchError` for a branch or a tag, and for other schemes."""
     address, _, commit = url.removeprefix(GIT).rpartition("@")
-    if urlsplit(address).scheme not in SCHEMES or not re.fullmatch(r"[0-9a-f]{40}", commit):
+    if _scheme(address) not in SCHEMES or not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise FetchError(
             f"{visible(url, lines=False)[:_LINE]} names no commit of a git repository",
             hint="write git+https://HOST/PATH@ and the 40 digits of a commit; git ls-remote URL prints them",
@@ -94,12 +99,12 @@ def pack_commit(commit: GitCommit, archive: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="emwheels-git-") as folder:
         repository = _EmptyRepository(Path(folder), local=commit.url.startswith("file:"))
-        members = list(repository.members(commit))
-        if len(members) > MOST_FILES or sum(member.size for member in members) > MOST_BYTES:
-            raise FetchError(
-                f"{commit.url} has more than {MOST_FILES:,} files or {MOST_BYTES:,} bytes",
-                hint="take an archive instead",
-            )
+        members, size = [], 0
+        for member in repository.members(commit):
+            members.append(member)
+            size += member.size
+            if len(members) > MOST_FILES or size > MOST_BYTES:
+                raise _too_much(commit)
         top = f"{commit.name}-{commit.commit[:12]}"
         with repository.blobs() as blobs, tarfile.open(archive, "x:", format=tarfile.PAX_FORMAT) as tar:
             for member in sorted(members, key=lambda each: each.name):
@@ -128,6 +133,7 @@ class _EmptyRepository:
         self._program = found
         self._folder = folder
         self._schemes = SCHEMES if local else tuple(scheme for scheme in SCHEMES if scheme != "file")
+        self._submodules = 0
         self._git("init", "--quiet", "--bare", "--template=", str(folder))
 
     def members(self, commit: GitCommit, below: str = "", depth: int = 0) -> Iterator[_TreeEntry]:
@@ -136,11 +142,14 @@ class _EmptyRepository:
             raise FetchError(f"{commit.url}: submodules lie more than {_DEEPEST} deep")
         self._fetch(commit)
         submodules: Mapping[str, str] | None = None
-        for line in filter(None, self._git("ls-tree", "-r", "-z", "-l", "--full-tree", commit.commit).split(b"\0")):
+        for line in filter(None, self._listed(commit).split(b"\0")):
             told, _, path = line.partition(b"\t")
             mode, _, digest, size = told.decode().split()
             name = os.fsdecode(path)
             if mode == _SUBMODULE:
+                self._submodules += 1
+                if self._submodules > _MOST_SUBMODULES:
+                    raise FetchError(f"{commit.url}: there are more than {_MOST_SUBMODULES} submodules")
                 submodules = self._addresses(commit) if submodules is None else submodules
                 inner = GitCommit(url=self._address(commit, name, submodules), commit=digest)
                 yield from self.members(inner, f"{below}{name}/", depth + 1)
@@ -173,6 +182,33 @@ class _EmptyRepository:
         if not self._has(commit):
             raise FetchError(f"{commit.url} has no commit {commit.commit}", hint=f"see: git ls-remote {commit.url}")
 
+    def _listed(self, commit: GitCommit) -> bytes:
+        """Return what ``git ls-tree`` says of all files. A few trees, each many times in the next, have any number."""
+        listing = ("ls-tree", "-r", "-z", "-l", "--full-tree", commit.commit)
+        command = [self._program, *_SETTINGS, "-C", str(self._folder), *listing]
+        with subprocess.Popen(
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as running:
+            assert running.stdout is not None
+            patience = threading.Timer(_LISTING_SECONDS, running.kill)
+            patience.start()
+            try:
+                listed = running.stdout.read(_MOST_LISTED + 1)
+                if len(listed) > _MOST_LISTED:
+                    running.kill()
+                running.wait()
+            finally:
+                patience.cancel()
+        if len(listed) > _MOST_LISTED or running.returncode < 0:
+            raise _too_much(commit)
+        if running.returncode:
+            raise FetchError(f"{commit.url}: git cannot list the files of {commit.commit}", hint=_CHECK)
+        return listed
+
     def _has(self, commit: GitCommit) -> bool:
         return self._run("cat-file", "-e", f"{commit.commit}^{{tree}}").returncode == 0
 
@@ -195,7 +231,7 @@ class _EmptyRepository:
             parts = urlsplit(commit.url)
             url = urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path, url))))
         url = _SCP.sub(r"ssh://\1\2/\3", url)
-        if urlsplit(url).scheme not in self._schemes:
+        if _scheme(url) not in self._schemes:
             raise FetchError(
                 f"{commit.url}: the submodule {shown} is at {visible(url, lines=False)[:_LINE]}, and only "
                 f"{', '.join(self._schemes)} is fetched",
@@ -257,6 +293,20 @@ class _Blobs:
             raise FetchError(f"git does not have {_shown(member.name)}", hint=_CHECK)
         yield self._told
         self._told.read(1)
+
+
+def _scheme(url: str) -> str:
+    """Return what an address begins with, in small letters; nothing for what is none."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
+def _too_much(commit: GitCommit) -> FetchError:
+    return FetchError(
+        f"{commit.url} has more than {MOST_FILES:,} files or {MOST_BYTES:,} bytes", hint="take an archive instead"
+    )
 
 
 def _shown(name: str) -> str:
