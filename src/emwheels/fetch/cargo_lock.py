@@ -46,8 +46,10 @@ def read_cargo_lock(data: bytes, label: str) -> tuple[Crate, ...]:
 
     Raises `RecipeError` for what is no Cargo.lock, for crates of git, of another registry, and without a sha256.
     """
+    if len(data) > LIMIT:
+        raise RecipeError(f"{label} has more than {LIMIT >> 20} MB: that is no Cargo.lock")
     try:
-        packages = tomllib.loads(data[: LIMIT + 1].decode()).get("package", [])
+        packages = tomllib.loads(data.decode()).get("package", [])
         crates = [crate for each in packages if (crate := _crate(each, label))]
     except RecursionError as error:
         raise RecipeError(f"{label}: its tables or lists lie too deep in each other") from error

@@ -107,6 +107,9 @@ def close(
         )
         if dry_run:
             return closing
+        # Written first, with what is still to go: whatever ends in between, the index has nothing that no lock names.
+        going = [wheel for wheel in before.wheels if wheel.filename in stale]
+        replace(lock, wheels=(*lock.wheels, *going)).write(lock_file)
         changed = _change(place, catalogue, new, stale, releases=releases, foreign=before.foreign)
         lock.write(lock_file)
     return replace(closing, changed=changed)
