@@ -15,6 +15,7 @@ from emwheels.fetch.registries import Registries
 from emwheels.index.close import SETS, Sources, close
 from emwheels.index.places.folder import Folder
 from emwheels.progress import Board
+from emwheels.recipe.load import recipe_folders
 from emwheels.status import refresh_status
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run_close(arguments: argparse.Namespace, project: Checkout, targets: Targets
         sources=Sources(
             offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
             fetch=fetch_from(environment),
-            recipes={path.name for path in project.recipes.glob("*") if path.is_dir()},
+            recipes=recipe_folders(project.shelves),
         ),
         asked=arguments.asked,
         foreign=arguments.keep_foreign,
