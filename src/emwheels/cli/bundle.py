@@ -94,7 +94,7 @@ def finder_of(arguments: argparse.Namespace, project: Checkout, environment: Env
         pinned=lambda name: published.get(name, ()),
         offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
         fetch=_fetch(environment),
-        recipes=recipe_folders(project.shelves),
+        recipes=recipe_folders([shelf for shelf in project.shelves if shelf.is_dir()]),
     )
 
 
