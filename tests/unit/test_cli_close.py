@@ -88,6 +88,7 @@ def test_closing_in_json(command, pypi):
 
 def test_what_cannot_be_closed_is_named(command, environment):
     (environment.project.recipes / "lib").mkdir()
+    (environment.project.recipes / "lib/meta.yaml").touch()
     said = command("index", "close", status=10)
     assert "lib (of app 1.0): there is a recipe: emwheels build lib" in said.err
 

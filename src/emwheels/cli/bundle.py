@@ -22,6 +22,7 @@ from emwheels.index.places.folder import Folder
 from emwheels.index.places.web import Web
 from emwheels.index.resolve import Finder
 from emwheels.index.update import read_catalogue
+from emwheels.recipe.load import recipe_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +94,7 @@ def finder_of(arguments: argparse.Namespace, project: Checkout, environment: Env
         pinned=lambda name: published.get(name, ()),
         offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
         fetch=_fetch(environment),
+        recipes=recipe_folders([shelf for shelf in project.shelves if shelf.is_dir()]),
     )
 
 

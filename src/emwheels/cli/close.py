@@ -83,7 +83,7 @@ def run_close(arguments: argparse.Namespace, project: Checkout, targets: Targets
         sources=Sources(
             offers=offline_offers if arguments.offline else Registries(Downloader(patience=PATIENCE)).offers,
             fetch=fetch_from(environment),
-            recipes=set(recipe_folders(project.shelves)),
+            recipes=recipe_folders([shelf for shelf in project.shelves if shelf.is_dir()]),
         ),
         asked=arguments.asked,
         foreign=arguments.keep_foreign,

@@ -25,7 +25,7 @@ _EXAMPLES = """examples:
   emwheels run --with numpy -c "import numpy; print(numpy.arange(3))"
   emwheels run script.py input.csv                 what its first lines name (PEP 723) is installed
   emwheels run --with lxml --save out script.py    files that it writes are copied to out/
-  emwheels run --with pytest --with . -m pytest    tests of the working folder
+  emwheels run --with pytest -m pytest             tests of the working folder
   emwheels run --with pandas                       a prompt; Ctrl-D ends it
   emwheels run --limit time=60s --limit memory=2G script.py
 
