@@ -123,7 +123,6 @@ def lock_build_requirements(
         index=index,
         any_index=any_index,
         constraints=constraints,
-        environment="platform_python_implementation == 'CPython'",
         hint="every one of them needs a wheel; relax a bound by a patch, or set one in requirements.constraint",
     )
 
