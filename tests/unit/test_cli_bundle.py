@@ -110,12 +110,6 @@ def test_a_recipe_of_what_is_missing_is_named(command, environment, tmp_path):
     assert "lib (of app 1.0): there is a recipe: emwheels build lib" in said.err
 
 
-def test_a_project_without_a_folder_of_recipes(command, environment, tmp_path):
-    environment.project.recipes.rmdir()
-    said = command("bundle", "-o", tmp_path / "out", "app", status=10)
-    assert "lib (of app 1.0)" in said.err
-
-
 def test_a_file_without_a_hash_is_not_taken(command, pypi, tmp_path):
     pypi("lib", sha256=False)
     said = command("bundle", "-o", tmp_path / "out", "app", status=4)

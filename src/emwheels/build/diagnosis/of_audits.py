@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emwheels.build.diagnosis.kind import Kind
+from emwheels.image.places import BUILD_PATHS, CROSSENV
 
 OF_AUDITS = (
     Kind(
@@ -14,8 +15,8 @@ OF_AUDITS = (
     ),
     Kind(
         id="audit-build-path",
-        pattern=r"^\s*build-path: \S+\.so\S*: names (/mnt/\w+)",
-        sees="`build-path: …: names /mnt/xbuildenv of the build machine`",
+        pattern=rf"^\s*build-path: \S+\.so\S*: names ({'|'.join(BUILD_PATHS)})",
+        sees=f"`build-path: …: names {CROSSENV} of the build machine`",
         means="A module names a folder of the build, {what}: assertions in headers do.",
         do="Write -ffile-prefix-map={what}/= under build.cflags, and the compiler leaves it out.",
     ),
